@@ -1,0 +1,43 @@
+# The demo's app, declared as a user declares theirs under `services.soloscope`:
+# plain data, builtins only. The demo, the tests and the NixOS checks read it.
+{
+  enable = true;
+  timeZone = "Europe/Berlin";
+  apps.languagebuddy = {
+    title = "LanguageBuddy";
+    units = [ "languagebuddy-backend.service" ];
+    timeZone = "UTC";
+    redis.url = "redis://127.0.0.1:6379";
+    counters = {
+      conversations.help = "Conversations started";
+      digests_created.help = "Digests created";
+      digests_failed.help = "Digests that failed";
+      deficiencies_practiced.help = "Deficiencies practised";
+      trial_conversions.help = "Trials that became subscriptions";
+    };
+    breakdowns.deficiencies.help = "Deficiencies practised, by kind";
+    uniques.active_users.help = "Users who wrote";
+    timings = {
+      redis.help = "Calls to Redis";
+      openai.help = "Calls to OpenAI";
+    };
+    gauges = {
+      users_total.help = "Registered users";
+      users_premium.help = "Users with a subscription";
+      users_trial_ending.help = "Trials that end within three days";
+      revenue_monthly = {
+        help = "Monthly recurring revenue";
+        unit = "currencyUSD";
+      };
+      digests_pending.help = "Digests waiting to be made";
+      conversations_active.help = "Conversations under way";
+      users_to_reengage.help = "Users to write to again";
+    };
+    jobs.digest = {
+      counter = "digests_created";
+      by = "04:00";
+    };
+    health.url = "http://127.0.0.1:8080/api/health";
+    metrics.url = "http://127.0.0.1:8080/metrics";
+  };
+}

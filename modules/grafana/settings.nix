@@ -1,0 +1,138 @@
+# What Grafana is told. Pure, builtins only.
+#
+#   { soloscope, places } -> { settings, datasources, dashboards, rootUrl }
+#     settings     grafana.ini, by section
+#     datasources  a provisioning file
+#     dashboards   a provisioning file
+#     rootUrl      where a person reaches Grafana
+{ soloscope, places }:
+let
+  inherit (import ../pure.nix) optionals optionalAttrs;
+  defaults = import ../defaults.nix;
+  cfg = soloscope.grafana;
+  address = defaults.listenAddress;
+  local = port: "http://${address}:${toString port}";
+
+  behindTls = soloscope.domain != null && soloscope.nginx.tls != "off";
+  scheme = if behindTls then "https" else "http";
+  path = soloscope.nginx.path;
+  rootUrl =
+    if cfg.rootUrl != null then
+      cfg.rootUrl
+    else if soloscope.domain != null then
+      "${scheme}://${soloscope.domain}${path}"
+    else
+      "${local cfg.port}/";
+
+  secretFile = name: "$__file{${places.grafanaSecret name}}";
+in
+{
+  inherit rootUrl;
+
+  settings = {
+    server = {
+      http_addr = address;
+      http_port = cfg.port;
+      domain = if soloscope.domain == null then address else soloscope.domain;
+      root_url = rootUrl;
+      serve_from_sub_path = soloscope.domain != null && path != "/";
+    };
+    security = {
+      admin_user = cfg.adminUser;
+      admin_password = secretFile "grafana-admin-password";
+      secret_key = secretFile "grafana-secret-key";
+      disable_gravatar = true;
+      cookie_secure = behindTls; # true would lock plain-HTTP users out
+    };
+    users = {
+      allow_sign_up = false;
+      allow_org_create = false;
+    };
+    "auth.anonymous".enabled = false;
+    # Nothing is sent or fetched outside the host.
+    analytics = {
+      reporting_enabled = false;
+      check_for_updates = false;
+      check_for_plugin_updates = false;
+      feedback_links_enabled = false;
+    };
+    news.news_feed_enabled = false;
+    plugins.preinstall_disabled = true;
+    snapshots.external_enabled = false;
+    public_dashboards.enabled = false;
+    dashboards.default_home_dashboard_path = "${places.dashboards}/soloscope-overview.json";
+    database.wal = true; # readers do not wait for a writer
+    metrics.enabled = true;
+    log = {
+      mode = "console";
+      level = "warn";
+    };
+  };
+
+  datasources = {
+    apiVersion = 1;
+    prune = true; # a data source that leaves this file leaves Grafana
+    datasources =
+      optionals soloscope.prometheus.enable [
+        {
+          name = "Prometheus";
+          uid = "prometheus";
+          type = "prometheus";
+          access = "proxy";
+          url = local soloscope.prometheus.port;
+          isDefault = true;
+          editable = false;
+          jsonData = {
+            httpMethod = "POST";
+            timeInterval = soloscope.prometheus.scrapeInterval;
+            manageAlerts = false;
+          }
+          // optionalAttrs soloscope.alertmanager.enable { alertmanagerUid = "alertmanager"; };
+        }
+      ]
+      ++ [
+        {
+          name = "Loki";
+          uid = "loki";
+          type = "loki";
+          access = "proxy";
+          url = local soloscope.loki.port;
+          isDefault = !soloscope.prometheus.enable;
+          editable = false;
+          jsonData = {
+            maxLines = 1000;
+            manageAlerts = false;
+          }
+          // optionalAttrs soloscope.alertmanager.enable { alertmanagerUid = "alertmanager"; };
+        }
+      ]
+      ++ optionals soloscope.alertmanager.enable [
+        {
+          name = "Alertmanager";
+          uid = "alertmanager";
+          type = "alertmanager";
+          access = "proxy";
+          url = local soloscope.alertmanager.port;
+          editable = false;
+          jsonData.implementation = "prometheus";
+        }
+      ];
+  };
+
+  dashboards = {
+    apiVersion = 1;
+    providers = [
+      {
+        name = "soloscope";
+        type = "file";
+        allowUiUpdates = false;
+        disableDeletion = false;
+        updateIntervalSeconds = 30;
+        options = {
+          path = places.dashboards;
+          foldersFromFilesStructure = false;
+        };
+      }
+    ];
+  };
+}

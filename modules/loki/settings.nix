@@ -1,0 +1,114 @@
+# What Loki is told: one binary, one host, files on the local disk.
+# Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
+#
+#   { soloscope, places } -> { configuration }
+#     soloscope  the completed options (complete.nix or config.services.soloscope)
+#     places     a set from places.nix
+{ soloscope, places }:
+let
+  inherit (import ../pure.nix) optionalAttrs;
+  defaults = import ../defaults.nix;
+  cfg = soloscope.loki;
+  address = defaults.listenAddress;
+in
+{
+  configuration = {
+    auth_enabled = false; # one tenant, called "fake"; nothing listens beyond 127.0.0.1
+    analytics.reporting_enabled = false;
+
+    server = {
+      http_listen_address = address;
+      http_listen_port = cfg.port;
+      grpc_listen_address = address;
+      grpc_listen_port = cfg.grpcPort;
+      # Its own line for each query would come back to it through the journal.
+      log_level = "warn";
+      # Answers of log queries go over gRPC, even to itself; 4 MiB is soon full.
+      grpc_server_max_recv_msg_size = 33554432;
+      grpc_server_max_send_msg_size = 33554432;
+    };
+
+    common = {
+      path_prefix = places.loki;
+      # Without this the query frontend announces the address of the first
+      # network card, where gRPC does not listen, and every query hangs.
+      instance_addr = address;
+      replication_factor = 1;
+      ring = {
+        instance_addr = address;
+        kvstore.store = "inmemory";
+      };
+      storage.filesystem = {
+        chunks_directory = "${places.loki}/chunks";
+        rules_directory = "${places.loki}/rules";
+      };
+    };
+
+    # Never edit an entry: append one with a date in the future.
+    schema_config.configs = [
+      {
+        from = "2024-01-01";
+        store = "tsdb";
+        object_store = "filesystem";
+        schema = "v13";
+        index = {
+          prefix = "index_";
+          period = "24h";
+        };
+      }
+    ];
+
+    ingester = {
+      # Ready at once instead of after 15 seconds: there is no ring to settle.
+      lifecycler.min_ready_duration = "0s";
+      # The default lets a replay take 4 GB.
+      wal.replay_memory_ceiling = "256MB";
+    };
+    # The querier asks the frontend directly. Found through the ring it would
+    # answer its first query only after ten seconds.
+    frontend_worker.frontend_address = "${address}:${toString cfg.grpcPort}";
+
+    limits_config = {
+      retention_period = cfg.retention;
+      # Retention is the bound; 30d1h, the default, cuts a 31-day query off.
+      max_query_length = "0s";
+      max_query_series = 5000;
+      # One host may have a busy second: 10,000 lines are some 5 MB.
+      ingestion_rate_mb = 16;
+      ingestion_burst_size_mb = 32;
+      per_stream_rate_limit = "8MB";
+      per_stream_rate_limit_burst = "32MB";
+      # A line over 256 kB is cut, not refused.
+      max_line_size = "256KB";
+      max_line_size_truncate = true;
+      # A day at a time: the volume is small, the splitting costs more.
+      split_queries_by_interval = "24h";
+      allow_structured_metadata = true;
+      discover_log_levels = false; # the shipper sets `level`
+      discover_service_name = [ ]; # the shipper sets `service_name`
+      volume_enabled = true; # Grafana's log volume
+    };
+
+    compactor = {
+      working_directory = "${places.loki}/compactor";
+      retention_enabled = true;
+      delete_request_store = "filesystem";
+      compaction_interval = "10m";
+      retention_delete_delay = "15m";
+    };
+
+    ruler = {
+      enable_api = true;
+      rule_path = "${places.loki}/rules-scratch";
+      storage = {
+        type = "local";
+        local.directory = "${places.loki}/rules";
+      };
+      ring.kvstore.store = "inmemory";
+    }
+    // optionalAttrs soloscope.alertmanager.enable {
+      alertmanager_url = "http://${address}:${toString soloscope.alertmanager.port}";
+      enable_alertmanager_v2 = true;
+    };
+  };
+}

@@ -1,0 +1,32 @@
+# Where files are. `host`: systemd's folders on a NixOS host. `under DIR`: one
+# folder that holds everything, for the demo and the tests. Builtins only.
+#
+# `secret NAME FILE` says how a program of ours is told a secret: on a host the
+# unit loads FILE as the credential NAME, elsewhere the file itself is named.
+{
+  host = {
+    config = "/etc/soloscope";
+    loki = "/var/lib/loki";
+    shipper = engine: "/var/lib/soloscope-${engine}";
+    journal = null; # the machine's own
+    prometheus = "/var/lib/prometheus2";
+    grafana = "/var/lib/grafana";
+    dashboards = "/etc/soloscope/dashboards";
+    secrets = "/var/lib/soloscope-secrets";
+    grafanaSecret = name: "/run/credentials/grafana.service/${name}";
+    secret = name: _file: { credential = name; };
+  };
+
+  under = dir: {
+    config = dir;
+    loki = "${dir}/state/loki";
+    shipper = engine: "${dir}/state/${engine}";
+    journal = "${dir}/state/journal";
+    prometheus = "${dir}/state/prometheus";
+    grafana = "${dir}/state/grafana";
+    dashboards = "${dir}/dashboards";
+    secrets = "${dir}/secrets";
+    grafanaSecret = name: "${dir}/secrets/${name}";
+    secret = _name: file: { inherit file; };
+  };
+}

@@ -1,0 +1,119 @@
+# What each program is told, as one set: file name -> content (a set becomes
+# JSON, which YAML readers accept; a string is written as it is). Builtins only:
+#
+#   nix-instantiate --store dummy:// --eval --strict --json modules/render.nix \
+#     --argstr root DIR --argstr overrides '{"loki": {"port": 3101}}'
+#
+# The demo, the tests and `just render` write these files; the NixOS modules
+# call the same settings.nix. `programs.json` holds the command line of each
+# program as a plain process.
+{
+  declaration ? import ../demo/declaration.nix,
+  overrides ? "{}",
+  root,
+}:
+let
+  inherit (import ./pure.nix)
+    recursiveUpdate
+    toINI
+    mapAttrsToList
+    optionalAttrs
+    filterAttrs
+    ;
+  defaults = import ./defaults.nix;
+  soloscope = import ./complete.nix (recursiveUpdate declaration (builtins.fromJSON overrides));
+  places = (import ./places.nix).under root;
+  room = name: import (./. + "/${name}/settings.nix") { inherit soloscope places; };
+
+  loki = room "loki";
+  logs = room "logs";
+  prometheus = room "prometheus";
+  exporter = room "exporter";
+  grafana = room "grafana";
+
+  address = defaults.listenAddress;
+  at = port: "${address}:${toString port}";
+  exporters = soloscope.prometheus.exporters;
+  # Go's flags: a boolean is given as --name=true.
+  flags =
+    dash: set:
+    mapAttrsToList (
+      name: value:
+      "${dash}${name}=${if builtins.isBool value then (if value then "true" else "false") else toString value}"
+    ) set;
+
+  # Grafana as a plain process also needs its folders.
+  grafanaIni = grafana.settings // {
+    paths = {
+      data = places.grafana;
+      logs = "${places.grafana}/log";
+      plugins = "${places.grafana}/plugins";
+      provisioning = "${root}/grafana/provisioning";
+    };
+  };
+
+  withRedis = filterAttrs (_: app: app.redis.url != null) soloscope.apps;
+in
+{
+  "loki.yaml" = loki.configuration;
+  "promtail.yaml" = logs.configuration;
+  "soloscope.json" = exporter.configuration;
+  "programs.json" = {
+    loki.argv = [
+      "loki"
+      "-config.file=${root}/loki.yaml"
+    ];
+    promtail.argv = [
+      "promtail"
+      "-config.file=${root}/promtail.yaml"
+    ];
+    soloscope.argv = [
+      "soloscope"
+      "--config"
+      "${root}/soloscope.json"
+      "serve"
+    ];
+  }
+  // optionalAttrs soloscope.prometheus.enable (
+    {
+      prometheus.argv = [
+        "prometheus"
+        "--config.file=${root}/prometheus.yml"
+        "--storage.tsdb.path=${places.prometheus}"
+      ]
+      ++ flags "--" prometheus.flags;
+      node.argv = [
+        "prometheus-node-exporter"
+        "--web.listen-address=${at exporters.node.port}"
+      ];
+    }
+    // optionalAttrs (withRedis != { }) {
+      redis.argv = [
+        "prometheus-redis-exporter"
+        "--web.listen-address=${at exporters.redis.port}"
+      ]
+      ++ flags "--" prometheus.exporters.redis.flags;
+    }
+  )
+  // optionalAttrs soloscope.grafana.enable {
+    grafana.argv = [
+      "grafana"
+      "server"
+      "--config"
+      "${root}/grafana/grafana.ini"
+    ];
+  };
+}
+// optionalAttrs soloscope.prometheus.enable {
+  "prometheus.yml" = {
+    global = prometheus.globalConfig;
+    scrape_configs = prometheus.scrapeConfigs;
+    rule_files = [ "${root}/rules/*.yml" ];
+  };
+  "rules/soloscope.yml" = prometheus.rules;
+}
+// optionalAttrs soloscope.grafana.enable {
+  "grafana/grafana.ini" = toINI grafanaIni;
+  "grafana/provisioning/datasources/soloscope.yaml" = grafana.datasources;
+  "grafana/provisioning/dashboards/soloscope.yaml" = grafana.dashboards;
+}
