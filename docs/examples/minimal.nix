@@ -1,0 +1,16 @@
+# A NixOS module: the whole of what a host needs. README.md shows it, and
+# checks.<system>.examples evaluates it.
+{
+  services.soloscope = {
+    enable = true;
+    apps.myapp = {
+      units = [ "myapp.service" ]; # whose journal is this app's log
+      redis.url = "unix:///run/redis-myapp/redis.sock";
+      counters.signups.help = "Sign-ups";
+      jobs.nightly = {
+        counter = "signups";
+        by = "04:00"; # late from 04:05 on
+      };
+    };
+  };
+}
