@@ -1,0 +1,143 @@
+"""Virtual environments in the cache: one for `just`, one for development.
+
+    python -m soloscope_demo.venvs just     prints the path of `just`
+    python -m soloscope_demo.venvs dev      prints the folder of the environment
+
+Debian's python3 comes without ensurepip (that is in python3-venv). There the
+environment is made without pip, and pip itself is taken from Debian's package
+python3-pip-whl, unpacked into the cache.
+
+Standard library only: `justw` runs this before any package is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from .cache import cache_home, lock, remove
+from .debian import Apt, certificates
+from .errors import DemoError, run_main, say
+
+PYTHON_NEEDED = (3, 11)
+
+def checkout() -> Path:
+    """The top folder of this checkout."""
+    return Path(__file__).resolve().parents[3]
+
+
+def _pip() -> list[str]:
+    """Arguments that make a Python run some pip of this machine."""
+    if importlib.util.find_spec("ensurepip") is not None:
+        return ["-m", "pip"]
+    wheels = cache_home() / "pip-wheel"
+    if not any(wheels.glob("pip-*.whl")):
+        say("this python3 has no ensurepip: fetching Debian's pip (about 5 s)")
+        apt = Apt()
+        apt.update()
+        folder = cache_home() / f".pip-wheel.{os.getpid()}"
+        folder.mkdir()
+        try:
+            name = "python3-pip-whl"
+            apt.unpack({name: apt.candidate(name)}, folder / "root")
+            remove(wheels)
+            (folder / "root/usr/share/python-wheels").rename(wheels)
+        finally:
+            remove(folder)
+    wheel = next(wheels.glob("pip-*.whl"))
+    return [f"{wheel}/pip"]
+
+
+def make_venv(target: Path, arguments: Sequence[str]) -> None:
+    """Make `target` with `pip install arguments` in it, or raise `DemoError`.
+
+    Scripts hold the path of their environment, so it is made in its place; the
+    file `complete` in it says that it is whole.
+    """
+    remove(target)
+    with_pip = importlib.util.find_spec("ensurepip") is not None
+    venv.create(target, with_pip=with_pip, symlinks=True)
+    argv = [str(target / "bin/python"), *_pip(), "install", "--quiet", *arguments]
+    done = subprocess.run(
+        argv,
+        env={
+            **os.environ,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            # An ordinary user's settings (`--user`) have no place in here.
+            "PIP_USER": "0",
+            "PIP_CACHE_DIR": str(cache_home() / "pip"),
+            **certificates(),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()[-8:]
+        remove(target)
+        raise DemoError("pip failed:\n  " + "\n  ".join(lines))
+    (target / "complete").touch()
+
+
+def just() -> Path:
+    """The path of `just`, from PyPI's rust-just."""
+    target = cache_home() / "just"
+    program = target / "bin/just"
+    if not (target / "complete").exists() or not program.exists():
+        with lock("just"):
+            if not (target / "complete").exists() or not program.exists():
+                say(f"installing just into {target}, once (about 5 s)")
+                make_venv(target, ["rust-just"])
+    return program
+
+
+def dev() -> Path:
+    """The environment for this checkout: its packages, editable, and the tools.
+
+    Its name holds a hash of what it was made from, so a changed pyproject.toml
+    gets a new one, and the old one of the same checkout goes.
+    """
+    top = checkout()
+    packages = [top / name for name in ("exporter", "demo")]
+    place = hashlib.sha256(str(top).encode()).hexdigest()[:8]
+    content = hashlib.sha256(repr((sys.version_info[:3], sys.prefix)).encode())
+    content.update(Path(__file__).read_bytes())
+    for package in packages:
+        content.update((package / "pyproject.toml").read_bytes())
+    target = cache_home() / f"venv-{place}-{content.hexdigest()[:12]}"
+    if not (target / "complete").exists():
+        with lock(f"venv-{place}"):
+            if not (target / "complete").exists():
+                for old in cache_home().glob(f"venv-{place}-*"):
+                    remove(old)
+                say(f"making the Python environment {target} (about 40 s)")
+                exporter, demo = packages
+                make_venv(target, ["-e", f"{exporter}[dev]", "-e", str(demo)])
+    return target
+
+
+def main() -> int:
+    """The command: see the module's docstring."""
+    if sys.version_info[:2] < PYTHON_NEEDED:
+        needed = ".".join(map(str, PYTHON_NEEDED))
+        have = ".".join(map(str, sys.version_info[:3]))
+        raise DemoError(f"Python {needed} or later is needed; {sys.executable} is {have}")
+    match sys.argv[1:]:
+        case ["just"]:
+            print(just())
+        case ["dev"]:
+            print(dev())
+        case _:
+            raise DemoError("usage: python -m soloscope_demo.venvs just|dev")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

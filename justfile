@@ -1,0 +1,25 @@
+# The one list of tasks. `./justw TASK` runs them where just is not installed.
+
+set positional-arguments := true
+
+top := justfile_directory()
+python := env("SOLOSCOPE_PYTHON", "python3")
+
+# Modules of the demo that need nothing but Python's standard library.
+run := "PYTHONPATH=" + quote(top / "demo/src") + " " + quote(python) + " -m soloscope_demo"
+
+# List the tasks
+default:
+    @just --justfile {{ quote(justfile()) }} --list --unsorted
+
+# Start the whole stack with the sample app, until Ctrl-C (--once: prove it and stop)
+demo *ARGS:
+    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" run "$@"
+
+# Lint and test everything that this machine can run
+test *ARGS:
+    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check "$@"
+
+# Get the real programs (all, or those named) and print where each is
+programs *ARGS:
+    @{{ run }}.programs "$@"
