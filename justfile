@@ -10,7 +10,7 @@ run := "PYTHONPATH=" + quote(top / "demo/src") + " " + quote(python) + " -m solo
 
 # List the tasks
 default:
-    @just --justfile {{ quote(justfile()) }} --list --unsorted
+    @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
 
 # Start the whole stack with the sample app, until Ctrl-C (--once: prove it and stop)
 demo *ARGS:
