@@ -1,0 +1,65 @@
+"""The exceptions that soloscope raises on purpose.
+
+SoloscopeError
+├── ConfigError          the configuration file is wrong; carries every problem
+├── SecretUnavailable    a file that should hold a secret cannot be read
+├── BackendUnavailable   Redis, Loki, Prometheus … did not answer
+└── DeliveryError        a message could not be handed over; `permanent` says
+                         whether trying again is pointless
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from soloscope.config import Problem
+
+__all__ = [
+    "BackendUnavailable",
+    "ConfigError",
+    "DeliveryError",
+    "SecretUnavailable",
+    "SoloscopeError",
+]
+
+
+class SoloscopeError(Exception):
+    """Base of all errors that are told to the user without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(SoloscopeError):
+    """The configuration cannot be used; `problems` lists everything found."""
+
+    exit_code = 2
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        count = len(self.problems)
+        noun = "problem" if count == 1 else "problems"
+        return f"{self.source}: {count} {noun}{lines}"
+
+
+class SecretUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
+    """A secret's file is missing, unreadable or empty. Never carries the secret."""
+
+
+class BackendUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
+    """A server that was asked did not give a usable answer."""
+
+
+class DeliveryError(SoloscopeError):
+    """A message was not delivered. `permanent`: trying again will not help."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent

@@ -1,0 +1,48 @@
+"""Secrets: read from files when they are needed, never held, never shown."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from soloscope.errors import SecretUnavailable
+
+__all__ = ["Secret"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is: a systemd credential's name, or a file.
+
+    Exactly one of the two is set. The secret itself is read at each use, so that a
+    changed file counts and no copy stays in this object.
+    """
+
+    credential: str | None = field(default=None, repr=False)
+    file: str | None = field(default=None, repr=False)
+
+    def path(self) -> Path:
+        """Where the secret's file is. Raises SecretUnavailable outside a service."""
+        if self.file is not None:
+            return Path(self.file)
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if folder is None:
+            raise SecretUnavailable(
+                f"credential `{self.credential}`: $CREDENTIALS_DIRECTORY is not set; "
+                "run this as the systemd service, or name a file instead"
+            )
+        return Path(folder) / str(self.credential)
+
+    def read(self) -> str:
+        """The secret without its final line break. Raises SecretUnavailable."""
+        path = self.path()
+        try:
+            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SecretUnavailable(f"{path}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise SecretUnavailable(f"{path}: must be UTF-8 text") from None
+        if not text:
+            raise SecretUnavailable(f"{path}: the file is empty")
+        return text

@@ -1,0 +1,298 @@
+"""The configuration file: what is read, and how every problem is told at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soloscope import config
+from soloscope.errors import ConfigError, SecretUnavailable
+from soloscope.secret import Secret
+
+WHOLE: dict[str, Any] = {
+    "timeZone": "Europe/Berlin",
+    "exporter": {
+        "listenAddress": "127.0.0.1",
+        "port": 9847,
+        "history": 30,
+        "maxConnections": 64,
+        "logLevel": "info",
+        "tokenFile": {"credential": "token"},
+    },
+    "loki": {"listenAddress": "127.0.0.1", "port": 3100},
+    "prometheus": {"enable": True, "listenAddress": "::1", "port": 9090},
+    "grafana": {"enable": True, "rootUrl": "https://grafana.example.org/"},
+    "alertmanager": {"enable": False},
+    "postgresExporter": {"port": 9187},
+    "probe": {"resultFile": "/run/soloscope-probe/results.json"},
+    "apps": {
+        "languagebuddy": {
+            "title": "LanguageBuddy",
+            "timeZone": "America/New_York",
+            "units": ["languagebuddy-backend.service"],
+            "redis": {
+                "url": "unix://reader@/run/redis/redis.sock?db=2",
+                "prefix": "m:",
+                "passwordFile": {"file": "/run/secrets/redis"},
+            },
+            "counters": {"digests_created": {"help": "Digests", "unit": ""}},
+            "breakdowns": {"deficiencies": {"help": "By kind", "limit": 5}},
+            "uniques": {"active_users": {"exact": True}},
+            "timings": {"openai": {}},
+            "gauges": {"users_total": {"help": "Users"}},
+            "jobs": {"digest": {"counter": "digests_created", "by": "04:00"}},
+            "health": {"url": "http://127.0.0.1:8080/api/health"},
+            "metrics": {"url": "http://127.0.0.1:8080/metrics"},
+            "checks": {
+                "openai": {
+                    "kind": "api",
+                    "url": "https://api.openai.com/v1/models",
+                    "interval": "1m30s",
+                    "keyFile": {"credential": "openai"},
+                    "maxSeconds": 1.5,
+                },
+                "cache": {"kind": "redis", "url": "redis://127.0.0.1:6379"},
+                "smtp": {"kind": "tcp", "url": "tcp://127.0.0.1:25"},
+            },
+            "postgres": {"socket": "/run/postgresql"},
+        }
+    },
+}
+
+
+def problems(value: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(value)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def with_app(**changes: object) -> dict[str, Any]:
+    app = {"redis": {"url": "redis://127.0.0.1"}, **changes}
+    return {"apps": {"shop": app}}
+
+
+def test_the_whole_schema_is_read() -> None:
+    read = config.parse(WHOLE)
+    app = read.apps["languagebuddy"]
+    assert str(read.zone) == "Europe/Berlin"
+    assert str(app.zone) == "America/New_York"
+    assert app.redis is not None
+    assert app.redis.url.path == "/run/redis/redis.sock"
+    assert (app.redis.url.username, app.redis.url.db) == ("reader", 2)
+    assert app.redis.password == Secret(file="/run/secrets/redis")
+    assert app.jobs["digest"] == config.Job("digests_created", time(4, 0), 1)
+    assert app.checks["openai"].interval == 90.0
+    assert app.breakdowns["deficiencies"].limit == 5
+    assert app.uniques["active_users"].exact
+    assert read.postgres_exporter == config.PostgresExporter(port=9187)
+
+
+def test_defaults_and_null() -> None:
+    read = config.parse({"apps": {"shop": {"title": None}}, "probe": None})
+    assert read.exporter == config.Exporter()
+    assert read.apps["shop"].title == "shop"
+    assert read.apps["shop"].redis is None
+    assert read.probe is None
+
+
+def test_every_problem_is_told_at_once() -> None:
+    told = problems(
+        {
+            "timeZone": "Europe/Berln",
+            "exporter": {"port": "9847", "histroy": 3, "history": -1},
+            "apps": {
+                "shop": {
+                    "redis": {"url": "http://127.0.0.1"},
+                    "counters": {"a-b": {}, "orders": {"help": 5}},
+                    "jobs": {"mail": {"counter": "mails", "by": "4:00", "min": 0}},
+                }
+            },
+        }
+    )
+    assert told == [
+        'apps.shop.counters: "a-b" is not accepted; a name of letters, digits and '
+        "underscores, not starting with a digit",
+        "apps.shop.counters.orders.help: 5 is not accepted; a string",
+        'apps.shop.jobs.mail.by: "4:00" is not accepted; a time of day such as `04:00`',
+        'apps.shop.jobs.mail.counter: "mails" is not accepted; '
+        "a counter of this app: `orders`",
+        "apps.shop.jobs.mail.min: 0 is not accepted; "
+        "a whole number from 1 to 9007199254740992",
+        'apps.shop.redis.url: "http://127.0.0.1" is not accepted; '
+        "`redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`",
+        "exporter.history: -1 is not accepted; a whole number from 0 to 366",
+        "exporter.histroy: unknown option; did you mean `history`?",
+        'exporter.port: "9847" is not accepted; a whole number from 0 to 65535',
+        'timeZone: "Europe/Berln" is not accepted; '
+        "a time zone of the IANA database such as `UTC` or `Europe/Berlin`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "said"),
+    [
+        ([], "the file", "an object"),
+        ({"apps": []}, "apps", "an object"),
+        ({"apps": {"shop": 3}}, "apps.shop", "an object"),
+        ({"apps": {"a b": {}}}, "apps", "dashes"),
+        (with_app(redis={}), "apps.shop.redis.url", "must be set"),
+        (with_app(redis={"url": "redis://u:p@h"}), "apps.shop.redis.url", "password"),
+        (with_app(redis={"url": "redis://h/x"}), "apps.shop.redis.url", "database"),
+        (with_app(redis={"url": "redis://h:99999"}), "apps.shop.redis.url", "HOST"),
+        (with_app(redis={"url": "unix://run/x"}), "apps.shop.redis.url", "absolute"),
+        (with_app(redis=None, gauges={"x": {}}), "apps.shop.redis.url", "gauges"),
+        (
+            with_app(counters={"x": {}}, timings={"x": {}}),
+            "apps.shop.timings.x",
+            "apps.shop.counters.x",
+        ),
+        (
+            with_app(redis={"url": "redis://h", "passwordFile": {}}),
+            "apps.shop.redis.passwordFile",
+            "credential",
+        ),
+        (
+            with_app(redis={"url": "redis://h", "passwordFile": "/x"}),
+            "apps.shop.redis.passwordFile",
+            "an object",
+        ),
+        (
+            {"exporter": {"tokenFile": {"credential": "../x"}}},
+            "exporter.tokenFile.credential",
+            "not a path",
+        ),
+        (
+            with_app(checks={"a": {"kind": "ftp", "url": "x"}}),
+            "apps.shop.checks.a.kind",
+            "`http`, `api`, `tcp`, `redis`",
+        ),
+        (
+            with_app(checks={"a": {"kind": "tcp", "url": "http://h"}}),
+            "apps.shop.checks.a.url",
+            "tcp://HOST:PORT",
+        ),
+        (
+            with_app(
+                checks={
+                    "a": {
+                        "kind": "http",
+                        "url": "http://h",
+                        "keyFile": {"credential": "k"},
+                    }
+                }
+            ),
+            "apps.shop.checks.a.keyFile",
+            "api",
+        ),
+        (
+            with_app(health={"url": "http://h", "interval": "5s"}),
+            "apps.shop.health.timeout",
+            "no longer than the interval",
+        ),
+        (
+            with_app(health={"url": "http://h", "interval": "0s"}),
+            "apps.shop.health.interval",
+            "duration",
+        ),
+        (
+            with_app(postgres={"socket": "/a", "url": "b"}),
+            "apps.shop.postgres",
+            "either",
+        ),
+        ({"exporter": {"listenAddress": "1.2.3.4:80"}}, "exporter.listenAddress", "IP"),
+        ({"exporter": {"port": True}}, "exporter.port", "whole number"),
+    ],
+)
+def test_a_problem_names_the_option_and_what_is_accepted(
+    value: object, path: str, said: str
+) -> None:
+    told = problems(value)
+    assert any(line.startswith(f"{path}: ") and said in line for line in told), told
+
+
+def test_two_apps_may_not_share_a_prefix() -> None:
+    one = {"redis": {"url": "redis://127.0.0.1:6379/0"}}
+    told = problems({"apps": {"a": one, "b": {"redis": {"url": "redis://127.0.0.1"}}}})
+    assert "apps.b.redis.prefix" in told[0]
+    assert "apps.a" in told[0]
+    other = {"redis": {"url": "redis://127.0.0.1", "prefix": "b:"}}
+    assert set(config.parse({"apps": {"a": one, "b": other}}).apps) == {"a", "b"}
+
+
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    path = tmp_path / "soloscope.json"
+    path.write_text('{"apps": {"a": {}, "a": {}}}')
+    with pytest.raises(ConfigError, match="stands twice"):
+        config.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1", '{"a": nope}', "\xff"])
+def test_a_file_that_is_not_json(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "soloscope.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match="must be JSON"):
+        config.load(path)
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        config.load(tmp_path / "absent.json")
+
+
+def test_secrets_are_read_late_and_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("hunter2\n")
+    by_file = Secret(file=str(tmp_path / "token"))
+    by_credential = Secret(credential="token")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(SecretUnavailable, match="CREDENTIALS_DIRECTORY"):
+        by_credential.read()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert by_credential.read() == by_file.read() == "hunter2"
+    (tmp_path / "token").write_text("changed")
+    assert by_file.read() == "changed"
+    assert "token" not in repr(by_credential)
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(SecretUnavailable, match="empty"):
+        by_file.read()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
+    ),
+    max_leaves=10,
+)
+
+
+def _leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [path]
+    return [path] + [p for k, v in value.items() for p in _leaves(v, (*path, k))]
+
+
+@given(st.sampled_from(_leaves(WHOLE)), json_values)
+def test_any_value_anywhere_is_read_or_refused(
+    path: tuple[str, ...], value: object
+) -> None:
+    changed = json.loads(json.dumps(WHOLE))
+    if path:
+        node = changed
+        for key in path[:-1]:
+            node = node[key]
+        node[path[-1]] = value
+    else:
+        changed = value
+    try:
+        config.parse(changed)
+    except ConfigError as error:
+        assert error.problems
+        assert str(error)
