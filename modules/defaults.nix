@@ -7,6 +7,7 @@
 {
   listenAddress = "127.0.0.1";
   timeZone = "UTC";
+  domain = null;
 
   loki = {
     port = 3100;
@@ -33,8 +34,14 @@
     scrapeInterval = "15s";
     evaluationInterval = "15s";
     exporters = {
-      node.port = 9100;
-      redis.port = 9121;
+      node = {
+        enable = true;
+        port = 9100;
+      };
+      redis = {
+        enable = true;
+        port = 9121;
+      };
       postgres.port = 9187;
       blackbox.port = 9115;
     };
@@ -49,6 +56,9 @@
     enable = true;
     port = 3000;
     adminUser = "admin";
+    adminPasswordFile = null; # generated at first boot
+    secretKeyFile = null; # generated at first boot
+    rootUrl = null; # from domain, nginx.path and port
   };
 
   exporter = {
@@ -56,6 +66,7 @@
     history = 30; # days; 0 = today only
     maxConnections = 64;
     logLevel = "info";
+    tokenFile = null; # generated at first boot
   };
 
   notify.port = 9848;
@@ -67,12 +78,15 @@
     path = "/";
   };
 
-  # What an app's declaration leaves out.
+  # What an app's declaration leaves out. Its title is its attribute name.
   app = {
-    title = null; # the app's attribute name
     timeZone = "UTC"; # not the host's: apps that write UTC days are the rule
     units = [ ];
     redis = {
+      url = null;
+      username = null;
+      passwordFile = null;
+      group = null; # on a host: of the services.redis.servers.* with that socket
       prefix = "metrics:";
     };
     counter = {
@@ -97,10 +111,24 @@
       interval = "30s";
       timeout = "10s";
     };
+    metrics = {
+      url = null;
+      names = { };
+    };
     check = {
       interval = "30s";
       timeout = "10s";
       status = 200;
+      body = null;
+      maxSeconds = null;
+      keyFile = null;
     };
+    postgres = {
+      socket = null;
+      url = null;
+      passwordFile = null;
+    };
+    # Below one request a minute 99.9 % is one failure in a week.
+    objectives.availability = 0.99;
   };
 }

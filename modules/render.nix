@@ -18,7 +18,6 @@ let
     toINI
     mapAttrsToList
     optionalAttrs
-    filterAttrs
     ;
   defaults = import ./defaults.nix;
   soloscope = import ./complete.nix (recursiveUpdate declaration (builtins.fromJSON overrides));
@@ -51,8 +50,6 @@ let
       provisioning = "${root}/grafana/provisioning";
     };
   };
-
-  withRedis = filterAttrs (_: app: app.redis.url != null) soloscope.apps;
 in
 {
   "loki.yaml" = loki.configuration;
@@ -82,12 +79,14 @@ in
         "--storage.tsdb.path=${places.prometheus}"
       ]
       ++ flags "--" prometheus.flags;
+    }
+    // optionalAttrs exporters.node.enable {
       node.argv = [
         "prometheus-node-exporter"
         "--web.listen-address=${at exporters.node.port}"
       ];
     }
-    // optionalAttrs (withRedis != { }) {
+    // optionalAttrs prometheus.exporters.redis.enable {
       redis.argv = [
         "prometheus-redis-exporter"
         "--web.listen-address=${at exporters.redis.port}"

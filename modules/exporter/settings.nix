@@ -1,11 +1,17 @@
 # soloscope.json: what `soloscope serve` and every other command read. Pure,
 # builtins only. The keys are the options' own names; null is left out.
 #
-#   { soloscope, places } -> { configuration, credentials }
-#     credentials  credential name -> the file the unit loads (host only)
+#   { soloscope, places } -> { configuration, credentials, probeCredentials }
+#     credentials  credential name -> the file that a unit loads (host only)
 { soloscope, places }:
 let
-  inherit (import ../pure.nix) dropNulls filterAttrs optionalAttrs;
+  inherit (import ../pure.nix)
+    dropNulls
+    filterAttrs
+    mapAttrsToList
+    optionalAttrs
+    ;
+  inherit (import ../urls.nix) withUser;
   defaults = import ../defaults.nix;
   listenAddress = defaults.listenAddress;
   grafana = import ../grafana/settings.nix { inherit soloscope places; };
@@ -17,7 +23,9 @@ let
       soloscope.exporter.tokenFile;
 
   redisCredential = name: "redis-${name}";
+  checkCredential = name: check: "check-${name}-${check}";
   apiChecks = filterAttrs (_: check: check.kind == "api");
+  answers = check: check.kind == "http" || check.kind == "api";
 
   app =
     name: app:
@@ -33,17 +41,28 @@ let
         gauges
         jobs
         health
-        metrics
         ;
-      # `group` and `passwordFile` of an option are for the unit; the program
-      # is told where its secret is.
+      # `metrics.names` is Prometheus' business.
+      metrics = if app.metrics.url == null then null else { inherit (app.metrics) url; };
+      # What is looked for in an answer has no meaning where there is none.
       checks = builtins.mapAttrs (
         check: given:
-        removeAttrs given [ "keyFile" ]
-        // optionalAttrs ((given.keyFile or null) != null) {
-          keyFile = places.secret "check-${name}-${check}" given.keyFile;
+        removeAttrs given (
+          if answers given then
+            [ "keyFile" ]
+          else
+            [
+              "keyFile"
+              "status"
+              "body"
+            ]
+        )
+        // optionalAttrs (given.keyFile != null) {
+          keyFile = places.secret (checkCredential name check) given.keyFile;
         }
       ) app.checks;
+      # `group` and `passwordFile` of an option are for the unit; the program
+      # is told where its secret is.
       postgres =
         if app.postgres == null then
           null
@@ -54,7 +73,8 @@ let
           null
         else
           {
-            inherit (app.redis) url prefix username;
+            url = withUser app.redis.username app.redis.url;
+            inherit (app.redis) prefix;
             passwordFile =
               if app.redis.passwordFile == null then
                 null
@@ -63,8 +83,17 @@ let
           };
     };
 
-  apps = dropNulls (builtins.mapAttrs app soloscope.apps);
-  noUrl = set: !(set ? url);
+  apps = builtins.attrValues soloscope.apps;
+
+  # { app = FILE; } -> { "redis-app" = FILE; }
+  named =
+    name: files:
+    builtins.listToAttrs (
+      mapAttrsToList (key: value: {
+        name = name key;
+        inherit value;
+      }) files
+    );
 in
 {
   configuration = dropNulls (
@@ -97,45 +126,38 @@ in
         inherit listenAddress;
         inherit (soloscope.alertmanager) enable port;
       };
-      apps = builtins.mapAttrs (
-        _: a: filterAttrs (key: value: !(key == "metrics" && noUrl value)) a
-      ) apps;
+      apps = builtins.mapAttrs app soloscope.apps;
     }
-    // optionalAttrs (builtins.any (a: a.postgres != null) (builtins.attrValues soloscope.apps)) {
+    // optionalAttrs (builtins.any (a: a.postgres != null) apps) {
       postgresExporter = {
         inherit listenAddress;
         inherit (soloscope.prometheus.exporters.postgres) port;
       };
     }
-    //
-      optionalAttrs
-        (builtins.any (a: apiChecks a.checks != { }) (builtins.attrValues soloscope.apps))
-        {
-          probe = {
-            inherit (soloscope.probe) resultFile;
-          };
-        }
+    // optionalAttrs (builtins.any (a: apiChecks a.checks != { }) apps) {
+      probe = {
+        inherit (soloscope.probe) resultFile;
+      };
+    }
   );
 
   # The credentials of `serve`: its own token and the apps' Redis passwords.
   credentials = {
     exporter-token = tokenFile;
   }
-  // builtins.listToAttrs (
-    builtins.concatMap (
-      name:
-      let
-        file = soloscope.apps.${name}.redis.passwordFile;
-      in
-      if file == null then
-        [ ]
-      else
-        [
-          {
-            name = redisCredential name;
-            value = file;
-          }
-        ]
-    ) (builtins.attrNames soloscope.apps)
+  // named redisCredential (filterAttrs (_: file: file != null) (
+    builtins.mapAttrs (_: a: a.redis.passwordFile) soloscope.apps
+  ));
+
+  # The credentials of `probe`: the keys of outside APIs.
+  probeCredentials = builtins.foldl' (all: some: all // some) { } (
+    mapAttrsToList (
+      name: a:
+      named (checkCredential name) (
+        builtins.mapAttrs (_: check: check.keyFile) (
+          filterAttrs (_: check: check.keyFile != null) (apiChecks a.checks)
+        )
+      )
+    ) soloscope.apps
   );
 }

@@ -1,10 +1,11 @@
 # What Grafana is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { settings, datasources, dashboards, rootUrl }
+#   { soloscope, places } -> { settings, datasources, dashboards, rootUrl, credentials }
 #     settings     grafana.ini, by section
 #     datasources  a provisioning file
 #     dashboards   a provisioning file
 #     rootUrl      where a person reaches Grafana
+#     credentials  credential name -> the file that the unit loads (host only)
 { soloscope, places }:
 let
   inherit (import ../pure.nix) optionals optionalAttrs;
@@ -25,9 +26,15 @@ let
       "${local cfg.port}/";
 
   secretFile = name: "$__file{${places.grafanaSecret name}}";
+  given = file: name: if file == null then "${places.secrets}/${name}" else file;
 in
 {
   inherit rootUrl;
+
+  credentials = {
+    grafana-admin-password = given cfg.adminPasswordFile "grafana-admin-password";
+    grafana-secret-key = given cfg.secretKeyFile "grafana-secret-key";
+  };
 
   settings = {
     server = {

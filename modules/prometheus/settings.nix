@@ -5,7 +5,13 @@
 #     exporters  the same for each exporter
 { soloscope, places }:
 let
-  inherit (import ../pure.nix) mapAttrsToList optionals filterAttrs;
+  inherit (import ../pure.nix)
+    filterAttrs
+    mapAttrsToList
+    optionalAttrs
+    optionals
+    ;
+  urls = import ../urls.nix;
   defaults = import ../defaults.nix;
   cfg = soloscope.prometheus;
   address = defaults.listenAddress;
@@ -16,40 +22,59 @@ let
     static_configs = [ { targets = [ (at port) ]; } ];
   };
 
-  # "http://127.0.0.1:8080/metrics" in the parts that a scrape job takes.
-  url =
-    text:
-    let
-      parts = builtins.match "(https?)://([^/?]+)([^?]*)(\\?.*)?" text;
-    in
-    if parts == null then
-      throw "soloscope: `${text}` is not an http or https URL"
-    else
-      {
-        scheme = builtins.elemAt parts 0;
-        host = builtins.elemAt parts 1;
-        path = builtins.elemAt parts 2;
-      };
-
   ownMetrics =
     name: app:
     let
-      parts = url app.metrics.url;
+      url = urls.parse app.metrics.url;
+      port = if url.port == null then "" else ":${toString url.port}";
     in
     {
       job_name = name;
-      inherit (parts) scheme;
-      metrics_path = if parts.path == "" then "/metrics" else parts.path;
+      inherit (url) scheme;
+      metrics_path = if url.path == "" then "/metrics" else url.path;
       static_configs = [
         {
-          targets = [ parts.host ];
+          targets = [ "${url.host}${port}" ];
           labels.app = name;
         }
       ];
+    }
+    // optionalAttrs (url.query != "") { params = parameters url.query; }
+    // optionalAttrs (app.metrics.names != { }) {
+      metric_relabel_configs = mapAttrsToList renamed app.metrics.names;
     };
+
+  # "?a=1&b=2" as a scrape job takes it: { a = [ "1" ]; b = [ "2" ]; }
+  parameters =
+    query:
+    let
+      pairs = builtins.filter builtins.isList (builtins.split "([^?&=]+)=([^&]*)" query);
+      name = pair: builtins.elemAt pair 0;
+    in
+    builtins.mapAttrs (_: map (pair: builtins.elemAt pair 1)) (builtins.groupBy name pairs);
+
+  # What the dashboards and rules call it, from what the app calls it. The
+  # parts of a histogram follow their name.
+  renamed = ours: theirs: {
+    source_labels = [ "__name__" ];
+    regex = "${theirs}(_bucket|_sum|_count|_created)?";
+    target_label = "__name__";
+    replacement = "${ours}$1";
+  };
+
+  # The apps' promises as series, for graphs and rules to compare with.
+  objectives = {
+    name = "soloscope-objectives";
+    rules = mapAttrsToList (name: app: {
+      record = "app:availability:objective";
+      expr = "vector(${builtins.toJSON app.objectives.availability})";
+      labels.app = name;
+    }) withMetrics;
+  };
 
   withRedis = filterAttrs (_: app: app.redis.url != null) soloscope.apps;
   withMetrics = filterAttrs (_: app: app.metrics.url != null) soloscope.apps;
+  asksRedis = cfg.exporters.redis.enable && withRedis != { };
 in
 {
   globalConfig = {
@@ -59,20 +84,20 @@ in
 
   scrapeConfigs = [
     (job "soloscope" soloscope.exporter.port)
-    (job "node" cfg.exporters.node.port)
     (job "prometheus" cfg.port)
     (job "loki" soloscope.loki.port)
     (job soloscope.logs.shipper soloscope.logs.ports.${soloscope.logs.shipper})
   ]
+  ++ optionals cfg.exporters.node.enable [ (job "node" cfg.exporters.node.port) ]
   ++ optionals soloscope.grafana.enable [ (job "grafana" soloscope.grafana.port) ]
   ++ optionals soloscope.alertmanager.enable [ (job "alertmanager" soloscope.alertmanager.port) ]
-  ++ optionals (withRedis != { }) [
+  ++ optionals asksRedis [
     # One exporter asks every app's Redis; the target is the Redis' own URL.
     {
       job_name = "redis";
       metrics_path = "/scrape";
       static_configs = mapAttrsToList (name: app: {
-        targets = [ app.redis.url ];
+        targets = [ (urls.redisTarget app.redis.username app.redis.url) ];
         labels.app = name;
       }) withRedis;
       relabel_configs = [
@@ -93,7 +118,7 @@ in
   ]
   ++ mapAttrsToList ownMetrics withMetrics;
 
-  rules = import ./rules.nix;
+  rules.groups = (import ./rules.nix).groups ++ optionals (withMetrics != { }) [ objectives ];
 
   flags = {
     "storage.tsdb.retention.time" = cfg.retention;
@@ -103,10 +128,20 @@ in
   exporters = {
     node.collectors = [ "systemd" ];
     # What /scrape?target= answers: Redis' own state, no key of any app.
-    redis.flags = {
-      "redis.addr" = ""; # none of its own: every target is named by Prometheus
-      "include-system-metrics" = true;
-      "exclude-latency-histogram-metrics" = true;
+    redis = {
+      enable = asksRedis;
+      flags = {
+        "redis.addr" = ""; # none of its own: every target is named by Prometheus
+        "include-system-metrics" = true;
+        "exclude-latency-histogram-metrics" = true;
+      };
+      # What its password file has to hold: target -> the file with the password.
+      passwords = builtins.listToAttrs (
+        mapAttrsToList (_: app: {
+          name = urls.redisTarget app.redis.username app.redis.url;
+          value = app.redis.passwordFile;
+        }) (filterAttrs (_: app: app.redis.passwordFile != null) withRedis)
+      );
     };
   };
 }
