@@ -49,6 +49,7 @@ __all__ = [
     "Unique",
     "load",
     "parse",
+    "redis_url",
 ]
 
 DEFAULT_PATH = Path("/etc/soloscope/soloscope.json")
@@ -543,6 +544,11 @@ def _redis_url(value: object, _path: str, _problems: list[Problem]) -> RedisUrl:
         username=username,
         db=int(db or 0),
     )
+
+
+def redis_url(text: str) -> RedisUrl:
+    """Read a Redis URL that `parse` has accepted, as a check of kind redis has it."""
+    return _redis_url(text, "", [])
 
 
 def _redis_url_text(value: object, path: str, problems: list[Problem]) -> str:

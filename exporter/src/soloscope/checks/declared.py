@@ -1,0 +1,176 @@
+"""The checks that a configuration asks for, and what is asked by whom.
+
+Interval and time-out of what is declared stand in the configuration. What every
+stack has is asked as often as the table of service health checks in the origin
+documents says: an API every 30 s with 10 s to answer, a database every 30 s with
+5 s, Redis every 10 s with 3 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from soloscope.checks import kinds
+from soloscope.checks.database import postgres
+from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
+from soloscope.checks.results import probed
+from soloscope.config import App, Config, Redis, redis_url
+from soloscope.config import Check as Declared
+from soloscope.errors import BackendUnavailable
+from soloscope.link import Failure, Link, pack
+
+__all__ = ["checks", "ping"]
+
+# Seconds: (interval, time-out).
+_API = (30.0, 10.0)
+_DATABASE = (30.0, 5.0)
+_REDIS = (10.0, 3.0)
+
+ScrapeError = Callable[[str], str | None]
+
+
+def ping(redis: Redis) -> Callable[[float], Outcome]:
+    """Redis answers PING on a fresh connection, as the exporter's user.
+
+    The connection has time-outs of its own (`link.TIMEOUT`), shorter than the
+    check's.
+    """
+
+    def run(_timeout: float) -> Outcome:
+        link = Link(redis)
+        try:
+            reply = link.run([pack(b"PING")])[0]
+        except BackendUnavailable as error:
+            raise CheckFailed(str(error)) from None
+        finally:
+            link.close()
+        if isinstance(reply, Failure):
+            raise CheckFailed(f"{redis.url.server}: {reply.message}")
+        return Outcome("PONG")
+
+    return run
+
+
+def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Check]:
+    """All checks, the stack's own first, in the order in which they are shown.
+
+    `scrape_error` says for an app why its last scrape failed, None when it did not;
+    without it (outside `serve`) there is no such check. A check that an app declares
+    replaces a built-in one of the same name.
+    """
+    found: list[Check] = []
+
+    def own(name: Kind, run: Callable[[float], Outcome]) -> None:
+        interval, timeout = _API
+        found.append(Check("", name, name, run, interval, timeout))
+
+    own("loki", kinds.loki(_base(config.loki.listen_address, config.loki.port)))
+    if config.prometheus.enable:
+        base = _base(config.prometheus.listen_address, config.prometheus.port)
+        own("prometheus", kinds.ready(base))
+    if config.grafana.enable:
+        base = _base(config.grafana.listen_address, config.grafana.port)
+        own("grafana", kinds.grafana(base, config.grafana.root_url))
+    if config.alertmanager.enable:
+        base = _base(config.alertmanager.listen_address, config.alertmanager.port)
+        own("alertmanager", kinds.ready(base))
+    database = _database(config)
+    if database is not None and not database.app:
+        found.append(database)
+    for app in config.apps.values():
+        mine = _app(config, app, scrape_error)
+        if database is not None and database.app == app.name:
+            mine = {database.name: database, **mine}
+        found.extend(mine.values())
+    return found
+
+
+def _base(address: str, port: int) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}"
+
+
+def _database(config: Config) -> Check | None:
+    """One check for all databases: one postgres exporter serves them all."""
+    apps = [app.name for app in config.apps.values() if app.postgres is not None]
+    exporter = config.postgres_exporter
+    if not apps or exporter is None:
+        return None
+    app = apps[0] if len(apps) == 1 else ""
+    run = postgres(_base(exporter.listen_address, exporter.port))
+    return Check(app, "postgres", "postgres", run, *_DATABASE)
+
+
+def _app(
+    config: Config, app: App, scrape_error: ScrapeError | None
+) -> dict[str, Check]:
+    mine: dict[str, Check] = {}
+    if app.redis is not None:
+        mine["redis"] = Check(app.name, "redis", "redis", ping(app.redis), *_REDIS)
+        if scrape_error is not None:
+            run = _scrape(app.name, scrape_error)
+            mine["scrape"] = Check(app.name, "scrape", "scrape", run, passive=True)
+    if app.health is not None:
+        run = kinds.http(app.health.url)
+        interval, timeout = app.health.interval, app.health.timeout
+        mine["health"] = Check(app.name, "health", "health", run, interval, timeout)
+    for name, declared in app.checks.items():
+        mine[name] = Check(
+            app.name,
+            name,
+            declared.kind,
+            _run(config, app.name, name, declared),
+            declared.interval,
+            declared.timeout,
+            passive=declared.kind == "api",
+        )
+    return mine
+
+
+def _run(
+    config: Config, app: str, name: str, declared: Declared
+) -> Callable[[float], Outcome]:
+    if declared.kind == "api":
+        if config.probe is None:
+            return _unprobed
+        return probed(config.probe.result_file, app, name)
+    if declared.kind == "tcp":
+        return kinds.tcp(declared.url, max_seconds=declared.max_seconds)
+    if declared.kind == "redis":
+        return _within(ping(Redis(redis_url(declared.url))), declared.max_seconds)
+    return kinds.http(
+        declared.url,
+        status=declared.status,
+        body=declared.body,
+        max_seconds=declared.max_seconds,
+    )
+
+
+def _within(
+    run: Callable[[float], Outcome], limit: float | None
+) -> Callable[[float], Outcome]:
+    from time import monotonic
+
+    def timed(timeout: float) -> Outcome:
+        start = monotonic()
+        outcome = run(timeout)
+        seconds = monotonic() - start
+        if limit is not None and seconds > limit:
+            raise CheckFailed(f"took {seconds:.2f} s, allowed are {limit:g} s", seconds)
+        return outcome
+
+    return timed
+
+
+def _unprobed(_timeout: float) -> Outcome:
+    raise CheckFailed("`probe.resultFile` is not set, so nothing asks this API")
+
+
+def _scrape(app: str, scrape_error: ScrapeError) -> Callable[[float], Outcome]:
+    def run(_timeout: float) -> Outcome:
+        error = scrape_error(app)
+        if error is not None:
+            raise CheckFailed(f"the last scrape failed: {error}")
+        return Outcome("the last scrape was complete")
+
+    return run

@@ -1,0 +1,140 @@
+"""How each kind of check asks. Every function raises CheckFailed, takes the
+time-out in seconds, and opens a connection of its own: one that is kept open would
+still answer when nobody else can connect any more.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from soloscope.checks.fetch import Answer, fetch
+from soloscope.checks.model import CheckFailed, Outcome
+
+__all__ = ["bearer", "expect", "grafana", "http", "loki", "ready", "tcp"]
+
+
+def expect(
+    answer: Answer,
+    *,
+    status: int = 200,
+    body: str | None = None,
+    max_seconds: float | None = None,
+) -> Outcome:
+    """Hold an answer against what was declared."""
+    if answer.status != status:
+        where = answer.headers.get("location")
+        hint = f", to {where.partition('?')[0]}" if where else ""
+        raise CheckFailed(
+            f"answered {answer.status}, expected {status}{hint}", answer.seconds
+        )
+    if body is not None and body.encode() not in answer.body:
+        raise CheckFailed(
+            f"answered {answer.status} without `{body}` in the body", answer.seconds
+        )
+    if max_seconds is not None and answer.seconds > max_seconds:
+        raise CheckFailed(
+            f"took {answer.seconds:.2f} s, allowed are {max_seconds:g} s",
+            answer.seconds,
+        )
+    return Outcome(f"answered {answer.status}", answer.seconds)
+
+
+def http(
+    url: str,
+    *,
+    status: int = 200,
+    body: str | None = None,
+    max_seconds: float | None = None,
+) -> Callable[[float], Outcome]:
+    """A URL that answers `status`, with `body` in its text, within `max_seconds`."""
+
+    def run(timeout: float) -> Outcome:
+        return expect(
+            fetch(url, timeout), status=status, body=body, max_seconds=max_seconds
+        )
+
+    return run
+
+
+def tcp(url: str, *, max_seconds: float | None = None) -> Callable[[float], Outcome]:
+    """`tcp://HOST:PORT` accepts a connection."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
+
+    def run(timeout: float) -> Outcome:
+        start = time.monotonic()
+        try:
+            socket.create_connection((host, port), timeout).close()
+        except TimeoutError:
+            raise CheckFailed(f"no connection within {timeout:g} s") from None
+        except OSError as error:
+            text = error.strerror or str(error)
+            raise CheckFailed(text[:1].lower() + text[1:]) from None
+        seconds = time.monotonic() - start
+        if max_seconds is not None and seconds > max_seconds:
+            raise CheckFailed(
+                f"took {seconds:.2f} s, allowed are {max_seconds:g} s", seconds
+            )
+        return Outcome("accepts connections", seconds)
+
+    return run
+
+
+def loki(base: str) -> Callable[[float], Outcome]:
+    """Loki answers a query.
+
+    Its /ready can say 200 while every query hangs until the time-out (seen with
+    3.6.4 when the query frontend announces an address it does not listen on).
+    """
+
+    def run(timeout: float) -> Outcome:
+        answer = fetch(f"{base}/loki/api/v1/query?query=vector(1)", timeout)
+        expect(answer)
+        return Outcome("answers queries", answer.seconds)
+
+    return run
+
+
+def ready(base: str) -> Callable[[float], Outcome]:
+    """Prometheus and Alertmanager: 200 on /-/ready once they can serve."""
+
+    def run(timeout: float) -> Outcome:
+        answer = fetch(f"{base}/-/ready", timeout)
+        expect(answer)
+        return Outcome("ready", answer.seconds)
+
+    return run
+
+
+def grafana(base: str, root_url: str) -> Callable[[float], Outcome]:
+    """Grafana's /api/health, which is 503 when its database is not well.
+
+    With `serve_from_sub_path` the path of the root URL stands before it.
+    """
+    prefix = urlsplit(root_url).path.rstrip("/")
+
+    def run(timeout: float) -> Outcome:
+        answer = fetch(f"{base}{prefix}/api/health", timeout)
+        if answer.status == 404 and prefix:
+            answer = fetch(f"{base}/api/health", timeout)
+        expect(answer)
+        try:
+            database = json.loads(answer.body)["database"]
+        except (ValueError, KeyError, TypeError):
+            raise CheckFailed(
+                "answered 200, but not with Grafana's health", answer.seconds
+            ) from None
+        if database != "ok":
+            raise CheckFailed(f"its database is `{database}`", answer.seconds)
+        return Outcome("database ok", answer.seconds)
+
+    return run
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that WhatsApp's Graph API, OpenAI and Stripe all take."""
+    return {"Authorization": f"Bearer {key}"}

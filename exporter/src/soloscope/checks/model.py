@@ -1,0 +1,143 @@
+"""What a health check is and what it answers. Pure; times are in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "Kind",
+    "Outcome",
+    "Recorded",
+    "Result",
+    "judge",
+]
+
+Kind = Literal[
+    "redis",
+    "loki",
+    "prometheus",
+    "grafana",
+    "alertmanager",
+    "health",
+    "http",
+    "tcp",
+    "api",
+    "postgres",
+    "scrape",
+]
+
+# How long after its own time-out a check may still be running before that counts
+# as a failure: names that do not resolve and slow closes are not in the time-out.
+GRACE = 1.0
+
+
+class CheckFailed(Exception):  # noqa: N818 (reads as a state)
+    """What was checked is not well; the message says why, for a person.
+
+    `seconds` is how long the answer took, when there was one; `age` is set when it
+    was found out earlier, by another process.
+    """
+
+    def __init__(
+        self, message: str, seconds: float | None = None, *, age: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.age = age
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A check that succeeded. `seconds`: how long the answer took.
+
+    `age` is set when the answer was found out earlier, by another process.
+    `figures` are what the check learnt besides; only the database has some.
+    """
+
+    detail: str = ""
+    seconds: float | None = None
+    age: float = 0.0
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `app` is "" for what belongs to no app.
+
+    `run` takes the time-out and raises CheckFailed. A `passive` check only looks at
+    what is in memory or in a small file, so it is run when it is asked for.
+    """
+
+    app: str
+    name: str
+    kind: Kind
+    run: Callable[[float], Outcome] = field(repr=False)
+    interval: float = 30.0
+    timeout: float = 10.0
+    passive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The last answer of a check and when it was finished (monotonic clock)."""
+
+    ok: bool
+    at: float
+    detail: str = ""
+    seconds: float | None = None
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is told about a check. `age`: seconds since its answer, None without."""
+
+    app: str
+    name: str
+    kind: Kind
+    ok: bool
+    detail: str
+    interval: float
+    age: float | None = None
+    seconds: float | None = None
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def judge(
+    check: Check, last: Recorded | None, running_since: float | None, now: float
+) -> Result:
+    """What to tell about `check` at `now`, when it last answered `last`.
+
+    A check that is still running after its time-out has failed, and so has one
+    whose answer is older than twice its interval: an old answer is no answer.
+    """
+
+    def result(ok: bool, detail: str) -> Result:
+        return Result(
+            app=check.app,
+            name=check.name,
+            kind=check.kind,
+            ok=ok,
+            detail=detail,
+            interval=check.interval,
+            age=None if last is None else max(0.0, now - last.at),
+            seconds=None if last is None else last.seconds,
+            figures={} if last is None or not ok else last.figures,
+        )
+
+    running = 0.0 if running_since is None else now - running_since
+    if running > check.timeout + GRACE:
+        return result(False, f"no answer for {running:.0f} s")
+    if last is None:
+        return result(False, "not asked yet")
+    if now - last.at > 2 * check.interval:
+        return result(
+            False,
+            f"the last answer is {now - last.at:.0f} s old, "
+            f"more than twice the interval of {check.interval:g} s",
+        )
+    return result(last.ok, last.detail)

@@ -1,0 +1,130 @@
+"""Runs the checks in the background and keeps the last answer of each.
+
+Nothing here waits for a check inside somebody's request: a request reads what was
+found out, with its age. Each check has its own interval and time-out. Up to WORKERS
+checks run at once, so one that hangs does not delay the others; the threads are
+daemons, so one that hangs does not delay the end of the process either.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from soloscope.checks.model import Check, CheckFailed, Recorded, Result, judge
+
+__all__ = ["Registry"]
+
+WORKERS = 32
+
+
+class Registry:
+    """`start()` once, `results()` from any thread, `stop()` at the end.
+
+    `changed` is called, outside any lock, when a check turns from well to not well
+    or back, and for each that is not well at its first answer.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        *,
+        changed: Callable[[Result], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        workers: int = WORKERS,
+    ) -> None:
+        self.checks = tuple(checks)
+        self._changed = changed
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._last: dict[int, Recorded] = {}
+        self._running: dict[int, float] = {}
+        active = [i for i, check in enumerate(self.checks) if not check.passive]
+        self._due: list[tuple[float, int]] = [(clock(), i) for i in active]
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"check-{n}", daemon=True)
+            for n in range(min(workers, len(active)))
+        ]
+
+    def start(self) -> None:
+        """Begin to run the checks; each one at once, then at its interval."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Run no further check; wait up to `timeout` seconds for running ones."""
+        with self._lock:
+            self._stopped = True
+            self._lock.notify_all()
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, end - time.monotonic()))
+
+    def results(self, wait: float = 0.0) -> tuple[Result, ...]:
+        """What is known now, in the order of the checks.
+
+        Waits up to `wait` seconds for checks that have not answered even once, which
+        matters only in the first moments after the start.
+        """
+        active = sum(not check.passive for check in self.checks)
+        with self._lock:
+            if wait > 0 and not self._stopped:
+                self._lock.wait_for(lambda: len(self._last) >= active, wait)
+            last, running = dict(self._last), dict(self._running)
+        found = []
+        for i, check in enumerate(self.checks):
+            if check.passive:
+                found.append(judge(check, self._ask(check), None, self._clock()))
+            else:
+                found.append(judge(check, last.get(i), running.get(i), self._clock()))
+        return tuple(found)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                while not self._stopped and (
+                    not self._due or self._due[0][0] > self._clock()
+                ):
+                    left = self._due[0][0] - self._clock() if self._due else None
+                    self._lock.wait(left)
+                if self._stopped:
+                    return
+                _, i = heapq.heappop(self._due)
+                check = self.checks[i]
+                started = self._running[i] = self._clock()
+            recorded = self._ask(check)
+            with self._lock:
+                before = self._last.get(i)
+                self._last[i] = recorded
+                del self._running[i]
+                # From the start, so that a slow answer does not stretch the interval.
+                again = max(started + check.interval, self._clock())
+                heapq.heappush(self._due, (again, i))
+                self._lock.notify_all()
+            turned = not recorded.ok if before is None else before.ok != recorded.ok
+            if turned and self._changed is not None:
+                self._changed(judge(check, recorded, None, recorded.at))
+
+    def _ask(self, check: Check) -> Recorded:
+        start = self._clock()
+        try:
+            outcome = check.run(check.timeout)
+        except CheckFailed as failed:
+            at = self._clock() - failed.age
+            return Recorded(False, at, str(failed), failed.seconds)
+        except Exception as error:  # noqa: BLE001 (a broken check is a failed check)
+            # Only the kind: the text of an unforeseen error may hold anything.
+            detail = f"could not be asked ({type(error).__name__})"
+            return Recorded(False, self._clock(), detail)
+        end = self._clock()
+        return Recorded(
+            ok=True,
+            at=end - outcome.age,
+            detail=outcome.detail,
+            seconds=end - start if outcome.seconds is None else outcome.seconds,
+            figures=outcome.figures,
+        )

@@ -1,0 +1,183 @@
+"""What is told about the checks: one document, of which the paths are parts. Pure.
+
+/api/health, /api/status       the whole document
+/health/overall                its `status`, `timestamp` and `services`
+/health/database               its `database`, without `performance`
+/health/database/performance   its `database.performance`
+
+Each answers 200 when what it tells about is well, and 503 when it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from soloscope.checks.model import Kind, Result
+
+__all__ = ["PATHS", "WAIT", "answer", "database", "document", "metric_lines"]
+
+PATHS = (
+    "/api/health",
+    "/api/status",
+    "/health/overall",
+    "/health/database",
+    "/health/database/performance",
+)
+
+# How long a request may wait for checks that have never answered, in seconds:
+# only right after the start. What has not answered by then has failed.
+WAIT = 1.0
+
+# Which service a kind of check speaks for. The first three are always shown.
+_SERVICES: Mapping[str, tuple[Kind, ...]] = {
+    "database": ("postgres",),
+    "redis": ("redis",),
+    "external_apis": ("api",),
+    "apps": ("health", "http", "tcp"),
+    "exporter": ("scrape",),
+    "loki": ("loki",),
+    "prometheus": ("prometheus",),
+    "grafana": ("grafana",),
+    "alertmanager": ("alertmanager",),
+}
+
+_NO_DATABASE = (
+    "no database is declared: set `services.soloscope.apps.<name>.postgres.socket` "
+    "(or `.url`), and its figures stand here"
+)
+
+
+def _word(ok: bool) -> str:
+    return "healthy" if ok else "unhealthy"
+
+
+def _stamp(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _rounded(value: float | None) -> float | int | None:
+    if value is None:
+        return None
+    return int(value) if value.is_integer() else round(value, 1)
+
+
+def services(results: Sequence[Result]) -> dict[str, str]:
+    """The state of each service: healthy, unhealthy, or not_declared."""
+    states: dict[str, str] = {}
+    for service, kinds in _SERVICES.items():
+        mine = [r.ok for r in results if r.kind in kinds]
+        if mine:
+            states[service] = _word(all(mine))
+        elif service in {"database", "redis", "external_apis"}:
+            states[service] = "not_declared"
+    return states
+
+
+def database(results: Sequence[Result]) -> dict[str, Any] | None:
+    """The part about the database; None when no app declares one."""
+    found = [r for r in results if r.kind == "postgres"]
+    if not found:
+        return None
+    result = found[0]
+    figures = result.figures
+    status = _word(result.ok)
+    told: dict[str, Any] = {
+        "status": status,
+        "connection_pool": {
+            key: _rounded(figures.get(key)) for key in ("size", "active", "idle")
+        },
+        "response_time_ms": _milliseconds(result.seconds if result.ok else None),
+        "performance": {
+            "status": status,
+            "metrics": {
+                "response_time_p95_ms": _milliseconds(figures.get("p95")),
+                "slow_query_count": _rounded(figures.get("slow")),
+                "connection_efficiency": _rounded(figures.get("efficiency")),
+            },
+        },
+    }
+    if not result.ok:
+        told["detail"] = told["performance"]["detail"] = result.detail
+    return told
+
+
+def document(results: Sequence[Result], now: datetime) -> dict[str, Any]:
+    """The whole document. `now` is aware."""
+    return {
+        "status": _word(all(r.ok for r in results)),
+        "timestamp": _stamp(now),
+        "services": services(results),
+        "database": database(results),
+        "checks": [
+            {
+                "app": r.app,
+                "name": r.name,
+                "kind": r.kind,
+                "status": _word(r.ok),
+                "detail": r.detail,
+                "age_seconds": None if r.age is None else round(r.age, 1),
+                "duration_ms": _milliseconds(r.seconds),
+                "interval_seconds": _rounded(r.interval),
+            }
+            for r in results
+        ],
+    }
+
+
+def answer(
+    path: str, results: Sequence[Result], now: datetime
+) -> tuple[int, dict[str, Any]]:
+    """Status code and body for one of PATHS."""
+    if path.startswith("/health/database"):
+        part = database(results)
+        if part is None:
+            return 404, {"status": "not_declared", "detail": _NO_DATABASE}
+        performance = part.pop("performance")
+        body = performance if path.endswith("/performance") else part
+    else:
+        body = document(results, now)
+        if path == "/health/overall":
+            body = {key: body[key] for key in ("status", "timestamp", "services")}
+    return (200 if body["status"] == "healthy" else 503), body
+
+
+def metric_lines(results: Sequence[Result]) -> bytes:
+    r"""The same results for Prometheus, as lines of its text format.
+
+    soloscope_check_up{app="languagebuddy",name="redis"} 1
+    soloscope_check_duration_seconds{app="languagebuddy",name="redis"} 0.000412
+
+    A check that belongs to no app has an empty `app`. Names were checked when the
+    configuration was read and need no escape. Empty without checks.
+    """
+    if not results:
+        return b""
+    lines = [
+        "# HELP soloscope_check_up "
+        "Whether the last answer of a health check is good and not too old",
+        "# TYPE soloscope_check_up gauge",
+    ]
+    lines += [
+        f'soloscope_check_up{{app="{r.app}",name="{r.name}"}} {int(r.ok)}'
+        for r in results
+    ]
+    timed = [
+        f'soloscope_check_duration_seconds{{app="{r.app}",name="{r.name}"}} '
+        f"{r.seconds:.6f}"
+        for r in results
+        if r.seconds is not None
+    ]
+    if timed:
+        lines += [
+            "# HELP soloscope_check_duration_seconds "
+            "How long the last answer of a health check took",
+            "# TYPE soloscope_check_duration_seconds gauge",
+            *timed,
+        ]
+    return ("\n".join(lines) + "\n").encode()

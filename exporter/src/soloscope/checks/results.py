@@ -1,0 +1,112 @@
+"""The file that `soloscope probe` leaves for `soloscope serve`.
+
+{"version": 1, "results": {"languagebuddy": {"openai":
+  {"ok": true, "detail": "answered 200", "at": 1763424000.0, "seconds": 0.214}}}}
+
+`at` is Unix time. The file holds no key and no body of an answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from soloscope.checks.model import CheckFailed, Outcome
+
+__all__ = ["Probed", "probed", "read", "write"]
+
+VERSION = 1
+UNIT = "soloscope-probe.timer"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The answer of one outside API. `at`: Unix time; `seconds`: how long it took."""
+
+    ok: bool
+    detail: str
+    at: float
+    seconds: float | None = None
+
+
+Results = Mapping[str, Mapping[str, Probed]]
+
+
+def write(path: Path, results: Results) -> None:
+    """Replace the file in one step, so that no reader sees half of it.
+
+    Anybody may read it: `serve` runs as another user. Raises OSError.
+    """
+    value = {
+        "version": VERSION,
+        "results": {
+            app: {name: asdict(one) for name, one in mine.items()}
+            for app, mine in results.items()
+        },
+    }
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+            file.write("\n")
+            os.fchmod(file.fileno(), 0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> dict[str, dict[str, Probed]]:
+    """The file's results. Raises OSError, and ValueError when it is not such a file."""
+    value = json.loads(path.read_bytes())
+    try:
+        if value["version"] != VERSION:
+            raise ValueError(f"version {value['version']!r}, expected {VERSION}")
+        return {
+            str(app): {
+                str(name): Probed(
+                    ok=bool(one["ok"]),
+                    detail=str(one["detail"]),
+                    at=float(one["at"]),
+                    seconds=None if one["seconds"] is None else float(one["seconds"]),
+                )
+                for name, one in mine.items()
+            }
+            for app, mine in value["results"].items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a file of results: {error!r}") from None
+
+
+def probed(
+    path: Path,
+    app: str,
+    name: str,
+    *,
+    now: Callable[[], float] = time.time,
+) -> Callable[[float], Outcome]:
+    """The passive check that reads one result out of the file."""
+
+    def run(_timeout: float) -> Outcome:
+        try:
+            one = read(path)[app][name]
+        except FileNotFoundError:
+            raise CheckFailed(f"no result yet: is {UNIT} running?") from None
+        except KeyError:
+            raise CheckFailed(f"not asked yet: is {UNIT} running?") from None
+        except OSError as error:
+            raise CheckFailed(f"{path}: {error.strerror}") from None
+        except ValueError:
+            raise CheckFailed(f"{path} is not a file of results") from None
+        # A time in the future means that a clock jumped; as bad as an old one.
+        age = abs(now() - one.at)
+        if not one.ok:
+            raise CheckFailed(one.detail, one.seconds, age=age)
+        return Outcome(one.detail, one.seconds, age)
+
+    return run

@@ -1,0 +1,88 @@
+"""`soloscope probe`: asks the outside APIs that need a key, once, and leaves the
+answers in a file for `soloscope serve`.
+
+It is a process of its own because it holds the keys: WhatsApp's Graph API, OpenAI
+and Stripe are all URLs that take `Authorization: Bearer KEY`. A key is read at each
+use, sent to its own URL only (redirects are not followed), and never told: neither
+the answer's body nor the text of an unforeseen error is kept, for both may quote it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from soloscope.checks import results
+from soloscope.checks.fetch import fetch
+from soloscope.checks.kinds import bearer, expect
+from soloscope.checks.model import CheckFailed
+from soloscope.checks.results import Probed
+from soloscope.config import Check, Config
+from soloscope.errors import SecretUnavailable
+
+__all__ = ["ask", "probe"]
+
+# A result that has this share of its interval behind it is asked for again: the
+# timer is not exact, and a check must not miss every second run for that.
+DUE = 0.9
+AT_ONCE = 8
+
+
+def declared(config: Config) -> Iterator[tuple[str, str, Check]]:
+    """App, name and declaration of every check that runs here."""
+    for app in config.apps.values():
+        for name, check in app.checks.items():
+            if check.kind == "api":
+                yield app.name, name, check
+
+
+def ask(check: Check, now: Callable[[], float] = time.time) -> Probed:
+    """Ask one API. Never raises: what went wrong is the answer."""
+    try:
+        headers = bearer(check.key.read()) if check.key is not None else {}
+        outcome = expect(
+            fetch(check.url, check.timeout, headers),
+            status=check.status,
+            body=check.body,
+            max_seconds=check.max_seconds,
+        )
+    except CheckFailed as failed:
+        return Probed(False, str(failed), now(), failed.seconds)
+    except SecretUnavailable as unavailable:
+        return Probed(False, str(unavailable), now())
+    except Exception as error:  # noqa: BLE001 (one API must not hide the others)
+        return Probed(False, f"could not be asked ({type(error).__name__})", now())
+    return Probed(True, outcome.detail, now(), outcome.seconds)
+
+
+def probe(
+    config: Config, *, everything: bool = False, now: Callable[[], float] = time.time
+) -> dict[str, dict[str, Probed]]:
+    """Ask what is due and write the file; returns all results, kept ones included.
+
+    The timer runs as often as the most frequent check wants; the others keep their
+    answer until their own interval is over. `everything` asks all. Raises OSError
+    when the file cannot be written.
+    """
+    if config.probe is None:
+        return {}
+    path = config.probe.result_file
+    try:
+        before = results.read(path)
+    except (OSError, ValueError):
+        before = {}
+    found: dict[str, dict[str, Probed]] = {}
+    due: list[tuple[str, str, Check]] = []
+    for app, name, check in declared(config):
+        old = before.get(app, {}).get(name)
+        if everything or old is None or abs(now() - old.at) >= DUE * check.interval:
+            due.append((app, name, check))
+        else:
+            found.setdefault(app, {})[name] = old
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(lambda one: ask(one[2], now), due)
+        for (app, name, _), answer in zip(due, answers, strict=True):
+            found.setdefault(app, {})[name] = answer
+    results.write(path, found)
+    return found
