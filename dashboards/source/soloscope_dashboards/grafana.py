@@ -1,0 +1,269 @@
+"""Grafana's classic dashboard model, as much of it as the dashboards use.
+
+Values that turn themselves into the JSON of a dashboard file (`as_json`).
+Nothing here knows what soloscope measures.
+
+The model is in Grafana's documentation, "View dashboard JSON model".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+#: A JSON object. Grafana gives its options no schema that Python could check.
+Json = dict[str, Any]
+
+Kind = Literal["prometheus", "loki"]
+
+#: Columns of Grafana's grid.
+COLUMNS = 24
+
+
+@dataclass(frozen=True)
+class Place:
+    """A panel's place on the grid: columns of 24, rows of 38 pixels."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+    def as_json(self) -> Json:
+        """The panel's `gridPos`."""
+        return {"h": self.h, "w": self.w, "x": self.x, "y": self.y}
+
+
+def data_source(kind: Kind) -> Json:
+    """The data source of this kind that the reader chose."""
+    return {"type": kind, "uid": f"${{{kind}_datasource}}"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query of a panel; `how` is how its answer is wanted.
+
+    `now` one value per series, `table` the same with labels as columns, `range`
+    a value per step, `logs` the newest `limit` lines.
+    """
+
+    kind: Kind
+    expr: str
+    how: Literal["now", "table", "range", "logs"] = "now"
+    legend: str = ""
+    limit: int = 0
+    step: str = ""
+
+    def as_json(self, ref: str) -> Json:
+        """The panel's target with the name `ref`."""
+        target: Json = {
+            "datasource": data_source(self.kind),
+            "editorMode": "code",
+            "expr": self.expr,
+            "refId": ref,
+        }
+        instant = self.how in ("now", "table")
+        if self.kind == "prometheus":
+            target["instant"] = instant
+            target["range"] = not instant
+            target["format"] = "table" if self.how == "table" else "time_series"
+        else:
+            target["queryType"] = "instant" if instant else "range"
+        if self.legend:
+            target["legendFormat"] = self.legend
+        if self.limit:
+            target["maxLines"] = self.limit
+        if self.step:
+            # Prometheus calls it `interval`, Loki `step`.
+            target["interval" if self.kind == "prometheus" else "step"] = self.step
+        return target
+
+
+def thresholds(*steps: tuple[float | None, str]) -> Json:
+    """Colours by value; the first step starts below every number (None)."""
+    return {
+        "mode": "absolute",
+        "steps": [{"color": color, "value": value} for value, color in steps],
+    }
+
+
+#: One colour for every value: the number says something, its size does not.
+PLAIN = thresholds((None, "text"))
+
+
+def say(values: Mapping[int, tuple[str, str]]) -> list[Json]:
+    """A mapping of numbers to (words, colour)."""
+    return [
+        {
+            "type": "value",
+            "options": {
+                str(number): {"color": color, "index": index, "text": text}
+                for index, (number, (text, color)) in enumerate(values.items())
+            },
+        }
+    ]
+
+
+def override(name: str, **properties: object) -> Json:
+    """Field options for the one field `name`; `__` in a key stands for a dot."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [
+            {"id": key.replace("__", "."), "value": value}
+            for key, value in properties.items()
+        ],
+    }
+
+
+def fixed(color: str) -> Json:
+    """One colour for a field."""
+    return {"mode": "fixed", "fixedColor": color}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel.
+
+    `no_value` is what it shows, and so means, without an answer. `color` is the
+    one colour of its data; without it the thresholds decide.
+    """
+
+    id: int
+    kind: str
+    title: str
+    description: str
+    place: Place
+    queries: tuple[Query, ...]
+    no_value: str
+    unit: str = "short"
+    min: float | None = None
+    max: float | None = None
+    decimals: int | None = None
+    thresholds: Mapping[str, Any] | None = None
+    color: str = ""
+    mappings: Sequence[Json] = ()
+    overrides: Sequence[Json] = ()
+    custom: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] | None = None
+    transformations: Sequence[Json] = ()
+    links: Sequence[Json] = ()
+    interval: str = ""
+    max_points: int = 0
+
+    def as_json(self) -> Json:
+        """The panel as it stands in a dashboard."""
+        defaults: Json = {
+            "color": fixed(self.color) if self.color else {"mode": "thresholds"},
+            "custom": dict(self.custom or {}),
+            "mappings": list(self.mappings),
+            "noValue": self.no_value,
+            "thresholds": dict(self.thresholds or PLAIN),
+            "unit": self.unit,
+        }
+        for key in ("min", "max", "decimals"):
+            if getattr(self, key) is not None:
+                defaults[key] = getattr(self, key)
+        panel: Json = {
+            "id": self.id,
+            "type": self.kind,
+            "title": self.title,
+            "description": self.description,
+            "gridPos": self.place.as_json(),
+            "datasource": data_source(self.queries[0].kind),
+            "targets": [
+                query.as_json(chr(ord("A") + index))
+                for index, query in enumerate(self.queries)
+            ],
+            "fieldConfig": {"defaults": defaults, "overrides": list(self.overrides)},
+            "options": dict(self.options or {}),
+            "transformations": list(self.transformations),
+            "links": list(self.links),
+        }
+        if self.interval:
+            panel["interval"] = self.interval
+        if self.max_points:
+            panel["maxDataPoints"] = self.max_points
+        return panel
+
+
+def stat_options(
+    *, values: str = "", size: int = 0, mode: str = "auto", background: bool = False
+) -> Json:
+    """Options of a `stat`: the last number (or the field `values`), large."""
+    options: Json = {
+        "colorMode": "background" if background else "value",
+        "graphMode": "none",
+        "justifyMode": "center",
+        "orientation": "auto",
+        "reduceOptions": {
+            "calcs": ["lastNotNull"],
+            "fields": values,
+            "values": False,
+        },
+        "textMode": mode,
+    }
+    if size:
+        options["text"] = {"valueSize": size}
+    return options
+
+
+def data_source_variable(kind: Kind) -> Json:
+    """A variable that holds a data source; soloscope's own by default.
+
+    Hidden: a host has one of each. The address takes `?var-NAME=UID`.
+    """
+    name = kind.capitalize()
+    return {
+        "name": f"{kind}_datasource",
+        "label": f"{name} data source",
+        "type": "datasource",
+        "query": kind,
+        "current": {"selected": True, "text": name, "value": kind},
+        "hide": 2,
+        "includeAll": False,
+        "multi": False,
+        "options": [],
+        "refresh": 1,
+        "regex": "",
+        "skipUrlSync": False,
+    }
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard file: provisioned, so not editable in place."""
+
+    uid: str
+    title: str
+    description: str
+    tags: Sequence[str]
+    variables: Sequence[Json]
+    panels: Sequence[Panel]
+    annotations: Sequence[Json] = ()
+    links: Sequence[Json] = ()
+
+    def as_json(self) -> Json:
+        """The whole file."""
+        return {
+            "id": None,
+            "uid": self.uid,
+            "title": self.title,
+            "description": self.description,
+            "tags": list(self.tags),
+            "schemaVersion": 39,
+            "version": 1,
+            "editable": False,
+            "graphTooltip": 1,
+            "timezone": "browser",
+            "refresh": "30s",
+            "time": {"from": "now-7d", "to": "now"},
+            "timepicker": {},
+            "fiscalYearStartMonth": 0,
+            "weekStart": "",
+            "liveNow": False,
+            "templating": {"list": list(self.variables)},
+            "annotations": {"list": list(self.annotations)},
+            "links": list(self.links),
+            "panels": [panel.as_json() for panel in self.panels],
+        }

@@ -1,0 +1,198 @@
+"""What each panel asks, in both shapes of the stack.
+
+`Full` asks Prometheus for what `soloscope serve` exports. `Light` asks Loki for
+the same numbers in the lines that `soloscope serve` prints every 15 minutes when
+there is no Prometheus. Logs come from Loki in both.
+
+Two rules hold everywhere. One metric carries several units under its label
+`name`, so every query picks one name and nothing is ever summed over names.
+And every range aggregation over log lines groups by labels that it names:
+structured metadata would otherwise make a series of each conversation.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from .grafana import Kind, Query
+
+#: Events of the app that a person wants to read as they happen.
+ACTIVITY = "digest_.+|conversation_.+|trial_.+|throttled|critical_error"
+
+#: The app's lines, and those of them that say that something went wrong.
+APP = '{app="$app"}'
+APP_ERRORS = '{app="$app",level=~"error|fatal"}'
+
+
+class Source(ABC):
+    """Where an app's numbers come from. Names are those of its declaration.
+
+    The private methods give the expressions, in the language of `kind`.
+    """
+
+    kind: ClassVar[Kind]
+
+    def gauge(self, name: str, legend: str = "") -> Query:
+        """The gauge's value now."""
+        return Query(self.kind, self._gauge(name), legend=legend)
+
+    def window(self, name: str, window: str, legend: str = "") -> Query:
+        """A count, or an estimate of uniques, over `1d` (today), `7d`, `30d`."""
+        return Query(self.kind, self._window(name, window), legend=legend)
+
+    def share(self, part: str, whole: str) -> Query:
+        """One gauge as a ratio of another; nothing when the other is 0."""
+        return Query(self.kind, f"{self._gauge(part)} / ({self._gauge(whole)} > 0)")
+
+    def success(self, good: str, bad: str, window: str) -> Query:
+        """good / (good + bad) of two counters; nothing when both are 0."""
+        done, failed = self._window(good, window), self._window(bad, window)
+        return Query(self.kind, f"{done} / (({done} + {failed}) > 0)")
+
+    def average(self, timing: str) -> Query:
+        """Seconds that a call took on average today; nothing without calls."""
+        return Query(self.kind, self._average(timing))
+
+    def per_day(self, name: str) -> Query:
+        """A table `day`, `Value` of today and the six days before."""
+        return Query(self.kind, self._per_day(name), how="table")
+
+    def top(self, breakdown: str, count: int) -> Query:
+        """The largest keys of a breakdown in seven days."""
+        return Query(self.kind, self._top(breakdown, count), legend="{{key}}")
+
+    def up(self) -> Query:
+        """1 when soloscope can read the app's counts, 0 when it cannot."""
+        return Query(self.kind, self._up())
+
+    def jobs_late(self) -> Query:
+        """For each job 1 when its deadline passed without it, else 0."""
+        return Query(self.kind, self._jobs_late(), legend="{{name}}")
+
+    @abstractmethod
+    def _gauge(self, name: str) -> str: ...
+
+    @abstractmethod
+    def _window(self, name: str, window: str) -> str: ...
+
+    @abstractmethod
+    def _average(self, timing: str) -> str: ...
+
+    @abstractmethod
+    def _per_day(self, name: str) -> str: ...
+
+    @abstractmethod
+    def _top(self, breakdown: str, count: int) -> str: ...
+
+    @abstractmethod
+    def _up(self) -> str: ...
+
+    @abstractmethod
+    def _jobs_late(self) -> str: ...
+
+
+class Full(Source):
+    """From Prometheus."""
+
+    kind = "prometheus"
+
+    @staticmethod
+    def _one(metric: str, by: str = "app", **labels: str) -> str:
+        """One series of `metric` for the app, with these exact labels."""
+        wanted = {"app": "$app", **labels}
+        matchers = ",".join(f'{key}="{value}"' for key, value in wanted.items())
+        return f"sum by ({by}) ({metric}{{{matchers}}})"
+
+    def _gauge(self, name: str) -> str:
+        return self._one("soloscope_gauge", name=name)
+
+    def _window(self, name: str, window: str) -> str:
+        return self._one("soloscope_window", name=name, window=window)
+
+    def _average(self, timing: str) -> str:
+        seconds = self._one("soloscope_timing_seconds_sum", name=timing)
+        calls = self._one("soloscope_timing_seconds_count", name=timing)
+        return f"{seconds} / ({calls} > 0)"
+
+    def _per_day(self, name: str) -> str:
+        return (
+            f'sum by (day) (soloscope_day{{app="$app",name="{name}"}} '
+            'and on (app, day) (soloscope_day_age{app="$app"} < 7))'
+        )
+
+    def _top(self, breakdown: str, count: int) -> str:
+        return (
+            f"sort_desc(topk({count}, sum by (key) (soloscope_window{{"
+            f'app="$app",name="{breakdown}",window="7d",key!=""}})))'
+        )
+
+    def _up(self) -> str:
+        return 'min by (app) (soloscope_up{app="$app"})'
+
+    def _jobs_late(self) -> str:
+        return 'max by (name) (soloscope_job_late{app="$app"})'
+
+
+class Light(Source):
+    """From the lines of `soloscope serve` in Loki, in a stream of their own.
+
+    The look-back is longer than the 15 minutes between two rounds of lines, so
+    one round is always inside, and a soloscope that stopped is seen soon. The
+    app's name is in the field `target`: `app` would collide with the label.
+    """
+
+    kind = "loki"
+    look_back = "20m"
+
+    def _last(self, event: str, by: str, **exact: str) -> str:
+        """The newest value for each `by` among lines with these exact fields."""
+        wanted = {"event": event, "target": "$app", **exact}
+        filters = " ".join(f'|= `"{key}":"{value}"`' for key, value in wanted.items())
+        return (
+            f'last_over_time({{job="soloscope-days"}} {filters} '
+            f'| json {by}="{by}",value="value" | unwrap value [{self.look_back}]) '
+            f"by ({by})"
+        )
+
+    def _gauge(self, name: str) -> str:
+        return self._last("metrics_now", "target", name=name)
+
+    def _window(self, name: str, window: str) -> str:
+        return self._last("metrics_window", "target", name=name, window=window)
+
+    def _average(self, timing: str) -> str:
+        return self._last("metrics_timing", "target", name=timing)
+
+    def _per_day(self, name: str) -> str:
+        return self._last("metrics_day", "day", name=name)
+
+    def _top(self, breakdown: str, count: int) -> str:
+        last = self._last("metrics_window", "key", name=breakdown, window="7d")
+        return f"topk({count}, {last})"
+
+    def _up(self) -> str:
+        return self._last("metrics_up", "target")
+
+    def _jobs_late(self) -> str:
+        return self._last("metrics_job_late", "name")
+
+
+def errors(window: str) -> Query:
+    """Error lines of the app in `window`; 0 only when it wrote lines at all."""
+    found, all_lines = (
+        f"sum by (app) (count_over_time({selector} [{window}]))"
+        for selector in (APP_ERRORS, APP)
+    )
+    return Query("loki", f"{found} or 0 * {all_lines}")
+
+
+def troubles_per_hour() -> Query:
+    """Errors and warnings of the app, by level, in each hour."""
+    return Query(
+        "loki",
+        'sum by (level) (count_over_time({app="$app",level=~"warn|error|fatal"} [1h]))',
+        how="range",
+        legend="{{level}}",
+        step="1h",
+    )
