@@ -1,0 +1,52 @@
+"""The real programs read every query."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import dashboard_files as files
+import pytest
+from dashboard_lint import queries
+
+
+def test_promtool_reads_every_promql_query(tmp_path: Path) -> None:
+    promtool = files.program("promtool")
+    found = [
+        files.filled(expr)
+        for name in files.FILES
+        for _, _, expr in queries(files.load(name), "prometheus")
+    ]
+    assert found
+    rules = tmp_path / "queries.yml"
+    records = [
+        {"record": f"query:{index}", "expr": expr} for index, expr in enumerate(found)
+    ]
+    rules.write_text(json.dumps({"groups": [{"name": "queries", "rules": records}]}))
+    done = subprocess.run(
+        [promtool, "check", "rules", str(rules)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(found)} rules found" in done.stdout
+
+
+@pytest.mark.parametrize("name", files.FILES)
+def test_loki_reads_every_logql_query(name: str) -> None:
+    logcli = files.program("logcli")
+    found = [
+        (panel["title"], files.filled(expr))
+        for panel, _, expr in queries(files.load(name), "loki")
+    ]
+    found += [
+        (note["name"], files.filled(note["expr"]))
+        for note in files.load(name)["annotations"]["list"]
+    ]
+    for title, expr in found:
+        done = subprocess.run(
+            [logcli, "fmt"], input=expr, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{title}: {expr}\n{done.stderr}"
