@@ -1,0 +1,167 @@
+"""Real programs and small HTTP servers for the tests: free ports, own folders,
+nothing left running. Only processes started here are ended, each by its own id.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(name: str) -> str:
+    """The path of a real program, or a skip that says what was not shown."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"not shown: `{name}` is not on PATH")
+    return found
+
+
+def until(what: str, true: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Wait until `true()`; fail with `what` when it does not happen in time."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.02)
+
+
+def answers(url: str) -> bool:
+    """Whether `url` answers 2xx now."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(200 <= answer.status < 300)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def running(argv: Sequence[str | Path], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, ended at the end; its output goes to `log`."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(a) for a in argv], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+@contextmanager
+def redis_server(folder: Path, *options: str) -> Iterator[Path]:
+    """A Redis on a unix socket without a TCP port; yields the socket's path."""
+    path = folder / "r.sock"
+    argv = [program("redis-server"), "--port", "0", "--unixsocket", str(path)]
+    argv += ["--save", "", "--appendonly", "no", "--dir", str(folder), *options]
+    with running(argv, folder / "redis.log"):
+        until("redis-server listens", path.exists)
+        yield path
+
+
+@dataclass
+class Request:
+    """What a stand-in was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Standin:
+    """A local HTTP server in place of an outside API; it keeps every request."""
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+
+
+Handler = Callable[[Request], tuple[int, dict[str, str], bytes]]
+
+
+@contextmanager
+def standin(handle: Handler) -> Iterator[Standin]:
+    """Serve `handle` on a free port of 127.0.0.1."""
+    seen: list[Request] = []
+
+    class Serve(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def _serve(self) -> None:
+            size = int(self.headers.get("content-length", 0))
+            request = Request(
+                self.command,
+                self.path,
+                {k.lower(): v for k, v in self.headers.items()},
+                self.rfile.read(size),
+            )
+            seen.append(request)
+            status, headers, body = handle(request)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _serve  # noqa: N815 (http.server's names)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Serve)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Standin(f"http://127.0.0.1:{server.server_address[1]}", seen)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+@contextmanager
+def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A TCP server that hands each connection to `talk`; yields its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer, suppress(OSError):
+                talk(peer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        done.set()
+        # Closing alone does not wake accept().
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
