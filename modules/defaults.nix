@@ -71,11 +71,13 @@
 
   notify.port = 9848;
 
-  probe.resultFile = "/run/soloscope-probe/results.json";
-
   nginx = {
     tls = "acme";
+    certificate = null;
+    certificateKeyFile = null;
     path = "/";
+    # Setting a domain says that it shall be reached.
+    openFirewall = true;
   };
 
   # What an app's declaration leaves out. Its title is its attribute name.

@@ -12,6 +12,7 @@
     prometheus = "/var/lib/prometheus2";
     grafana = "/var/lib/grafana";
     dashboards = "/etc/soloscope/dashboards";
+    probe = "/run/soloscope-probe";
     secrets = "/var/lib/soloscope-secrets";
     grafanaSecret = name: "/run/credentials/grafana.service/${name}";
     secret = name: _file: { credential = name; };
@@ -25,6 +26,7 @@
     prometheus = "${dir}/state/prometheus";
     grafana = "${dir}/state/grafana";
     dashboards = "${dir}/dashboards";
+    probe = "${dir}/state/probe";
     secrets = "${dir}/secrets";
     grafanaSecret = name: "${dir}/secrets/${name}";
     secret = _name: file: { inherit file; };

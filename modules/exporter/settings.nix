@@ -135,9 +135,7 @@ in
       };
     }
     // optionalAttrs (builtins.any (a: apiChecks a.checks != { }) apps) {
-      probe = {
-        inherit (soloscope.probe) resultFile;
-      };
+      probe.resultFile = "${places.probe}/results.json";
     }
   );
 

@@ -1,0 +1,77 @@
+{
+  description = "soloscope: logs, metrics, dashboards and alerts for one NixOS host and its apps";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    # Promtail left nixpkgs with 26.05. Only that package comes from here, and
+    # only on hosts whose shipper it is.
+    nixpkgs-promtail.url = "github:NixOS/nixpkgs/nixos-25.11";
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      nixpkgs-promtail,
+    }:
+    let
+      inherit (nixpkgs) lib;
+      linux = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      # Where people write code: no module and no check runs on darwin.
+      development = linux ++ [ "aarch64-darwin" ];
+      eachSystem = systems: f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+      promtailFor = pkgs: nixpkgs-promtail.legacyPackages.${pkgs.stdenv.hostPlatform.system}.promtail;
+      tools = pkgs: import ./nix/tools.nix { inherit pkgs; };
+    in
+    {
+      # Takes every package but Promtail from the host's own nixpkgs.
+      nixosModules.default =
+        {
+          config,
+          lib,
+          pkgs,
+          ...
+        }:
+        {
+          imports = [ ./modules ];
+          services.soloscope.logs.package = lib.mkIf (
+            config.services.soloscope.logs.shipper == "promtail"
+          ) (lib.mkOverride 1400 (promtailFor pkgs));
+        };
+
+      packages = eachSystem linux (pkgs: rec {
+        soloscope = pkgs.callPackage ./exporter/package.nix { };
+        default = soloscope;
+      });
+
+      # nix run .#demo
+      apps = eachSystem linux (
+        pkgs:
+        let
+          demo = pkgs.callPackage ./nix/demo.nix {
+            promtail = promtailFor pkgs;
+            source = self;
+          };
+        in
+        {
+          demo = {
+            type = "app";
+            program = lib.getExe demo;
+            meta = { inherit (demo.meta) description; };
+          };
+        }
+      );
+
+      checks = eachSystem linux (pkgs: import ./tests/nixos { inherit self pkgs; });
+
+      devShells = eachSystem development (pkgs: {
+        default = pkgs.mkShellNoCC { packages = (tools pkgs).packages; };
+      });
+
+      # nix fmt
+      formatter = eachSystem development (pkgs: (tools pkgs).format);
+    };
+}

@@ -1,0 +1,68 @@
+# soloscope: logs, metrics and dashboards for one host, from one description of
+# each app. This file imports the rooms, one folder per component; in each,
+# default.nix has the options and the wiring, settings.nix what the program is
+# told. Minimal use:
+#
+#   services.soloscope = {
+#     enable = true;
+#     apps.shop = {
+#       units = [ "shop.service" ];
+#       redis.url = "unix:///run/redis-shop/redis.sock";
+#       counters.orders.help = "Orders placed";
+#     };
+#   };
+#
+# Everything listens on 127.0.0.1; nginx answers from outside when `domain` is set.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  inherit (lib) mkEnableOption mkOption types;
+  defaults = import ./defaults.nix;
+  soloscopeTypes = import ./types.nix { inherit lib; };
+in
+{
+  imports = [
+    ./alertmanager
+    ./apps
+    ./exporter
+    ./grafana
+    ./listeners
+    ./logs
+    ./loki
+    ./nginx
+    ./prometheus
+    ./secrets
+  ];
+
+  options.services.soloscope = {
+    enable = mkEnableOption "soloscope, which shows what this host's apps do";
+
+    timeZone = mkOption {
+      type = soloscopeTypes.timeZone;
+      default = if config.time.timeZone != null then config.time.timeZone else defaults.timeZone;
+      defaultText = lib.literalExpression ''config.time.timeZone, or "${defaults.timeZone}" when that is null'';
+      example = "Europe/Berlin";
+      description = ''
+        The time zone of the person who looks: it decides when a day is reported
+        and what counts as night. Each app's days follow its own
+        {option}`services.soloscope.apps.<name>.timeZone`.
+      '';
+    };
+
+    domain = mkOption {
+      type = types.nullOr types.str;
+      default = defaults.domain;
+      example = "grafana.example.org";
+      description = ''
+        The name under which Grafana is reached from outside. When it is set,
+        nginx serves Grafana there with TLS (see
+        {option}`services.soloscope.nginx.tls`). When it is null, nothing is
+        reachable from outside and `ssh -L 3000:127.0.0.1:3000 HOST` brings
+        Grafana to your own machine.
+      '';
+    };
+  };
+}

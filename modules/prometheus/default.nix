@@ -1,0 +1,182 @@
+# Prometheus keeps the numbers: services.prometheus with the scrape jobs of
+# settings.nix, the node exporter for the host, and one Redis exporter that asks
+# the Redis of every app. Lists (scrape jobs, rule files) are added to the host's
+# own; any other setting is changed under services.prometheus.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib)
+    concatStringsSep
+    escapeShellArg
+    filterAttrs
+    mapAttrsToList
+    mkDefault
+    mkEnableOption
+    mkIf
+    mkMerge
+    mkOption
+    unique
+    ;
+  inherit (import ../types.nix { inherit lib; })
+    duration
+    flagList
+    mkDefaults
+    portOption
+    ;
+  defaults = (import ../defaults.nix).prometheus;
+  address = (import ../defaults.nix).listenAddress;
+  soloscope = config.services.soloscope;
+  cfg = soloscope.prometheus;
+  settings = import ./settings.nix {
+    inherit soloscope;
+    places = (import ../places.nix).host;
+  };
+
+  # --- the Redis exporter's passwords --------------------------------------------
+  # It reads one file: { "redis://HOST:PORT": "password" }. The file is made when
+  # the unit starts, in its runtime folder, from credentials.
+  redis = settings.exporters.redis;
+  targets = lib.attrNames redis.passwords;
+  credential = index: "redis-${toString index}";
+  runtime = "prometheus-redis-exporter";
+  passwordFile = "/run/${runtime}/passwords.json";
+  makePasswordFile = pkgs.writeShellScript "redis-exporter-passwords" ''
+    set -eu
+    cd "$CREDENTIALS_DIRECTORY"
+    ${lib.getExe pkgs.jq} --null-input \
+      ${
+        concatStringsSep " \\\n      " (
+          lib.imap0 (i: target: "--rawfile p${toString i} ${credential i} --arg t${toString i} ${escapeShellArg target}") targets
+        )
+      } \
+      '${
+        concatStringsSep " + " (
+          lib.imap0 (i: _: "{ ($t${toString i}): ($p${toString i} | rtrimstr(\"\\n\")) }") targets
+        )
+      }' > ${passwordFile}
+  '';
+
+  groups = unique (
+    mapAttrsToList (_: app: app.redis.group) (filterAttrs (_: app: app.redis.group != null) soloscope.apps)
+  );
+
+  # --- jobs of the same name ----------------------------------------------------
+  ourJobs = map (job: job.job_name) settings.scrapeConfigs;
+  jobs = map (job: job.job_name) config.services.prometheus.scrapeConfigs;
+  howToFree =
+    name:
+    if cfg.exporters ? ${name}.enable then
+      "Remove yours from services.prometheus.scrapeConfigs, or set services.soloscope.prometheus.exporters.${name}.enable = false."
+    else if soloscope.apps ? ${name} then
+      "Rename services.soloscope.apps.${name}, or remove your job from services.prometheus.scrapeConfigs."
+    else
+      "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads ${name}.";
+in
+{
+  options.services.soloscope.prometheus = {
+    enable = mkEnableOption "Prometheus. Without it soloscope shows counts from Redis and Loki alone, with no rates, no alerts and nothing of the host" // {
+      default = defaults.enable;
+    };
+    package = lib.mkPackageOption pkgs "prometheus" { };
+    port = portOption "Prometheus" defaults.port;
+    retention = mkOption {
+      type = duration;
+      default = defaults.retention;
+      example = "1y";
+      description = "How long metrics are kept.";
+    };
+    scrapeInterval = mkOption {
+      type = duration;
+      default = defaults.scrapeInterval;
+      description = "How often every job is asked.";
+    };
+    evaluationInterval = mkOption {
+      type = duration;
+      default = defaults.evaluationInterval;
+      description = "How often rules are computed.";
+    };
+    exporters = {
+      node = {
+        enable = mkEnableOption "the exporter of the host's own state (CPU, memory, disks, failed units). nixpkgs chooses its package" // {
+          default = defaults.exporters.node.enable;
+        };
+        port = portOption "the node exporter" defaults.exporters.node.port;
+      };
+      redis = {
+        enable = mkEnableOption "the exporter of the state of the apps' Redis servers. nixpkgs chooses its package" // {
+          default = defaults.exporters.redis.enable;
+        };
+        port = portOption "the Redis exporter" defaults.exporters.redis.port;
+      };
+    };
+  };
+
+  config = mkIf (soloscope.enable && cfg.enable) (mkMerge [
+    {
+      services.soloscope.listeners."services.soloscope.prometheus.port" = cfg.port;
+
+      assertions = map (name: {
+        assertion = lib.count (job: job == name) jobs == 1;
+        message = "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${howToFree name}";
+      }) ourJobs;
+
+      services.prometheus = {
+        enable = true;
+        package = mkDefault cfg.package;
+        port = mkDefault cfg.port;
+        listenAddress = mkDefault address;
+        retentionTime = mkDefault cfg.retention;
+        globalConfig = mkDefaults settings.globalConfig;
+        inherit (settings) scrapeConfigs;
+        ruleFiles = [ ((pkgs.formats.json { }).generate "soloscope-rules.yml" settings.rules) ];
+      };
+    }
+
+    (mkIf cfg.exporters.node.enable {
+      services.soloscope.listeners."services.soloscope.prometheus.exporters.node.port" =
+        cfg.exporters.node.port;
+
+      services.prometheus.exporters.node = {
+        enable = true;
+        port = mkDefault cfg.exporters.node.port;
+        listenAddress = mkDefault address;
+        enabledCollectors = settings.exporters.node.collectors;
+      };
+      # nixpkgs hides /home from it; then the size of a /home of its own is wrong.
+      systemd.services.prometheus-node-exporter.serviceConfig.ProtectHome = lib.mkOverride 90 "read-only";
+    })
+
+    (mkIf redis.enable {
+      services.soloscope.listeners."services.soloscope.prometheus.exporters.redis.port" =
+        cfg.exporters.redis.port;
+
+      services.prometheus.exporters.redis = {
+        enable = true;
+        port = mkDefault cfg.exporters.redis.port;
+        listenAddress = mkDefault address;
+        extraFlags =
+          flagList redis.flags
+          ++ lib.optional (targets != [ ]) "--redis.password-file=${passwordFile}";
+      };
+      systemd.services.prometheus-redis-exporter = {
+        serviceConfig = {
+          SupplementaryGroups = groups;
+          ProtectProc = "invisible";
+          PrivateUsers = true;
+          SystemCallFilter = [
+            "@system-service"
+            "~@privileged"
+          ];
+          LoadCredential = lib.imap0 (i: target: "${credential i}:${redis.passwords.${target}}") targets;
+          ExecStartPre = mkIf (targets != [ ]) "${makePasswordFile}";
+          RuntimeDirectory = mkIf (targets != [ ]) runtime;
+          RuntimeDirectoryMode = "0700";
+        };
+      };
+    })
+  ]);
+}
