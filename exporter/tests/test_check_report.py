@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from running import answers, free_port, program, running, standin, until
 from soloscope.checks.database import figures, p95, postgres, samples
 from soloscope.checks.model import CheckFailed, Kind, Result
-from soloscope.checks.report import PATHS, answer, document, metric_lines
+from soloscope.checks.report import PATHS, answer, document, metrics
+from soloscope.render import OPENMETRICS, TEXT
 
 NOW = datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
 
@@ -170,25 +171,26 @@ def test_every_path_answers_without_any_check() -> None:
     }
 
 
-def test_metric_lines_byte_for_byte() -> None:
+def test_metrics_byte_for_byte() -> None:
     results = (
         result("loki", "loki", app="", seconds=0.5),
         result("openai", "api", ok=False, seconds=None),
     )
-    text = metric_lines(results)
+    text = metrics(results, TEXT)
     assert text == (
-        b"# HELP soloscope_check_up Whether the last answer of a health check is good "
-        b"and not too old\n"
-        b"# TYPE soloscope_check_up gauge\n"
-        b'soloscope_check_up{app="",name="loki"} 1\n'
-        b'soloscope_check_up{app="shop",name="openai"} 0\n'
-        b"# HELP soloscope_check_duration_seconds How long the last answer of a health "
-        b"check took\n"
-        b"# TYPE soloscope_check_duration_seconds gauge\n"
-        b'soloscope_check_duration_seconds{app="",name="loki"} 0.500000\n'
+        "# HELP soloscope_check_up Whether the last answer of a health check is good "
+        "and not too old\n"
+        "# TYPE soloscope_check_up gauge\n"
+        'soloscope_check_up{app="",name="loki"} 1.0\n'
+        'soloscope_check_up{app="shop",name="openai"} 0.0\n'
+        "# HELP soloscope_check_duration_seconds How long the last answer of a health "
+        "check took\n"
+        "# TYPE soloscope_check_duration_seconds gauge\n"
+        'soloscope_check_duration_seconds{app="",name="loki"} 0.5\n'
     )
-    assert len(list(text_string_to_metric_families(text.decode()))) == 2
-    assert metric_lines(()) == b""
+    assert len(list(text_string_to_metric_families(text))) == 2
+    assert metrics(results, OPENMETRICS) == text, "gauges read the same in both"
+    assert metrics((), TEXT) == ""
 
 
 # --- the database -------------------------------------------------------------------

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soloscope.checks.model import Kind, Result
+from soloscope.render import Family, Format, lines
 
-__all__ = ["PATHS", "WAIT", "answer", "database", "document", "metric_lines"]
+__all__ = ["PATHS", "WAIT", "answer", "database", "document", "metrics"]
 
 PATHS = (
     "/api/health",
@@ -42,6 +43,17 @@ _SERVICES: Mapping[str, tuple[Kind, ...]] = {
     "grafana": ("grafana",),
     "alertmanager": ("alertmanager",),
 }
+
+_UP = Family(
+    "soloscope_check_up",
+    "gauge",
+    "Whether the last answer of a health check is good and not too old",
+)
+_DURATION = Family(
+    "soloscope_check_duration_seconds",
+    "gauge",
+    "How long the last answer of a health check took",
+)
 
 _NO_DATABASE = (
     "no database is declared: set `services.soloscope.apps.<name>.postgres.socket` "
@@ -147,37 +159,19 @@ def answer(
     return (200 if body["status"] == "healthy" else 503), body
 
 
-def metric_lines(results: Sequence[Result]) -> bytes:
-    r"""The same results for Prometheus, as lines of its text format.
+def metrics(results: Sequence[Result], format: Format) -> str:  # noqa: A002
+    """The same results for Prometheus; empty without checks.
 
-    soloscope_check_up{app="languagebuddy",name="redis"} 1
+    soloscope_check_up{app="languagebuddy",name="redis"} 1.0
     soloscope_check_duration_seconds{app="languagebuddy",name="redis"} 0.000412
 
-    A check that belongs to no app has an empty `app`. Names were checked when the
-    configuration was read and need no escape. Empty without checks.
+    A check that belongs to no app has an empty `app`, which to Prometheus is none.
     """
-    if not results:
-        return b""
-    lines = [
-        "# HELP soloscope_check_up "
-        "Whether the last answer of a health check is good and not too old",
-        "# TYPE soloscope_check_up gauge",
-    ]
-    lines += [
-        f'soloscope_check_up{{app="{r.app}",name="{r.name}"}} {int(r.ok)}'
-        for r in results
-    ]
-    timed = [
-        f'soloscope_check_duration_seconds{{app="{r.app}",name="{r.name}"}} '
-        f"{r.seconds:.6f}"
-        for r in results
-        if r.seconds is not None
-    ]
-    if timed:
-        lines += [
-            "# HELP soloscope_check_duration_seconds "
-            "How long the last answer of a health check took",
-            "# TYPE soloscope_check_duration_seconds gauge",
-            *timed,
-        ]
-    return ("\n".join(lines) + "\n").encode()
+    rows = [({"app": r.app, "name": r.name}, r) for r in results]
+    up = lines(_UP.name, ((labels, int(r.ok)) for labels, r in rows))
+    took = lines(
+        _DURATION.name,
+        ((own, round(r.seconds, 6)) for own, r in rows if r.seconds is not None),
+    )
+    heads = ((_UP, up), (_DURATION, took))
+    return "".join([family.head(format) + text for family, text in heads if text])
