@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class DemoError(Exception):
@@ -15,7 +16,7 @@ def say(message: str) -> None:
     print(f"soloscope: {message}", file=sys.stderr, flush=True)
 
 
-def run_main(main: Callable[[], int]) -> None:
+def run_main(main: Callable[[], int]) -> NoReturn:
     """Run a command; a `DemoError` becomes one line and exit code 1."""
     try:
         code = main()

@@ -28,8 +28,13 @@ from .errors import DemoError, run_main, say
 PYTHON_NEEDED = (3, 11)
 
 def checkout() -> Path:
-    """The top folder of this checkout."""
-    return Path(__file__).resolve().parents[3]
+    """The folder that holds modules/, dashboards/ and demo/.
+
+    It is this checkout, unless SOLOSCOPE_TREE names another (a Nix package of
+    the demo is installed away from them).
+    """
+    tree = os.environ.get("SOLOSCOPE_TREE")
+    return Path(tree) if tree else Path(__file__).resolve().parents[3]
 
 
 def _pip() -> list[str]:

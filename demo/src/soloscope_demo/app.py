@@ -1,0 +1,366 @@
+"""The sample app: what a TypeScript backend with pino would print and count.
+
+It plays each day's plan as its time comes, prints one JSON line per event, counts
+in Redis, and answers over HTTP:
+
+    GET  /api/health    200, or 503 without Redis
+    GET  /metrics       http_requests_total, http_request_duration_seconds
+    POST /api/webhook   a message of a user: a whole conversation follows
+    POST /api/do        {"event": "digest_failed"}: makes that event happen now
+
+With a history it first plays the days before, oldest first. What was played
+stands in Redis, so the same state is never filled twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import re
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import redis
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from .errors import DemoError
+from .ledger import EXPIRY, Ledger
+from .plan import (
+    INFO,
+    Occurrence,
+    conversation,
+    critical,
+    digest,
+    digest_failure,
+    gauges,
+    plan,
+    throttled,
+    users,
+)
+
+ROUTES = (
+    ("GET", "/api/health"),
+    ("GET", "/metrics"),
+    ("POST", "/api/webhook"),
+    ("POST", "/api/do"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the app is told. `history` and `lines_back` are in days, today included.
+
+    `visit_every` is seconds between visits of its own to the webhook, 0 for none.
+    """
+
+    port: int
+    redis_url: str
+    truth_file: Path
+    prefix: str = "metrics:"
+    seed: int = 7
+    history: int = 0
+    lines_back: float = 7
+    visit_every: float = 60
+
+
+def days(text: str) -> int:
+    """`30d` -> 30. Raises `ValueError` for anything but 1d to 30d, or 0."""
+    match = re.fullmatch(r"(\d+)d?", text)
+    if match is None or int(match[1]) > EXPIRY.days:
+        raise ValueError(f"{text!r} is not a number of days up to {EXPIRY.days}d")
+    return int(match[1])
+
+
+class App:
+    """The app's state: its ledger, its own metrics, its standard output."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects to Redis at the first use, not here."""
+        self.settings = settings
+        self.ledger = Ledger(
+            settings.redis_url, settings.prefix, settings.truth_file
+        )
+        self._print_lock = threading.Lock()
+        self._chance = random.Random(settings.seed)  # noqa: S311 - believable
+        self._conversations = 0
+        disable_created_metrics()
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "http_requests_total",
+            "Requests answered",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time until a request was answered",
+            ("method", "route"),
+            registry=self.registry,
+        )
+        for method, route in ROUTES:
+            # Failures start at zero, or the first one would not show as a rise.
+            self.requests.labels(method, route, "200")
+            self.requests.labels(method, route, "500")
+            self.seconds.labels(method, route)
+
+    # Printing
+
+    def line(self, occurrence: Occurrence) -> str:
+        """The line that pino would print."""
+        return json.dumps(
+            {
+                "level": occurrence.level,
+                "time": round(occurrence.at.timestamp() * 1000),
+                "pid": os.getpid(),
+                "hostname": socket.gethostname(),
+                "reqId": f"req-{occurrence.at.timestamp() * 1000:.0f}",
+                **occurrence.fields,
+                "msg": occurrence.message,
+            },
+            separators=(",", ":"),
+        )
+
+    def print(self, occurrences: Sequence[Occurrence]) -> None:
+        """Print what happened, one line each."""
+        text = "".join(f"{self.line(occurrence)}\n" for occurrence in occurrences)
+        with self._print_lock:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def say(self, event: str, message: str, **fields: object) -> None:
+        """A line about the app itself; it counts nothing."""
+        now = dt.datetime.now(dt.UTC)
+        self.print([Occurrence(now, INFO, message, {"event": event, **fields})])
+
+    # Playing plans
+
+    def fill(self, now: dt.datetime) -> None:
+        """Play what the plans say until `now`, oldest first.
+
+        At the first start that is `history` days with today; later it is what
+        happened since, so days without the app are filled too.
+        """
+        played = self.ledger.played()
+        today = now.date()
+        if played:
+            first = max(
+                dt.date.fromisoformat(max(played)), today - dt.timedelta(EXPIRY.days - 1)
+            )
+        else:
+            first = today - dt.timedelta(max(0, self.settings.history - 1))
+        if not played and not self.settings.history:
+            before = [o for o in plan(self.settings.seed, today) if o.at <= now]
+            self.ledger.skip(today, len(before))
+        day = first
+        while day <= today:
+            self.play(day, now)
+            day += dt.timedelta(1)
+        self.ledger.set_gauges(
+            {
+                **gauges(self.settings.seed, today),
+                "digests_pending": self._chance.randint(0, 3),
+                "conversations_active": 0,
+            }
+        )
+
+    def play(self, day: dt.date, now: dt.datetime) -> dt.datetime | None:
+        """Play what is due of a day's plan; when the next of it is due, if any."""
+        whole = plan(self.settings.seed, day)
+        done = self.ledger.played().get(day.isoformat(), 0)
+        due = [occurrence for occurrence in whole[done:] if occurrence.at <= now]
+        if due or not done:
+            # What is older than Loki takes is counted but not printed.
+            oldest = now - dt.timedelta(self.settings.lines_back)
+            old = [occurrence for occurrence in due if occurrence.at < oldest]
+            new = due[len(old) :]
+            self.ledger.count(day, old, printed=False, played=done + len(old))
+            self.ledger.count(day, new, printed=True, played=done + len(due))
+            self.print(new)
+        rest = whole[done + len(due) :]
+        return rest[0].at if rest else None
+
+    def play_on(self) -> None:
+        """Play plans as their time comes, for ever."""
+        while True:
+            now = dt.datetime.now(dt.UTC)
+            upcoming = None
+            for day, _ in sorted(self.ledger.played().items())[-1:]:
+                date = dt.date.fromisoformat(day)
+                while date <= now.date():
+                    upcoming = self.play(date, now)
+                    date += dt.timedelta(1)
+            wait = 30.0
+            if upcoming is not None:
+                wait = (upcoming - dt.datetime.now(dt.UTC)).total_seconds()
+            time.sleep(min(30.0, max(0.05, wait)))
+
+    # What happens outside the plans
+
+    def happen(self, occurrences: Sequence[Occurrence]) -> None:
+        """Count and print something that happens now."""
+        now = dt.datetime.now(dt.UTC)
+        self.ledger.count(now.date(), occurrences, printed=True)
+        self.print(occurrences)
+
+    def converse(self, user_id: str | None) -> dict[str, object]:
+        """A conversation, in a blink: its events and counts."""
+        now = dt.datetime.now(dt.UTC)
+        registered = users(self.settings.seed, now.date())
+        if user_id is None:
+            user = self._chance.choice(registered)
+        else:
+            known = {user.id: user for user in registered}
+            if user_id not in known:
+                raise KeyError(user_id)
+            user = known[user_id]
+        self._conversations += 1
+        events = list(
+            conversation(self._chance, user, now, 1000 + self._conversations)
+        )
+        # Compressed to this moment, a millisecond apart, in their order.
+        moments = [
+            Occurrence(
+                now + dt.timedelta(milliseconds=number),
+                event.level,
+                event.message,
+                event.fields,
+                event.counts,
+            )
+            for number, event in enumerate(events)
+        ]
+        self.happen(moments)
+        return {"conversation_id": moments[0].fields["conversation_id"]}
+
+    def make_happen(self, event: str) -> None:
+        """Make one event happen now. Raises `KeyError` for an unknown one."""
+        now = dt.datetime.now(dt.UTC)
+        registered = users(self.settings.seed, now.date())
+        user = self._chance.choice(registered)
+        match event:
+            case "digest_created":
+                self.happen([digest(self._chance, user, now)])
+            case "digest_failed":
+                self.happen([digest_failure(self._chance, user, now)])
+            case "critical_error":
+                self.happen([critical(self._chance, registered, now)])
+            case "throttled":
+                self.happen([throttled(user, now)])
+            case "conversation":
+                self.converse(None)
+            case _:
+                raise KeyError(event)
+
+    def visit(self) -> None:
+        """Send messages to the own webhook now and then, as users do."""
+        url = f"http://127.0.0.1:{self.settings.port}/api/webhook"
+        while True:
+            request = urllib.request.Request(url, data=b"{}", method="POST")
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                    answer.read()
+            except (urllib.error.URLError, OSError):
+                # Redis is away; /api/health says so.
+                pass
+            time.sleep(self.settings.visit_every)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request; `app` is set on a subclass."""
+
+    app: App
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        """Health and metrics."""
+        self._answer("GET")
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        """The webhook, and what a test wants to happen."""
+        self._answer("POST")
+
+    def _answer(self, method: str) -> None:
+        route = self.path.partition("?")[0]
+        started = time.perf_counter()
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if (method, route) not in ROUTES:
+            self._send(404, {"error": f"no {method} {route}"})
+            return
+        try:
+            status, content = self._content(route, body)
+        except redis.RedisError as error:
+            status, content = 500, {"error": f"redis: {error}"}
+        self.app.seconds.labels(method, route).observe(time.perf_counter() - started)
+        self.app.requests.labels(method, route, str(status)).inc()
+        self._send(status, content)
+
+    def _content(self, route: str, body: bytes) -> tuple[int, Any]:
+        if route == "/metrics":
+            return 200, generate_latest(self.app.registry)
+        if route == "/api/health":
+            try:
+                self.app.ledger.redis.ping()
+            except redis.RedisError as error:
+                return 503, {"status": "failed", "redis": str(error)}
+            return 200, {"status": "ok"}
+        try:
+            asked = json.loads(body or b"{}")
+            if route == "/api/webhook":
+                return 200, self.app.converse(asked.get("user"))
+            self.app.make_happen(asked["event"])
+        except (ValueError, AttributeError) as error:
+            return 400, {"error": f"not a JSON object: {error}"}
+        except KeyError as error:
+            return 400, {"error": f"unknown or missing: {error}"}
+        return 200, {"status": "ok"}
+
+    def _send(self, status: int, content: Any) -> None:
+        text = isinstance(content, bytes)
+        data = content if text else json.dumps(content).encode()
+        kind = "text/plain; version=0.0.4; charset=utf-8" if text else "application/json"
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Requests are counted, not logged."""
+
+
+def serve(settings: Settings) -> None:
+    """Run the app until the process is ended."""
+    app = App(settings)
+    handler = type("AppHandler", (Handler,), {"app": app})
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", settings.port), handler)
+    except OSError as error:
+        raise DemoError(
+            f"the sample app cannot listen on 127.0.0.1:{settings.port}: "
+            f"{error.strerror}"
+        ) from error
+    server.daemon_threads = True
+    app.fill(dt.datetime.now(dt.UTC))
+    app.say("app_started", "Listening", port=settings.port)
+    threading.Thread(target=app.play_on, daemon=True).start()
+    if settings.visit_every > 0:
+        threading.Thread(target=app.visit, daemon=True).start()
+    server.serve_forever()

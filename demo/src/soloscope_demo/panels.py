@@ -1,0 +1,135 @@
+"""A dashboard's panels and the answers of the live stack to their queries.
+
+The queries are read from the dashboards' JSON, the same that Grafana reads, with
+the variables that Grafana would fill in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+#: What a dashboard shows when it is opened (seconds).
+WEEK = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query of a panel. `source` is prometheus or loki."""
+
+    panel: str
+    ref: str
+    source: str
+    expression: str
+    instant: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: one value or line per series, and how long it took (s)."""
+
+    query: Query
+    rows: Sequence[tuple[str, str]]
+    seconds: float
+    error: str = ""
+
+
+def _panels(panels: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for panel in panels:
+        yield from _panels(panel.get("panels", ()))
+        if panel.get("targets"):
+            yield panel
+
+
+def queries(dashboard: Path) -> list[Query]:
+    """Every query of a classic dashboard file, in the order of its panels."""
+    content = json.loads(dashboard.read_text())
+    found = []
+    for panel in _panels(content["panels"]):
+        for target in panel["targets"]:
+            kind = target.get("datasource", panel.get("datasource", {})).get("type", "")
+            instant = target.get("instant") or target.get("queryType") == "instant"
+            found.append(
+                Query(
+                    panel=panel.get("title", ""),
+                    ref=target.get("refId", ""),
+                    source=kind,
+                    expression=target["expr"],
+                    instant=bool(instant),
+                )
+            )
+    return found
+
+
+def fill_in(expression: str, variables: Mapping[str, str]) -> str:
+    """`expression` with $name and ${name} replaced, as Grafana does."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        return variables.get(name, match[0])
+
+    return re.sub(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))", value, expression)
+
+
+def ask(query: Query, *, prometheus: str, loki: str, app: str) -> Answer:
+    """Ask the live program. A refused query is an answer with `error`."""
+    step = 300 if query.source == "prometheus" else 3600
+    variables = {
+        "app": app,
+        "__rate_interval": "1m",
+        "__interval": f"{step}s",
+        "__auto": f"{step}s",
+        "__range": "7d",
+        "__range_s": str(WEEK),
+    }
+    expression = fill_in(query.expression, variables)
+    base = {"prometheus": f"{prometheus}/api/v1", "loki": f"{loki}/loki/api/v1"}
+    now = time.time()
+    parameters: dict[str, str] = {"query": expression}
+    if query.instant:
+        path = "query"
+        parameters["time"] = f"{now:.3f}"
+    else:
+        path = "query_range"
+        parameters |= {"start": f"{now - WEEK:.0f}", "end": f"{now:.0f}"}
+        if query.source == "prometheus" or "over_time" in expression:
+            parameters["step"] = f"{step}s"
+        else:
+            parameters["limit"] = "1000"
+    started = time.perf_counter()
+    try:
+        reply = requests.get(
+            f"{base[query.source]}/{path}", params=parameters, timeout=20
+        )
+        seconds = time.perf_counter() - started
+        if reply.status_code != 200:
+            return Answer(query, (), seconds, reply.text.strip())
+        return Answer(query, rows(reply.json()["data"]), seconds)
+    except (requests.RequestException, ValueError, KeyError) as error:
+        return Answer(query, (), time.perf_counter() - started, str(error))
+
+
+def rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(labels, last value) per series; of log streams (labels, newest line)."""
+    found = []
+    for series in data["result"]:
+        if data["resultType"] == "streams":
+            for timestamp, line in series["values"]:
+                found.append((timestamp, series["stream"], line))
+            continue
+        sample = series["value"] if "value" in series else series["values"][-1]
+        found.append(("", series["metric"], sample[1]))
+    found.sort(key=lambda row: row[0], reverse=True)
+    return [(_labels(labels), text) for _, labels, text in found]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    shown = {k: v for k, v in labels.items() if k not in ("app", "__name__")}
+    return ", ".join(shown[key] if len(shown) == 1 else f"{key}={shown[key]}" for key in shown)

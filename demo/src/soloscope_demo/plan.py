@@ -1,0 +1,322 @@
+"""What happens in the sample app on a day: pure, and the same for the same seed.
+
+A plan is a list of occurrences in order of time. Each has a log line and what it
+counts, so the sum of the plans is the truth that tests hold panels against. Days
+have a rhythm (weekdays, evenings), grow slowly, and some things fail.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+#: pino's numbers for levels.
+INFO, WARN, ERROR, FATAL = 30, 40, 50, 60
+
+LANGUAGES = ("German", "Spanish", "French", "Italian")
+LANGUAGE_LEVELS = ("A1", "A2", "B1", "B2")
+
+#: Kinds of deficiencies and how often each is practised, relatively.
+DEFICIENCIES = {
+    "past_tense": 8,
+    "articles": 6,
+    "pronunciation": 4,
+    "word_order": 3,
+    "prepositions": 3,
+    "plural": 2,
+    "conditional": 1,
+}
+
+#: Share of a normal day, Monday first.
+WEEKDAYS = (1.0, 1.05, 1.1, 1.0, 0.9, 0.65, 0.75)
+
+#: The day that the app's growth is counted from.
+LAUNCH = dt.date(2026, 1, 1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one occurrence adds to its day, by name and kind of the contract."""
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    breakdowns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    uniques: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: name -> (calls, milliseconds)
+    timings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """Something that happens `at` (UTC): one log line and its counts."""
+
+    at: dt.datetime
+    level: int
+    message: str
+    fields: Mapping[str, object]
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the sample app. The phone number is from a range nobody has."""
+
+    id: str
+    phone: str
+    language: str
+    language_level: str
+    premium: bool
+
+
+def _random(*parts: object) -> random.Random:
+    """A generator of its own for these parts, the same in every process."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return random.Random(digest)  # noqa: S311 - believable, not secret
+
+
+def users(seed: int, day: dt.date) -> list[User]:
+    """Who is registered on `day`: about one more every three days."""
+    number = 12 + min(200, max(0, (day - LAUNCH).days // 3))
+    found = []
+    for index in range(number):
+        chance = _random(seed, "user", index)
+        found.append(
+            User(
+                id=f"u_{index:03d}",
+                phone=f"+4915550{chance.randrange(10**6):06d}",
+                language=chance.choice(LANGUAGES),
+                language_level=chance.choice(LANGUAGE_LEVELS),
+                premium=chance.random() < 0.2,
+            )
+        )
+    return found
+
+
+def gauges(seed: int, day: dt.date) -> dict[str, int]:
+    """The values of `metrics:now` that follow from who is registered."""
+    registered = users(seed, day)
+    premium = sum(user.premium for user in registered)
+    chance = _random(seed, "gauges", day)
+    return {
+        "users_total": len(registered),
+        "users_premium": premium,
+        "users_trial_ending": chance.randint(0, 4),
+        "revenue_monthly": 20 * premium,
+        "users_to_reengage": chance.randint(2, 9),
+    }
+
+
+def plan(seed: int, day: dt.date) -> list[Occurrence]:
+    """All that happens on `day` (a UTC day), in order of time."""
+    chance = _random(seed, "day", day)
+    registered = users(seed, day)
+    busy = 0.55 * len(registered) * WEEKDAYS[day.weekday()]
+    conversations = max(1, round(chance.gauss(busy, 0.12 * busy)))
+    found: list[Occurrence] = []
+    for index in range(conversations):
+        # Evenings are busiest; nobody writes before six.
+        hour = min(22.5, max(6.0, chance.gauss(18.0, 3.5)))
+        start = _moment(day, hour * 3600 + chance.uniform(0, 900))
+        found.extend(conversation(chance, chance.choice(registered), start, index))
+    found.extend(_digests(chance, registered, day, conversations))
+    found.extend(_trials(chance, registered, day))
+    if chance.random() < 0.12:
+        found.append(critical(chance, registered, _moment(day, 12.3 * 3600)))
+    return sorted(found, key=lambda occurrence: occurrence.at)
+
+
+def conversation(
+    chance: random.Random, user: User, start: dt.datetime, index: int
+) -> Iterator[Occurrence]:
+    """A conversation from its start to its end, with what is practised in it."""
+    common = {
+        "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.randrange(16**4):04x}",
+        "trace_id": f"{chance.getrandbits(128):032x}",
+        "user": user.id,
+        "phone_last4": user.phone[-4:],
+        "language": user.language,
+    }
+    weights = list(DEFICIENCIES.values())
+    practised = chance.choices(list(DEFICIENCIES), weights, k=chance.choice((0, 1, 1, 2)))
+    messages = chance.randint(4, 24)
+    length = dt.timedelta(minutes=chance.uniform(3, 25))
+    yield Occurrence(
+        start,
+        INFO,
+        "Conversation started",
+        {
+            "event": "conversation_started",
+            **common,
+            "language_level": user.language_level,
+            "has_deficiencies": bool(practised),
+        },
+        Counts(counters={"conversations": 1}, uniques={"active_users": (user.id,)}),
+    )
+    if chance.random() < 0.3:
+        hours = chance.randint(5, 120)
+        yield Occurrence(
+            start + dt.timedelta(seconds=1),
+            INFO,
+            f"{hours} hours since the last message",
+            {"event": "time_gap", **common, "gap_hours": hours},
+        )
+    for number, kind in enumerate(practised, start=1):
+        yield Occurrence(
+            start + length * number / (len(practised) + 1),
+            INFO,
+            f"Practised {kind}",
+            {"event": "deficiency_practiced", **common, "deficiency": kind},
+            Counts(
+                counters={"deficiencies_practiced": 1},
+                breakdowns={"deficiencies": {kind: 1}},
+            ),
+        )
+    openai = sum(round(chance.lognormvariate(6.7, 0.4)) for _ in range(messages))
+    redis_calls = 3 * messages
+    yield Occurrence(
+        start + length,
+        INFO,
+        "Conversation ended",
+        {
+            "event": "conversation_ended",
+            **common,
+            "duration_minutes": round(length.total_seconds() / 60),
+            "message_count": messages,
+        },
+        Counts(
+            timings={
+                "openai": (messages, openai),
+                "redis": (redis_calls, sum(chance.choices((1, 1, 2, 3), k=redis_calls))),
+            }
+        ),
+    )
+    if not user.premium and chance.random() < 0.06:
+        yield Occurrence(
+            start + length + dt.timedelta(seconds=20),
+            WARN,
+            "Daily limit reached",
+            {"event": "throttled", **common, "limit": 30},
+        )
+
+
+def digest(chance: random.Random, user: User, at: dt.datetime) -> Occurrence:
+    """One digest that was made."""
+    words = chance.randint(3, 14)
+    return Occurrence(
+        at,
+        INFO,
+        "Digest created",
+        {
+            "event": "digest_created",
+            "user": user.id,
+            "phone_last4": user.phone[-4:],
+            "new_words": words,
+            "struggles": chance.randint(0, 4),
+            "breakthroughs": chance.randint(0, 2),
+        },
+        Counts(
+            counters={"digests_created": 1},
+            timings={"openai": (1, round(chance.lognormvariate(8.2, 0.3)))},
+        ),
+    )
+
+
+def digest_failure(chance: random.Random, user: User, at: dt.datetime) -> Occurrence:
+    """One digest that failed."""
+    kind = chance.choice(("RateLimitError", "TimeoutError", "InvalidResponseError"))
+    return Occurrence(
+        at,
+        ERROR,
+        "Digest creation failed",
+        {
+            "event": "digest_failed",
+            "user": user.id,
+            "phone_last4": user.phone[-4:],
+            "err": {"type": kind, "message": "OpenAI did not answer as expected"},
+        },
+        Counts(counters={"digests_failed": 1}),
+    )
+
+
+def critical(chance: random.Random, who: list[User], at: dt.datetime) -> Occurrence:
+    """A critical error, with a phone number in its text as careless code does."""
+    user = chance.choice(who)
+    return Occurrence(
+        at,
+        FATAL,
+        f"Critical error: payment for {user.phone} was refused",
+        {
+            "event": "critical_error",
+            "user": user.id,
+            "phone_last4": user.phone[-4:],
+            "err": {"type": "StripeCardError", "message": "Your card was declined"},
+        },
+    )
+
+
+def throttled(user: User, at: dt.datetime) -> Occurrence:
+    """A user of the trial who wrote more than it allows."""
+    return Occurrence(
+        at,
+        WARN,
+        "Daily limit reached",
+        {
+            "event": "throttled",
+            "user": user.id,
+            "phone_last4": user.phone[-4:],
+            "limit": 30,
+        },
+    )
+
+
+def _digests(
+    chance: random.Random, who: list[User], day: dt.date, conversations: int
+) -> Iterator[Occurrence]:
+    """The nightly run, from three o'clock: one in forty fails, on bad days a third."""
+    bad = chance.random() < 0.07
+    at = _moment(day, 3 * 3600)
+    for user in chance.sample(who, min(len(who), round(0.5 * conversations) + 2)):
+        at += dt.timedelta(seconds=chance.uniform(5, 40))
+        if chance.random() < (0.33 if bad else 0.025):
+            yield digest_failure(chance, user, at)
+        else:
+            yield digest(chance, user, at)
+
+
+def _trials(
+    chance: random.Random, who: list[User], day: dt.date
+) -> Iterator[Occurrence]:
+    trial = [user for user in who if not user.premium]
+    for user in chance.sample(trial, chance.choice((0, 1, 1, 2))):
+        yield Occurrence(
+            _moment(day, 9 * 3600 + chance.uniform(0, 600)),
+            INFO,
+            "Trial ends soon",
+            {
+                "event": "trial_warning",
+                "user": user.id,
+                "phone_last4": user.phone[-4:],
+                "days_left": chance.randint(1, 3),
+            },
+        )
+    if chance.random() < 0.2:
+        user = chance.choice(trial)
+        yield Occurrence(
+            _moment(day, 10 * 3600 + chance.uniform(0, 36000)),
+            INFO,
+            "Trial became a subscription",
+            {
+                "event": "trial_converted",
+                "user": user.id,
+                "phone_last4": user.phone[-4:],
+            },
+            Counts(counters={"trial_conversions": 1}),
+        )
+
+
+def _moment(day: dt.date, seconds: float) -> dt.datetime:
+    """That many seconds into a UTC day, to the millisecond, as pino tells time."""
+    midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
+    return midnight + dt.timedelta(milliseconds=round(1000 * seconds))

@@ -1,0 +1,62 @@
+"""What each program is told, written into a folder by the modules' own Nix.
+
+`modules/render.nix` is evaluated without nixpkgs and without a store, so any Nix
+and any user will do. The dashboards are copied beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import programs
+from .errors import DemoError
+from .venvs import checkout
+
+
+def nix(file: str, **arguments: str) -> dict[str, Any]:
+    """The value of a Nix file of this checkout, as JSON.
+
+    Raises `DemoError` with Nix's own words when the evaluation fails.
+    """
+    program = programs.find("nix-instantiate")
+    if program is None:
+        raise DemoError("no nix-instantiate: run `./justw programs nix-instantiate`")
+    argv = [str(program), "--store", "dummy://", "--eval", "--strict", "--json"]
+    argv.append(str(checkout() / file))
+    for name, value in arguments.items():
+        argv.extend(("--argstr", name, value))
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DemoError(f"evaluating {file} failed:\n{done.stderr.strip()}")
+    value_of: dict[str, Any] = json.loads(done.stdout)
+    return value_of
+
+
+def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The files of render.nix for `root`: name -> content (text or JSON value)."""
+    return nix("modules/render.nix", root=str(root), overrides=json.dumps(overrides))
+
+
+def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Write each file below `root` and return what `evaluate` gave.
+
+    A set becomes JSON, which readers of YAML accept; a text stays as it is.
+    """
+    files = evaluate(root, overrides)
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else json.dumps(content, indent=2)
+        path.write_text(text.rstrip("\n") + "\n")
+    dashboards = root / "dashboards"
+    dashboards.mkdir(parents=True, exist_ok=True)
+    for source in sorted((checkout() / "dashboards").glob("*.json")):
+        shutil.copy(source, dashboards / source.name)
+    return files

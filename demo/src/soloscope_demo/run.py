@@ -1,0 +1,149 @@
+"""`just demo`: start the stack, show it, prove it, and stop it again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .cache import remove
+from .errors import DemoError
+from .panels import ask, queries
+from .prove import prove
+from .stack import APP, Child, Options, Stack, running
+
+#: How many rows of an answer are shown.
+_ROWS = 3
+
+
+class Stopped(BaseException):
+    """The demo was asked to stop by a signal."""
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that all is stopped."""
+
+    def stop(_signal: int, _frame: object) -> None:
+        # Once is enough: what follows is the stopping itself.
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(options: Options, *, once: bool, fresh: bool) -> int:
+    """Run the demo; 0 when all that is present was proven.
+
+    Raises `DemoError` with one clear line when something is not as it should be.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if fresh and options.root.exists():
+        _forget(options.root)
+    try:
+        with stopping_on_signals():
+            console.print(f"Starting the stack in {options.root} (about 10 s)")
+
+            def progress(child: Child) -> None:
+                console.print(f"  {child.name:<16} ready after {child.ready_after:.1f} s")
+
+            with running(options, progress) as stack:
+                _show(stack, console, once=once)
+                while not once:
+                    stack.check()
+                    time.sleep(0.5)
+    except Stopped:
+        console.print("Stopped: nothing is left running.")
+    return 0
+
+
+def _forget(root: Path) -> None:
+    """Remove a state folder, and nothing that is not one."""
+    if any(root.iterdir()) and not (root / "soloscope.json").exists():
+        raise DemoError(f"{root} is no state folder of the demo: not removed")
+    remove(root)
+
+
+def _show(stack: Stack, console: Console, *, once: bool) -> None:
+    ready = max(child.ready_after or 0.0 for child in stack.children)
+    _addresses(stack, console)
+    proofs = prove(
+        stack, lambda proof: console.print(f"✓ {proof.what} ({proof.after:.1f} s)")
+    )
+    for name, reason in stack.absent.items():
+        console.print(f"not shown: {name} ({reason})")
+    if not stack.has_grafana:
+        _panels(stack, console)
+    if once:
+        _memory(stack, console)
+    proven = max(proof.after for proof in proofs)
+    without = f"; not shown: {', '.join(stack.absent)}" if stack.absent else ""
+    console.print(
+        f"Proven: {len(proofs)} of {len(proofs)}, {len(stack.children)} programs ready "
+        f"after {ready:.1f} s, the whole path after {proven:.1f} s{without}"
+    )
+    if not once:
+        console.print("Running until Ctrl-C.")
+
+
+def _addresses(stack: Stack, console: Console) -> None:
+    table = Table("what", "where", "login", box=None, pad_edge=False)
+    if stack.has_grafana:
+        password = stack.secret("grafana-admin-password")
+        table.add_row("Grafana", stack.url("grafana"), f"admin / {password}")
+    if stack.has("prometheus"):
+        table.add_row("Prometheus", stack.url("prometheus"), "")
+    table.add_row("Loki", f"{stack.url('loki')} (no pages: its API)", "")
+    table.add_row("soloscope", f"{stack.url('soloscope')}/metrics", "")
+    table.add_row("sample app", f"{stack.url('app')}/metrics", "")
+    table.add_row("Redis", stack.redis_url, "")
+    table.add_row("output of each", str(stack.root / "logs"), "")
+    console.print(table)
+
+
+def _panels(stack: Stack, console: Console) -> None:
+    """The overview as a table: what its panels would show."""
+    dashboard = stack.root / "dashboards/soloscope-overview.json"
+    if not dashboard.exists():
+        raise DemoError(f"no {dashboard.name} among the dashboards")
+    table = Table("panel", "query", "answer", "ms", title="The overview's queries")
+    table.columns[3].justify = "right"
+    for query in queries(dashboard):
+        answer = ask(
+            query, prometheus=stack.url("prometheus"), loki=stack.url("loki"), app=APP
+        )
+        shown = [f"{labels}: {text}" if labels else text for labels, text in answer.rows]
+        text = "\n".join(line[:100] for line in shown[:_ROWS])
+        if len(shown) > _ROWS:
+            text += f"\n… {len(shown)} in all"
+        table.add_row(
+            query.panel,
+            query.expression,
+            answer.error or text or "(nothing)",
+            f"{1000 * answer.seconds:.0f}",
+        )
+    console.print(table, markup=False)
+
+
+def _memory(stack: Stack, console: Console) -> None:
+    table = Table("program", "resident MB", title="Memory", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    used = stack.memory()
+    for name, size in sorted(used.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{size / 1e6:.0f}")
+    table.add_row("all", f"{sum(used.values()) / 1e6:.0f}")
+    console.print(table)
