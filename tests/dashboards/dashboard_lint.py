@@ -182,9 +182,8 @@ def _(dashboard: Json) -> Iterator[Finding]:
     for panel in panels(dashboard):
         for holder in (panel, *panel.get("targets", [])):
             source = holder.get("datasource") or {}
-            kind = source.get("type")
-            wanted = f"${{{DATA_SOURCES.get(kind, ('',))[0]}}}"
-            if source.get("uid") != wanted:
+            known = DATA_SOURCES.get(str(source.get("type")))
+            if known is None or source.get("uid") != f"${{{known[0]}}}":
                 yield Finding(
                     "panel-datasource-rule",
                     f"data source {source.get('uid')!r} is no variable",
