@@ -23,3 +23,7 @@ test *ARGS:
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
     @{{ run }}.programs "$@"
+
+# Measure the exporter against redis_exporter, and write docs/benchmarks.md
+bench *ARGS:
+    @venv=$({{ run }}.venvs dev) && cd {{ quote(top / "exporter") }} && exec "$venv/bin/python" -m bench "$@"
