@@ -1,0 +1,178 @@
+"""Two rows of single values: does it work, and where does it stand."""
+
+from __future__ import annotations
+
+from ..explore import link
+from ..grafana import Panel, Place, Query, say, stat_options, thresholds
+from ..queries import APP_ERRORS, Source, errors
+
+
+def stat(
+    panel: int,
+    title: str,
+    description: str,
+    column: int,
+    row: int,
+    query: Query,
+    no_value: str,
+    **more: object,
+) -> Panel:
+    """One of six single values in a row."""
+    return Panel(
+        id=panel,
+        kind="stat",
+        title=title,
+        description=description,
+        place=Place(4 * column, row, 4, 3),
+        queries=(query,),
+        no_value=no_value,
+        **{"options": stat_options(), **more},  # type: ignore[arg-type]
+    )
+
+
+def health_row(shape: Source, y: int) -> list[Panel]:
+    """Does it work: the job of last night, its results, errors, response times."""
+    return [
+        stat(
+            1,
+            "Nightly jobs",
+            "Each declared job is late when its deadline has passed and the day's "
+            "count is below its minimum.",
+            0,
+            y,
+            shape.jobs_late(),
+            "no job reported",
+            mappings=say({0: ("on time", "green"), 1: ("LATE", "red")}),
+            options=stat_options(background=True),
+        ),
+        stat(
+            2,
+            "Digest success, 7 days",
+            "Digests created of all that were tried, today and the six days before.",
+            1,
+            y,
+            shape.success("digests_created", "digests_failed", "7d"),
+            "no digest tried",
+            unit="percentunit",
+            min=0,
+            max=1,
+            thresholds=thresholds((None, "red"), (0.8, "orange"), (0.95, "green")),
+        ),
+        stat(
+            3,
+            "Errors, 24 hours",
+            "Lines of the app with level error or fatal in the last 24 hours. It is "
+            "0 only when the app wrote other lines in that time.",
+            2,
+            y,
+            errors("24h"),
+            "no log line in 24 h",
+            decimals=0,
+            thresholds=thresholds((None, "green"), (1, "orange"), (10, "red")),
+            links=[link("All errors in Explore", APP_ERRORS)],
+        ),
+        stat(
+            4,
+            "OpenAI, average today",
+            "How long a call to OpenAI took on average since the app's midnight.",
+            3,
+            y,
+            shape.average("openai"),
+            "no call today",
+            unit="s",
+            thresholds=thresholds((None, "green"), (3, "orange"), (10, "red")),
+        ),
+        stat(
+            5,
+            "Redis, average today",
+            "How long the app waited for Redis on average since its midnight.",
+            4,
+            y,
+            shape.average("redis"),
+            "no call today",
+            unit="s",
+            thresholds=thresholds((None, "green"), (0.02, "orange"), (0.1, "red")),
+        ),
+        stat(
+            6,
+            "soloscope",
+            "Whether soloscope can read the app's counts. Without an answer it does "
+            "not run, or nobody asks it.",
+            5,
+            y,
+            shape.up(),
+            "DOES NOT ANSWER",
+            mappings=say({1: ("reads Redis", "green"), 0: ("NO REDIS", "red")}),
+            options=stat_options(background=True),
+        ),
+    ]
+
+
+def status_row(shape: Source, y: int) -> list[Panel]:
+    """Where it stands: users, subscriptions, what today brought."""
+    return [
+        stat(
+            7,
+            "Total users",
+            "Registered users, as the app last said.",
+            0,
+            y,
+            shape.gauge("users_total"),
+            "users_total not reported",
+            decimals=0,
+        ),
+        stat(
+            8,
+            "Active today ≈",
+            "Different users who wrote since the app's midnight. An estimate, exact "
+            "to about one in a hundred.",
+            1,
+            y,
+            shape.window("active_users", "1d"),
+            "active_users not reported",
+            unit="prefix:≈ ",
+            decimals=0,
+        ),
+        stat(
+            9,
+            "Premium subscribers",
+            "Users with a subscription, of all users.",
+            2,
+            y,
+            shape.share("users_premium", "users_total"),
+            "no user reported",
+            unit="percentunit",
+            min=0,
+            max=1,
+        ),
+        stat(
+            10,
+            "Trials ending soon",
+            "Users whose trial is about to end.",
+            3,
+            y,
+            shape.gauge("users_trial_ending"),
+            "users_trial_ending not reported",
+            decimals=0,
+        ),
+        stat(
+            11,
+            "Conversations today",
+            "Conversations since the app's midnight.",
+            4,
+            y,
+            shape.window("conversations", "1d"),
+            "conversations not reported",
+            decimals=0,
+        ),
+        stat(
+            12,
+            "Digests today",
+            "Digests created since the app's midnight.",
+            5,
+            y,
+            shape.window("digests_created", "1d"),
+            "digests_created not reported",
+            decimals=0,
+        ),
+    ]

@@ -1,0 +1,168 @@
+"""The last seven days, by the app's calendar, and what they were about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..grafana import Json, Panel, Place, Query, fixed, override
+from ..queries import Light, Source
+
+#: A label is a string and no date, so each month is spelled by a rule of its own.
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+
+
+def spelled_days() -> list[Json]:
+    """2026-11-18 shown as 18 Nov: it is short, and it is the app's own day."""
+    return [
+        {
+            "type": "regex",
+            "options": {
+                "pattern": rf"\d{{4}}-{number:02}-(\d\d)",
+                "result": {"text": f"$1 {month}", "index": number - 1},
+            },
+        }
+        for number, month in enumerate(MONTHS.split(), start=1)
+    ]
+
+
+def by_day(shape: Source, *names: str) -> list[Json]:
+    """Turn the answers of `per_day` into a table with a row for each day."""
+    renamed = {"Value": names[0]}
+    renamed |= {f"Value #{chr(ord('A') + i)}": name for i, name in enumerate(names)}
+    steps: list[Json] = []
+    if isinstance(shape, Light):
+        steps.append({"id": "labelsToFields", "options": {"mode": "columns"}})
+    steps.append({"id": "merge", "options": {}})
+    if isinstance(shape, Light):
+        # For some minutes after midnight the look-back still holds an eighth day.
+        steps += [
+            {"id": "sortBy", "options": {"sort": [{"field": "day", "desc": True}]}},
+            {"id": "limit", "options": {"limitField": 7}},
+        ]
+    steps += [
+        {"id": "sortBy", "options": {"sort": [{"field": "day", "desc": False}]}},
+        {
+            "id": "organize",
+            "options": {
+                "excludeByName": {"Time": True},
+                "indexByName": {},
+                "renameByName": renamed,
+            },
+        },
+    ]
+    return steps
+
+
+def bars(
+    panel: int,
+    title: str,
+    description: str,
+    place: Place,
+    queries: Sequence[Query],
+    steps: list[Json],
+    no_value: str,
+    color: str,
+    overrides: Sequence[Json] = (),
+) -> Panel:
+    """A bar for each of the last seven days."""
+    return Panel(
+        id=panel,
+        kind="barchart",
+        title=title,
+        description=description,
+        place=place,
+        queries=tuple(queries),
+        no_value=no_value,
+        min=0,
+        decimals=0,
+        color=color,
+        custom={
+            "fillOpacity": 75,
+            "lineWidth": 0,
+            "axisGridShow": False,
+            "axisPlacement": "hidden",
+        },
+        overrides=[override("day", mappings=spelled_days()), *overrides],
+        options={
+            "barWidth": 0.8,
+            "groupWidth": 0.8,
+            "legend": {
+                "showLegend": False,
+                "displayMode": "list",
+                "placement": "bottom",
+                "calcs": [],
+            },
+            "orientation": "vertical",
+            "showValue": "always",
+            "stacking": "normal",
+            "tooltip": {"mode": "multi", "sort": "none"},
+            "xField": "day",
+            "xTickLabelRotation": 0,
+            "xTickLabelSpacing": 0,
+        },
+        transformations=steps,
+    )
+
+
+def week_row(shape: Source, y: int) -> list[Panel]:
+    """The last seven days, by the app's calendar, and what they were about."""
+    missing = "no day reported: soloscope does not answer, or the count is not declared"
+    return [
+        bars(
+            13,
+            "Users active per day ≈",
+            "Different users who wrote on each day; today is the last bar and still "
+            "grows. An estimate, exact to about one in a hundred.",
+            Place(0, y, 6, 6),
+            [shape.per_day("active_users")],
+            by_day(shape, "active users ≈"),
+            missing,
+            "blue",
+        ),
+        bars(
+            14,
+            "Conversations per day",
+            "Conversations of each day; today is the last bar and still grows.",
+            Place(6, y, 6, 6),
+            [shape.per_day("conversations")],
+            by_day(shape, "conversations"),
+            missing,
+            "purple",
+        ),
+        bars(
+            15,
+            "Digests created per day",
+            "Digests created on each day, and in red those that failed.",
+            Place(12, y, 6, 6),
+            [shape.per_day("digests_created"), shape.per_day("digests_failed")],
+            by_day(shape, "created", "failed"),
+            missing,
+            "green",
+            [override("failed", color=fixed("red"))],
+        ),
+        Panel(
+            id=16,
+            kind="bargauge",
+            title="Top deficiencies this week",
+            description="What was practised most, today and the six days before.",
+            place=Place(18, y, 6, 6),
+            queries=(shape.top("deficiencies", 5),),
+            no_value="no deficiency practised in 7 days",
+            min=0,
+            decimals=0,
+            color="orange",
+            options={
+                "displayMode": "basic",
+                "minVizHeight": 10,
+                "minVizWidth": 0,
+                "orientation": "horizontal",
+                "reduceOptions": {
+                    "calcs": ["lastNotNull"],
+                    "fields": "",
+                    "values": False,
+                },
+                "showUnfilled": True,
+                "valueMode": "text",
+            },
+        ),
+    ]
