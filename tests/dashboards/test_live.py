@@ -1,0 +1,96 @@
+"""On the real stack with the demo's data, every panel shows the demo's own truth."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dashboard_files as files
+import pytest
+import requests
+from asking import Answer, ask
+from dashboard_lint import targets
+from soloscope_demo.stack import Options, Stack, running
+from truth import CHECKS, Truth
+
+#: How long a number may take on its way into a panel (seconds): the app counts,
+#: is scraped, and its lines go through journal and shipper.
+PATIENCE = 60
+
+FULL, LIGHT = "soloscope-overview.json", "light/soloscope-overview.json"
+SHAPES: dict[str, dict[str, Any]] = {
+    FULL: {},
+    LIGHT: {"prometheus": {"enable": False}},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def shape(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Stack]]:
+    """A dashboard's name and a stack of its shape, full of the demo's data."""
+    options = Options(
+        root=tmp_path_factory.mktemp("stack"),
+        free_ports=True,
+        visit_every=0,  # what happens outside the plans is not in the plans
+        overrides={"grafana": {"enable": False}, **SHAPES[request.param]},
+    )
+    with running(options) as stack:
+        # What was just written has an old time; Loki's queries for old times look
+        # only at what was flushed.
+        requests.post(f"{stack.url('loki')}/flush", timeout=10).raise_for_status()
+        yield request.param, stack
+
+
+def answers(name: str, stack: Stack) -> dict[tuple[str, int], Answer]:
+    found = ask(files.load(name), stack.url("prometheus"), stack.url("loki"))
+    return {(answer.panel, answer.index): answer for answer in found}
+
+
+def test_every_panel_shows_the_truth(shape: tuple[str, Stack]) -> None:
+    name, stack = shape
+    end = time.monotonic() + PATIENCE
+    while True:
+        now = dt.datetime.now(dt.UTC)
+        truth = Truth(stack.truth(), now, stack.options.seed)
+        shown = answers(name, stack)
+        wrong = {}
+        for key, answer in shown.items():
+            if key in CHECKS:
+                try:
+                    CHECKS[key](answer, truth)
+                except AssertionError as error:
+                    wrong[key] = f"{answer.expr}\n{error}"
+        if not wrong:
+            break
+        if time.monotonic() > end:
+            text = "\n\n".join(f"{panel}: {why}" for panel, why in wrong.items())
+            pytest.fail(f"{len(wrong)} targets differ from the truth:\n\n{text}")
+        time.sleep(1)
+
+
+def test_every_panel_has_an_answer(shape: tuple[str, Stack]) -> None:
+    name, stack = shape
+    silent = [panel for panel, answer in answers(name, stack).items() if answer.empty()]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_panel_has_a_value_to_be_held_against(name: str) -> None:
+    without = [
+        f"{panel['title']} [{index}]"
+        for panel, index, _ in targets(files.load(name))
+        if (panel["title"], index) not in CHECKS
+    ]
+    print(f"{name}: panels without a value in the tests: {without or 'none'}")
+    assert without == []
+
+
+def test_an_app_that_nobody_declared_shows_nothing(shape: tuple[str, Stack]) -> None:
+    name, stack = shape
+    found = ask(
+        files.load(name), stack.url("prometheus"), stack.url("loki"), app="nobody"
+    )
+    assert [answer.panel for answer in found if not answer.empty()] == []

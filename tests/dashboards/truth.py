@@ -1,0 +1,237 @@
+"""What each panel must show, from what the demo's app says that it counted.
+
+The truth file gives days and gauges. Times of log lines come from the app's
+plans, which are the same for the same seed. Nothing here asks the stack.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from asking import Answer
+from dashboard_lint import Json
+from soloscope_demo.plan import ERROR, WARN, Occurrence, plan
+
+#: The nightly job of demo/declaration.nix and the five minutes that it is given.
+JOB_LATE_FROM = dt.time(4, 5)
+
+
+def estimate(value: object) -> Any:
+    """About `value`: a PFCOUNT is off by at most 2 or 3 %, whichever is more."""
+    return pytest.approx(value, abs=2, rel=0.03)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The app's truth at one moment. Its days are UTC's."""
+
+    content: Json
+    now: dt.datetime
+    seed: int
+
+    def day(self, back: int) -> dt.date:
+        """The day that many days ago."""
+        return self.now.date() - dt.timedelta(back)
+
+    def counted(self, back: int) -> Json:
+        """What the truth file has for that day."""
+        empty: Json = {"counters": {}, "breakdowns": {}, "uniques": {}, "timings": {}}
+        found: Json = self.content["days"].get(self.day(back).isoformat(), empty)
+        return found
+
+    def count(self, name: str, days: int = 1) -> int:
+        """A counter over that many days, today included."""
+        return sum(self.counted(back)["counters"].get(name, 0) for back in range(days))
+
+    def per_day(self, name: str) -> dict[str, int]:
+        """A counter on each of the last seven days."""
+        return {
+            self.day(back).isoformat(): self.counted(back)["counters"].get(name, 0)
+            for back in range(7)
+        }
+
+    def users(self, back: int) -> int:
+        """How many different users wrote on that day."""
+        return len(self.counted(back)["uniques"].get("active_users", []))
+
+    def gauge(self, name: str) -> int:
+        """A gauge now."""
+        return int(self.content["gauges"][name])
+
+    def average(self, timing: str) -> float:
+        """Seconds per call today."""
+        found = self.counted(0)["timings"][timing]
+        return float(found["ms"] / found["count"] / 1000)
+
+    def practised(self) -> Counter[str]:
+        """Deficiencies of seven days, by kind."""
+        found: Counter[str] = Counter()
+        for back in range(7):
+            found.update(self.counted(back)["breakdowns"].get("deficiencies", {}))
+        return found
+
+    def happened(self, since: dt.timedelta) -> Iterator[Occurrence]:
+        """What the app printed since then, newest first."""
+        for back in range(since.days + 2):
+            for occurrence in reversed(plan(self.seed, self.day(back))):
+                if self.now - since < occurrence.at <= self.now:
+                    yield occurrence
+
+
+Check = Callable[[Answer, Truth], None]
+CHECKS: dict[tuple[str, int], Check] = {}
+
+
+def panel(title: str, index: int = 0) -> Callable[[Check], Check]:
+    """Enter a function as the value of one target of a panel."""
+
+    def enter(check: Check) -> Check:
+        CHECKS[title, index] = check
+        return check
+
+    return enter
+
+
+def one(title: str, value: Callable[[Truth], Any], index: int = 0) -> None:
+    """The panel shows one number, which `value` gives."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        assert answer.number() == value(truth)
+
+    CHECKS[title, index] = check
+
+
+def per_day(title: str, name: str, index: int = 0) -> None:
+    """The panel shows the counter `name` on each of seven days."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        assert answer.by("day") == truth.per_day(name)
+
+    CHECKS[title, index] = check
+
+
+@panel("Nightly jobs")
+def _(answer: Answer, truth: Truth) -> None:
+    due = truth.now.time() >= JOB_LATE_FROM
+    late = due and truth.count("digests_created") < 1
+    assert answer.by("name") == {"digest": int(late)}
+
+
+@panel("Digest success, 7 days")
+def _(answer: Answer, truth: Truth) -> None:
+    good, bad = (truth.count(f"digests_{end}", 7) for end in ("created", "failed"))
+    assert answer.number() == pytest.approx(good / (good + bad))
+
+
+@panel("Errors, 24 hours")
+def _(answer: Answer, truth: Truth) -> None:
+    found = truth.happened(dt.timedelta(days=1))
+    assert answer.number() == sum(o.level >= ERROR for o in found)
+
+
+@panel("OpenAI, average today")
+def _(answer: Answer, truth: Truth) -> None:
+    assert answer.number() == pytest.approx(truth.average("openai"))
+
+
+@panel("Redis, average today")
+def _(answer: Answer, truth: Truth) -> None:
+    assert answer.number() == pytest.approx(truth.average("redis"))
+
+
+@panel("Active today ≈")
+def _(answer: Answer, truth: Truth) -> None:
+    assert answer.number() == estimate(truth.users(0))
+
+
+@panel("Users active per day ≈")
+def _(answer: Answer, truth: Truth) -> None:
+    wanted = {truth.day(back).isoformat(): truth.users(back) for back in range(7)}
+    assert answer.by("day") == estimate(wanted)
+
+
+@panel("Top deficiencies this week")
+def _(answer: Answer, truth: Truth) -> None:
+    shown, counted = answer.by("key"), truth.practised()
+    assert shown == {key: counted[key] for key in shown}
+    largest = sorted(counted.values(), reverse=True)[:5]
+    assert list(shown.values()) == largest
+
+
+@panel("Latest failures")
+def _(answer: Answer, truth: Truth) -> None:
+    found = truth.happened(dt.timedelta(days=6, hours=22))
+    failures = [o for o in found if o.level >= ERROR][:20]
+    shown = [labels["event"] for _, labels, _ in answer.lines]
+    assert shown[: len(failures)] == [o.fields["event"] for o in failures]
+    for (_, _, text), failure in zip(answer.lines, failures, strict=False):
+        said = failure.fields["err"]
+        assert isinstance(said, dict)
+        assert text == said["message"]
+
+
+@panel("Activity stream")
+def _(answer: Answer, truth: Truth) -> None:
+    found = truth.happened(dt.timedelta(days=6, hours=22))
+    told = ("digest_", "conversation_", "trial_", "throttled", "critical_error")
+    wanted = [o for o in found if str(o.fields["event"]).startswith(told)][:100]
+    assert len(wanted) == 100
+    shown = [(labels["event"], text) for _, labels, text in answer.lines]
+    assert [event for event, _ in shown] == [o.fields["event"] for o in wanted]
+    for (_, text), occurrence in zip(shown, wanted, strict=True):
+        assert text.startswith(str(occurrence.fields["event"]))
+        assert f"***{occurrence.fields['phone_last4']}" in text
+
+
+@panel("Errors and warnings per hour")
+def _(answer: Answer, truth: Truth) -> None:
+    shown = {
+        (dict(labels)["level"], at): value
+        for labels, points in answer.points.items()
+        for at, value in points
+    }
+    assert shown
+    wanted: Counter[tuple[str, float]] = Counter()
+    names = {WARN: "warn", ERROR: "error", 60: "fatal"}
+    for occurrence in truth.happened(dt.timedelta(days=6, hours=22)):
+        if occurrence.level in names:
+            # The bar of an hour stands at its end.
+            end = (occurrence.at.timestamp() // 3600 + 1) * 3600
+            wanted[names[occurrence.level], end] += 1
+    oldest = (truth.now - dt.timedelta(days=6, hours=20)).timestamp()
+    newest = truth.now.timestamp() // 3600 * 3600
+    inside = {key: n for key, n in wanted.items() if oldest < key[1] <= newest}
+    assert inside
+    assert {k: n for k, n in shown.items() if oldest < k[1] <= newest} == inside
+
+
+@panel("Under way and waiting", 5)
+def _(answer: Answer, truth: Truth) -> None:
+    assert answer.number() == truth.gauge("revenue_monthly")
+    assert answer.number() > 0
+
+
+one("soloscope", lambda _: 1)
+one("Total users", lambda truth: truth.gauge("users_total"))
+one(
+    "Premium subscribers",
+    lambda truth: pytest.approx(
+        truth.gauge("users_premium") / truth.gauge("users_total")
+    ),
+)
+one("Trials ending soon", lambda truth: truth.gauge("users_trial_ending"))
+one("Conversations today", lambda truth: truth.count("conversations"))
+one("Digests today", lambda truth: truth.count("digests_created"))
+per_day("Conversations per day", "conversations")
+per_day("Digests created per day", "digests_created")
+per_day("Digests created per day", "digests_failed", 1)
+one("Under way and waiting", lambda truth: truth.gauge("conversations_active"), 0)
+one("Under way and waiting", lambda truth: truth.gauge("digests_pending"), 1)
+one("Under way and waiting", lambda truth: truth.gauge("users_to_reengage"), 2)
+one("Under way and waiting", lambda truth: truth.count("digests_failed"), 3)
+one("Under way and waiting", lambda truth: truth.count("trial_conversions", 30), 4)
