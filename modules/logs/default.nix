@@ -13,7 +13,7 @@
 let
   inherit (lib)
     attrNames
-    getExe
+    getExe'
     mkIf
     mkOption
     types
@@ -33,7 +33,7 @@ let
       package = pkgs.promtail;
       packageText = "promtail, from the flake's second nixpkgs";
       file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
-      start = file: "${getExe cfg.package} -config.file=${file}";
+      start = file: "${getExe' cfg.package "promtail"} -config.file=${file}";
       verify = file: "promtail -check-syntax -config.file=${file}";
     };
   };

@@ -1,0 +1,84 @@
+# Questions that the test scripts put to the host's programs, over HTTP as any
+# client does. A test script begins with this text; `machine`, `retry` and `t`
+# come from the test driver.
+# ruff: noqa: F821, INP001, S101
+import json
+import shlex
+from typing import Any
+from urllib.parse import urlencode
+
+LOKI = "http://127.0.0.1:3100"
+PROMETHEUS = "http://127.0.0.1:9090"
+
+
+def get(url: str, *options: str, **parameters: str) -> str:
+    """The body of a successful answer. Fails with curl's words otherwise."""
+    if parameters:
+        url += "?" + urlencode(parameters)
+    words = ["curl", "-sS", "--fail-with-body", "--max-time", "10", *options, url]
+    return machine.succeed(shlex.join(words))
+
+
+def jobs_up() -> set[str]:
+    """Prometheus' jobs whose targets all answer."""
+    answer = json.loads(get(f"{PROMETHEUS}/api/v1/query", query="min by (job) (up) == 1"))
+    return {row["metric"]["job"] for row in answer["data"]["result"]}
+
+
+def prometheus(query: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """The answer of an instant query: labels (without the scrape's own) -> value."""
+    own = {"__name__", "instance", "job"}
+    answer = json.loads(get(f"{PROMETHEUS}/api/v1/query", query=query))
+    return {
+        tuple(sorted((k, v) for k, v in row["metric"].items() if k not in own)): float(
+            row["value"][1]
+        )
+        for row in answer["data"]["result"]
+    }
+
+
+def labels(**pairs: str) -> tuple[tuple[str, str], ...]:
+    """Labels as `prometheus` returns them."""
+    return tuple(sorted(pairs.items()))
+
+
+def loki(query: str, minutes: int = 60) -> list[dict[str, Any]]:
+    """Each line that a LogQL query finds, with its labels and structured metadata."""
+    answer = json.loads(
+        get(
+            f"{LOKI}/loki/api/v1/query_range",
+            "--header",
+            "X-Loki-Response-Encoding-Flags: categorize-labels",
+            query=query,
+            since=f"{minutes}m",
+            limit="1000",
+        )
+    )
+    return [
+        {"labels": stream["stream"], "time": entry[0], "line": entry[1], **entry[2]}
+        for stream in answer["data"]["result"]
+        for entry in stream["values"]
+    ]
+
+
+def eventually(what: str, ask: Any, expected: Any = True, seconds: int = 60) -> None:
+    """Waits until `ask()` is `expected` (true: anything that is not empty).
+
+    Otherwise fails with what was asked and the last answer.
+    """
+    last: list[Any] = [None]
+
+    def attempt(_last: bool) -> bool:
+        try:
+            last[0] = ask()
+        except Exception as error:  # noqa: BLE001 (the last one is shown below)
+            last[0] = str(error)
+            return False
+        return bool(last[0]) if expected is True else bool(last[0] == expected)
+
+    try:
+        retry(attempt, timeout_seconds=seconds)
+    except Exception as error:
+        raise AssertionError(
+            f"{what}: after {seconds} s it is {last[0]!r}, not {expected!r}"
+        ) from error

@@ -1,0 +1,60 @@
+# The whole path on one host: an app's unit prints JSON and counts in Redis
+# behind a password, over a unix socket; Loki and Prometheus have both.
+{ self, pkgs, lib }:
+pkgs.testers.runNixOSTest {
+  name = "stack";
+  globalTimeout = 900;
+
+  nodes.machine =
+    { config, pkgs, ... }:
+    let
+      redis = config.services.redis.servers.app;
+      password = "/var/lib/test-secrets/redis";
+    in
+    {
+      imports = [
+        self.nixosModules.default
+        ../lib/host.nix
+      ];
+
+      # A password that no evaluation knows.
+      systemd.services.test-secrets = {
+        requiredBy = [ "redis-app.service" ];
+        before = [
+          "redis-app.service"
+          "soloscope-exporter.service"
+          "prometheus-redis-exporter.service"
+        ];
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          StateDirectory = "test-secrets";
+          UMask = "0077";
+        };
+        script = ''
+          test -s ${password} || head -c 20 /dev/urandom | base32 > ${password}
+        '';
+      };
+      services.redis.servers.app.requirePassFile = password;
+      services.soloscope.apps.shop.redis.passwordFile = password;
+
+      systemd.services.shop = {
+        description = "The app of this test";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "redis-app.service" ];
+        requires = [ "redis-app.service" ];
+        path = [ config.services.redis.package ];
+        serviceConfig = {
+          DynamicUser = true;
+          SupplementaryGroups = [ redis.group ];
+          LoadCredential = "redis:${password}";
+          Restart = "on-failure";
+        };
+        script = lib.readFile ./shop.sh;
+        environment.SOCKET = redis.unixSocket;
+      };
+
+    };
+
+  testScript = lib.readFile ../lib/ask.py + lib.readFile ./test.py;
+}
