@@ -1,0 +1,82 @@
+"""The command line: `soloscope [--config FILE] COMMAND`.
+
+Only the module of the wanted command is imported, and the configuration is read before
+it runs. Errors that soloscope raises on purpose are told in plain words on standard
+error; only an unexpected one shows a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from soloscope.commands import COMMANDS
+from soloscope.errors import SoloscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+DEFAULT_CONFIG = "/etc/soloscope/soloscope.json"
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
+        del rest
+        from soloscope import version
+
+        parser.exit(message=f"soloscope {version()}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS)) + 2
+    listed = "\n".join(f"  {name:{width}}{says}" for name, says in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="soloscope",
+        description="Observability for one host and one developer.",
+        epilog=f"commands:\n{listed}\n\nsoloscope COMMAND --help says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=DEFAULT_CONFIG,
+        help="the configuration (default: %(default)s)",
+    )
+    parser.add_argument("--version", action=_Version, help="print the version")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(argv)
+    module = import_module("soloscope.commands." + options.command.replace("-", "_"))
+    parser = argparse.ArgumentParser(prog=f"soloscope {options.command}")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=options.config,
+        help="the configuration (default: %(default)s)",
+    )
+    module.add_arguments(parser)
+    arguments = parser.parse_args(options.rest)
+    try:
+        from soloscope.config import load
+
+        return int(module.run(load(Path(arguments.config)), arguments))
+    except SoloscopeError as error:
+        print(f"soloscope: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,16 @@
+"""The commands, one module each, imported only when it is the one that is wanted.
+
+A module `soloscope.commands.<name>` (dashes become underscores) has
+`add_arguments(parser)` and `run(config, args) -> int`, whose answer is the exit code:
+0 well, 1 a check failed, 2 wrong usage or configuration. `COMMANDS` names them with the
+line that `soloscope --help` shows, because importing them all would take too long.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = {
+    "serve": "answer Prometheus, health checks and people over HTTP",
+    "check-config": "say what is wrong in the configuration file",
+}

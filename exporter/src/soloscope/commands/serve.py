@@ -1,0 +1,98 @@
+"""`soloscope serve`: the exporter as a process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from soloscope.config import Config
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Nothing is set here: address, port and all else stand in the configuration."""
+    parser.description = (
+        "Read the apps' counts from Redis and answer /metrics, /health and the other "
+        "paths that the start page lists, until SIGTERM or Ctrl-C."
+    )
+
+
+def run(config: Config, args: argparse.Namespace) -> int:
+    """Serve until a signal. Returns 1 when the port cannot be had."""
+    del args
+    from soloscope import extension, log
+    from soloscope.server import HttpServer
+    from soloscope.service import Service, readers
+
+    log.set_up(config.exporter.log_level)
+    sources = readers(config)
+    service = Service(config, sources, extension.load(config, sources))
+    exporter = config.exporter
+    where = f"{exporter.listen_address} port {exporter.port}"
+    try:
+        server = HttpServer(
+            exporter.listen_address,
+            exporter.port,
+            service.routes(),
+            exporter.max_connections,
+        )
+    except OSError as error:
+        log.event(
+            "cannot_listen",
+            f"Cannot listen on {where}: {error.strerror or error}; set "
+            "services.soloscope.exporter.port to a free port",
+            level=logging.CRITICAL,
+        )
+        return 1
+
+    def stop(signum: int, frame: object) -> None:
+        del signum, frame
+        # shutdown() waits for the loop that this handler has interrupted.
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    light = None
+    with server:
+        service.start()
+        if not config.prometheus.enable:
+            from soloscope.light import LightEvents
+
+            light = LightEvents(sources)
+            light.start()
+        log.event(
+            "listening",
+            f"Listening on {exporter.listen_address} port {server.port}",
+            address=exporter.listen_address,
+            port=server.port,
+            apps=list(config.apps),
+        )
+        _tell_systemd("READY=1")
+        server.serve_forever()
+    _tell_systemd("STOPPING=1")
+    if light is not None:
+        light.stop()
+    service.stop()
+    log.event("stopped", "Stopped")
+    return 0
+
+
+def _tell_systemd(state: str) -> None:
+    """Tell systemd, when it asked to be told (sd_notify(3)). Never fails."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), address)
+    except OSError as error:
+        logging.getLogger("soloscope").warning("systemd was not told: %s", error)

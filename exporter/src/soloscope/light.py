@@ -1,0 +1,145 @@
+"""The light shape: what Prometheus would be told, as log events for Loki.
+
+Long form, one value a line, so that a query needs no more than `last_over_time`:
+
+    {…,"event":"metrics_snapshot","target":"languagebuddy","up":true,"day":"2026-11-18"}
+    {…,"event":"metrics_day","target":"languagebuddy","name":"conversations",
+       "day":"2026-11-18","value":31}
+    {…,"event":"metrics_window","target":"languagebuddy","name":"deficiencies",
+       "key":"past_tense","window":"7d","value":12}
+    {…,"event":"metrics_now","target":"languagebuddy","name":"users_total","value":12}
+
+The field is `target`: Loki renames a JSON field called like a stream label.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from soloscope import model
+from soloscope.log import event
+from soloscope.reader import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from soloscope.config import App
+    from soloscope.model import Snapshot
+    from soloscope.reader import Reader
+
+__all__ = ["INTERVAL", "LightEvents", "events", "next_due"]
+
+INTERVAL = 900.0
+"""Seconds between two writings."""
+
+
+def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+    """The events for one app, each with its name under `event`."""
+    target = snapshot.app.name
+    today = snapshot.today
+    if not snapshot.up or today is None:
+        yield {
+            "event": "metrics_snapshot",
+            "target": target,
+            "up": False,
+            "error": snapshot.error,
+        }
+        return
+    yield {
+        "event": "metrics_snapshot",
+        "target": target,
+        "up": True,
+        "day": today.day.isoformat(),
+        "counters": dict(today.counters),
+        "uniques": dict(today.uniques),
+        "timings": {
+            name: {"count": count, "ms": milliseconds}
+            for name, (count, milliseconds) in today.timings.items()
+        },
+        "jobs_late": [n for n, state in snapshot.jobs.items() if state.late],
+        "keys_without_expiry": snapshot.keys_without_expiry,
+        "keys_dropped": snapshot.keys_dropped,
+    }
+    for name, value in snapshot.gauges.items():
+        yield {"event": "metrics_now", "target": target, "name": name, "value": value}
+    for day in snapshot.days:
+        for name, value in day.plain().items():
+            yield {
+                "event": "metrics_day",
+                "target": target,
+                "name": name,
+                "day": day.day.isoformat(),
+                "value": value,
+            }
+    for window, row in snapshot.windows.items():
+        for name, value in row.items():
+            yield {
+                "event": "metrics_window",
+                "target": target,
+                "name": name,
+                "window": window,
+                "value": value,
+            }
+    for window, tables in snapshot.breakdown_windows.items():
+        for name, table in tables.items():
+            for key, value in table.items():
+                yield {
+                    "event": "metrics_window",
+                    "target": target,
+                    "name": name,
+                    "key": key,
+                    "window": window,
+                    "value": value,
+                }
+
+
+def next_due(now: float, last: float, apps: Sequence[App]) -> float:
+    """When to write next: INTERVAL after `last`, or at an app's midnight before that.
+
+    All are Unix times. A clock that went back does not stop the writing.
+    """
+    due = [last + INTERVAL if last <= now else now]
+    for app in apps:
+        day = model.today(last, app.zone)
+        due.append(model.midnight(day + model.ONE_DAY, app.zone) + 1)
+    return min(due)
+
+
+class LightEvents:
+    """Writes the events at the start, every quarter of an hour, and at midnight."""
+
+    def __init__(
+        self, readers: Sequence[Reader], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._readers = readers
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="light", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """End it."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def write(self) -> None:
+        """Log what is known now."""
+        for snapshot in gather(self._readers):
+            for told in events(snapshot):
+                event(told.pop("event"), **told)
+
+    def _work(self) -> None:
+        apps = [reader.app for reader in self._readers]
+        while not self._stopped.is_set():
+            last = self._clock()
+            self.write()
+            # In short steps: the clock may be set while we wait.
+            while not self._stopped.wait(1.0):
+                if self._clock() >= next_due(self._clock(), last, apps):
+                    break

@@ -1,0 +1,234 @@
+"""Days, windows, jobs and the values of one app: pure, no clock and no Redis.
+
+A day is a calendar day in the app's zone. "7d" is today and the six days before,
+which is what a person means by it; `increase(…[7d])` is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from heapq import nlargest
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from soloscope.config import App, Job
+
+__all__ = [
+    "JOB_GRACE",
+    "ONE_DAY",
+    "WINDOWS",
+    "DayValues",
+    "JobState",
+    "Number",
+    "Snapshot",
+    "Window",
+    "days_back",
+    "job_day",
+    "job_deadline",
+    "keep_largest",
+    "label",
+    "midnight",
+    "number",
+    "today",
+    "windows_within",
+]
+
+Number = int | float
+
+JOB_GRACE = timedelta(minutes=5)
+"""How long after its `by` a job that has not run is called late."""
+
+
+ONE_DAY = timedelta(days=1)
+
+
+class Window(NamedTuple):
+    """A span of whole days that ends with today."""
+
+    label: str
+    days: int
+
+
+WINDOWS = (Window("1d", 1), Window("7d", 7), Window("30d", 30))
+
+
+def windows_within(history: int) -> tuple[Window, ...]:
+    """The windows that `history` days can fill; today alone is always possible."""
+    return tuple(w for w in WINDOWS if w.days <= max(history, 1))
+
+
+def today(now: float, zone: ZoneInfo) -> date:
+    """The calendar day in `zone` at the Unix time `now`."""
+    return datetime.fromtimestamp(now, zone).date()
+
+
+def midnight(day: date, zone: ZoneInfo) -> float:
+    """The Unix time at which `day` begins in `zone`.
+
+    Where the clocks skip midnight, this is the moment of the change; where they show
+    it twice, the first one.
+    """
+    return datetime.combine(day, time(), zone).timestamp()
+
+
+def days_back(day: date, count: int) -> tuple[date, ...]:
+    """`count` days that end with `day`, the latest first."""
+    return tuple(day - timedelta(days=n) for n in range(count))
+
+
+def job_deadline(job: Job, day: date, zone: ZoneInfo) -> float:
+    """The Unix time by which `job` must have run on `day`."""
+    return datetime.combine(day, job.by, zone).timestamp()
+
+
+def job_day(job: Job, now: float, zone: ZoneInfo) -> date | None:
+    """The day whose count says whether `job` is late now; None before it can be.
+
+    That is today from five minutes after `by`. A `by` so late that the five minutes
+    end after midnight is judged by yesterday's count until the next such moment.
+    """
+    day = today(now, zone)
+    grace = JOB_GRACE.total_seconds()
+    if now >= job_deadline(job, day, zone) + grace:
+        return day
+    yesterday = day - ONE_DAY
+    due = job_deadline(job, yesterday, zone) + grace
+    return yesterday if due >= midnight(day, zone) and now >= due else None
+
+
+_NUMBER = re.compile(rb"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
+
+
+def number(raw: bytes | None) -> Number | None:
+    """What Redis holds, as a number; 0 for a key that is not there.
+
+    None for what is no finite decimal number. Python alone would also take "1_000",
+    " 1 ", "inf" and digits of other scripts.
+    """
+    if raw is None:
+        return 0
+    if raw.isdigit() and len(raw) < 20:
+        return int(raw)
+    if len(raw) > 64 or not _NUMBER.match(raw):
+        return None
+    value: Number = float(raw)
+    if value in {float("inf"), float("-inf")}:
+        return None
+    if raw.lstrip(b"-").isdigit():
+        value = int(raw)
+    return value
+
+
+_CONTROL = {c: f"\\x{c:02x}" for c in (*range(32), 127) if c != 10}
+LABEL_LIMIT = 256
+"""The longest breakdown key that becomes a label, in bytes as Redis holds it."""
+
+
+def label(raw: bytes) -> str | None:
+    r"""A hash field as a label value, or None when it is too long for one.
+
+    Bytes that are no UTF-8 and control characters are shown as \xNN, so that two
+    different fields stay two and the NUL byte cannot end Prometheus' parser early.
+    """
+    if len(raw) > LABEL_LIMIT:
+        return None
+    text = raw.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.translate(_CONTROL)
+
+
+def keep_largest(totals: Mapping[str, Number], limit: int) -> list[str]:
+    """The `limit` keys with the largest totals, in the order of the alphabet."""
+    if len(totals) > limit:
+        best = nlargest(limit, totals.items(), key=lambda item: (item[1], item[0]))
+        return sorted(key for key, _ in best)
+    return sorted(totals)
+
+
+def add(parts: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
+    """The sum of several tables, key by key."""
+    total: dict[str, Number] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total.get(key, 0) + value
+    return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayValues:
+    """What Redis holds about one day. What could not be read is not in the tables.
+
+    `breakdowns` has only the keys that are there; `timings` has calls and
+    milliseconds. `overlong` counts the breakdown keys that can be no label.
+    """
+
+    day: date
+    counters: Mapping[str, Number] = field(default_factory=dict)
+    breakdowns: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
+    uniques: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, tuple[int, Number]] = field(default_factory=dict)
+    overlong: int = 0
+
+    def plain(self) -> Mapping[str, Number]:
+        """One value per name: counts, different ones, and calls of a timing."""
+        calls = {name: count for name, (count, _) in self.timings.items()}
+        return {**self.counters, **self.uniques, **calls}
+
+    def shrank(self, before: DayValues) -> bool:
+        """Whether something that only grows is less than it was `before`."""
+        for name, count in before.counters.items():
+            if self.counters.get(name, count) < count:
+                return True
+        for name, estimate in before.uniques.items():
+            # An estimate may waver by a few; an emptied key is zero.
+            if estimate > 0 and self.uniques.get(name, 1) == 0:
+                return True
+        for name, fields in before.breakdowns.items():
+            if fields.keys() - self.breakdowns.get(name, fields).keys():
+                return True
+        return any(
+            self.timings.get(name, calls)[0] < calls[0]
+            for name, calls in before.timings.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Whether a job is late, and when it last succeeded (Unix time) if known."""
+
+    late: bool
+    last_success: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """All that is known about one app's counts at one moment.
+
+    When Redis did not answer, `up` is false, `error` says why, and nothing else is
+    filled: no value outlives its source. Parts that have not changed since the last
+    snapshot are the same objects, which lets the renderer reuse its text.
+
+    `today` is the day's own values with every breakdown limited and zero-filled;
+    `days` starts with the latest day; `windows` and `breakdown_windows` are keyed by
+    the window's label.
+    """
+
+    app: App
+    up: bool
+    error: str = ""
+    taken: float = 0.0
+    today: DayValues | None = None
+    midnight: float = 0.0
+    gauges: Mapping[str, Number] = field(default_factory=dict)
+    days: Sequence[DayValues] = ()
+    windows: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
+    breakdown_windows: Mapping[str, Mapping[str, Mapping[str, Number]]] = field(
+        default_factory=dict
+    )
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+    keys_without_expiry: int = 0
+    keys_dropped: int = 0

@@ -1,0 +1,386 @@
+"""A small HTTP/1.1 server on the standard library's, for a table of routes.
+
+What it adds: time limits for a request's head and for idle connections, a cap on the
+head's size, and a cap on connections. At the cap the connection that has waited
+longest without a request is closed, so that half-open ones cannot lock a scrape out.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import select
+import socket
+import socketserver
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import unquote
+
+from soloscope.log import event
+
+__all__ = ["HttpServer", "Request", "Response", "Route", "Routes", "accepts_gzip"]
+
+HEAD_LIMIT = 16 * 1024
+"""The most bytes of a request's line and headers."""
+
+HEAD_SECONDS = 5.0
+"""How long a request may take to arrive, from its first byte."""
+
+IDLE_SECONDS = 75.0
+"""How long a connection may wait for its next request."""
+
+GRACE_SECONDS = 0.1
+"""How long a connection may be idle before it can be closed to make room."""
+
+GZIP_FROM = 1024
+"""Answers smaller than this are not compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks. `headers` have names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What it is answered. `headers` come in addition to type and length."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a path is answered. `title` puts it on the landing page.
+
+    `max_body` is the most bytes a request may bring; 0 for none.
+    """
+
+    handler: Handler
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    title: str = ""
+    max_body: int = 0
+
+
+Routes = Mapping[str, Route]
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
+    if "gzip" not in header:
+        return False
+    for item in header.split(","):
+        coding, _, parameters = item.partition(";")
+        if coding.strip().lower() == "gzip":
+            quality = parameters.replace(" ", "").lower()
+            return quality not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+class _HeadTooLarge(OSError):  # noqa: N818 (never leaves this module)
+    """Raised while reading a request that is longer than it may be."""
+
+
+class _Channel(io.RawIOBase):
+    """The bytes of a connection, with a limit and a deadline for each request."""
+
+    def __init__(
+        self, connection: socket.socket, waiting: Callable[[bool], None]
+    ) -> None:
+        self._connection = connection
+        self._waiting = waiting
+        self._deadline = 0.0
+        self._left = 0
+        self._begun = True
+        self._patience = HEAD_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def next(self, *, first: bool) -> None:
+        """Expect a new request."""
+        self._begun = False
+        self._left = HEAD_LIMIT
+        self._patience = HEAD_SECONDS if first else IDLE_SECONDS
+
+    def more(self, size: int) -> None:
+        """Expect `size` bytes of a body."""
+        self._left = size
+        self._deadline = time.monotonic() + HEAD_SECONDS
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there. Raises TimeoutError or _HeadTooLarge."""
+        if self._left <= 0:
+            raise _HeadTooLarge
+        if self._begun:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+        else:
+            left = self._patience
+        self._connection.settimeout(left)
+        self._waiting(True)
+        count = self._connection.recv_into(memoryview(buffer)[: self._left])
+        self._waiting(False)
+        if not self._begun:
+            self._begun = True
+            self._deadline = time.monotonic() + HEAD_SECONDS
+        self._left -= count
+        return count
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads a request with the standard library's parser and answers by the table."""
+
+    protocol_version = "HTTP/1.1"
+    server: HttpServer
+
+    def setup(self) -> None:
+        self.connection = self.request
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        waiting = self.server.waiting
+        self.channel = _Channel(
+            self.connection, lambda yes: waiting(self.connection, yes)
+        )
+        self.rfile = io.BufferedReader(self.channel, 8192)
+        self.first = True
+
+    def finish(self) -> None:
+        self.server.waiting(self.connection, False)
+        self.rfile.close()
+
+    def handle_one_request(self) -> None:
+        """Read and answer one request; sets `close_connection` when it was the last."""
+        self.close_connection = True
+        # What parse_request leaves unset when it refuses early.
+        self.command, self.path, self.requestline = "", "", ""
+        self.request_version = ""
+        try:
+            self.channel.next(first=self.first)
+            self.first = False
+            self.raw_requestline = self.rfile.readline(HEAD_LIMIT)
+            if not self.raw_requestline:
+                return
+            # Reads the headers, answers what is malformed, sets close_connection.
+            if self.parse_request():
+                self._answer()
+        except _HeadTooLarge:
+            self.send_error(431)
+        except (TimeoutError, OSError):
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        path, _, query = self.path.partition("?")
+        route = self.server.routes.get(unquote(path, errors="replace"))
+        body = b""
+        size = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(501, "send a Content-Length")
+            return
+        if not size.isascii() or not size.isdigit() or len(size) > 9:
+            self.send_error(400, "bad Content-Length")
+            return
+        if int(size) > (route.max_body if route is not None else 0):
+            self.send_error(413 if route is not None and route.max_body else 400)
+            return
+        if int(size):
+            self.channel.more(int(size))
+            body = self.rfile.read(int(size))
+            if len(body) < int(size):
+                self.close_connection = True
+                return
+        if route is None:
+            self._send(Response(b"Not found. The start page / has the paths.\n", 404))
+            return
+        if self.command not in route.methods:
+            allowed = ", ".join(route.methods)
+            text = f"Method not allowed. Use {allowed}.\n".encode()
+            self._send(Response(text, 405, headers={"Allow": allowed}))
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, path, query, headers, body)
+        try:
+            response = route.handler(request)
+        except Exception:  # noqa: BLE001 (the edge: one request must not end the rest)
+            import traceback
+
+            event(
+                "request_failed",
+                "An unexpected error while answering a request",
+                level=logging.ERROR,
+                path=path,
+                traceback=traceback.format_exc(limit=20),
+            )
+            response = Response(b"Internal error. The log says more.\n", 500)
+        self._send(response, gzip=accepts_gzip(headers.get("accept-encoding", "")))
+
+    def _send(self, response: Response, *, gzip: bool = False) -> None:
+        body = response.body
+        phrase = HTTPStatus(response.status).phrase
+        head = [
+            f"HTTP/1.1 {response.status} {phrase}",
+            f"Date: {self.server.date()}",
+            f"Content-Type: {response.content_type}",
+            "X-Content-Type-Options: nosniff",
+        ]
+        if len(body) >= GZIP_FROM:
+            head.append("Vary: Accept, Accept-Encoding")
+            if gzip:
+                # Level 1 takes a fifth of the time for a quarter more bytes.
+                packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+                body = packer.compress(body) + packer.flush()
+                head.append("Content-Encoding: gzip")
+        head.append(f"Content-Length: {len(body)}")
+        head += [f"{name}: {value}" for name, value in response.headers.items()]
+        if self.close_connection:
+            head.append("Connection: close")
+        elif self.request_version == "HTTP/1.0":
+            head.append("Connection: keep-alive")
+        data = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1", "replace")
+        self.connection.settimeout(HEAD_SECONDS)
+        self.connection.sendall(data if self.command == "HEAD" else data + body)
+
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """Answer what is no request, and close: nobody knows where the next begins."""
+        del explain
+        self.close_connection = True
+        text = message or HTTPStatus(code).phrase
+        # The message may quote the request; keep it one line of plain text.
+        line = text.encode("ascii", "backslashreplace")[:200].replace(b"\n", b" ")
+        try:
+            self._send(Response(line + b"\n", code))
+        except OSError:
+            return
+
+    def send_response_only(self, code: int, message: str | None = None) -> None:
+        """Called by the standard library for `100 Continue` only."""
+        del message
+        self.connection.sendall(f"HTTP/1.1 {code} Continue\r\n".encode())
+
+    def end_headers(self) -> None:
+        """Ends what `send_response_only` began."""
+        self.connection.sendall(b"\r\n")
+
+
+class HttpServer(socketserver.ThreadingTCPServer):
+    """Listens when made; `serve_forever` answers by `routes` until `shutdown`.
+
+    `max_connections` are open at most. Raises OSError when the address is taken.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(
+        self, address: str, port: int, routes: Routes, max_connections: int
+    ) -> None:
+        if ":" in address:
+            self.address_family = socket.AF_INET6
+        self.routes = routes
+        self._slots = threading.Semaphore(max_connections)
+        self._batch = max(1, max_connections // 8)
+        self._lock = threading.Lock()
+        self._idle: dict[socket.socket, float] = {}
+        self._stopping = False
+        self._date = (0, "")
+        super().__init__((address, port), _Handler)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, also when any free one was asked for."""
+        return int(self.server_address[1])
+
+    def date(self) -> str:
+        """The time as HTTP writes it, made once a second."""
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True))
+        return self._date[1]
+
+    def shutdown(self) -> None:
+        """End `serve_forever`; from another thread only."""
+        self._stopping = True
+        super().shutdown()
+
+    def waiting(self, connection: socket.socket, yes: bool) -> None:
+        """Note whether `connection` waits for its client."""
+        with self._lock:
+            if yes:
+                self._idle.setdefault(connection, time.monotonic())
+            else:
+                self._idle.pop(connection, None)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection, as soon as there is room for it."""
+        while not self._slots.acquire(timeout=0.01):
+            if self._stopping:
+                self.shutdown_request(request)
+                return
+            self._make_room()
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no more threads
+            self._slots.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The life of one connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke is its client's affair."""
+        del request, client_address
+        event("connection_broken", level=logging.DEBUG)
+
+    def _make_room(self) -> None:
+        """Close some of the connections that have waited longest for their client."""
+        limit = time.monotonic() - GRACE_SECONDS
+        closed = 0
+        with self._lock:
+            # Waiting connections stand in the order in which they began to wait.
+            for connection, since in list(self._idle.items()):
+                if since > limit or closed == self._batch:
+                    break
+                if _readable(connection):
+                    # Its request has come; only its thread has had no turn yet.
+                    continue
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+                closed += 1
+
+
+def _readable(connection: socket.socket) -> bool:
+    """Whether bytes are there to be read. (select would fail above 1024 files.)"""
+    poll = select.poll()
+    try:
+        poll.register(connection, select.POLLIN)
+    except (OSError, ValueError):
+        return False
+    return bool(poll.poll(0))

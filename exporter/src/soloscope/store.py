@@ -1,0 +1,275 @@
+"""One app's counts, read from Redis.
+
+A scrape is one round trip for what is alive: today, the gauges, yesterday until it has
+been quiet for ten minutes, one older day in turn, and the expiry of a few keys. Days
+that are closed stay in memory. A further trip is made only for what is new: days that
+were never read, and the unions of uniques after one of them changed. Nothing is ever
+searched for (no KEYS, no SCAN).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from soloscope import model
+from soloscope.errors import BackendUnavailable
+from soloscope.link import Failure, Link, pack
+from soloscope.model import DayValues, Snapshot
+from soloscope.question import (
+    Fault,
+    Keys,
+    Question,
+    Reading,
+    ask,
+    read_gauges,
+    understand,
+)
+from soloscope.uniques import Unions
+from soloscope.windows import Assembler, JobWatch
+
+if TYPE_CHECKING:
+    from soloscope.config import App, Redis
+
+__all__ = ["AHEAD", "EXPIRIES", "QUIET", "Store"]
+
+QUIET = 600.0
+"""Seconds without a change, and after midnight, until yesterday is closed."""
+
+AHEAD = 600.0
+"""Seconds before midnight from which tomorrow is read as well, for an app whose clock
+is ahead of ours."""
+
+EXPIRIES = 8
+"""How many keys a scrape asks for their expiry, once each has been asked."""
+
+Place = tuple[date, str]
+
+
+class Store:
+    """Reads one app's values. Not thread-safe: one reader at a time.
+
+    `history` is in days, 0 means today only. `clock` gives Unix time, `ticks` seconds
+    that never jump. `on_fault` is told of each metric that had to be left out, at
+    each reading.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        redis: Redis,
+        history: int,
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+        on_fault: Callable[[Fault], None] = lambda _fault: None,
+    ) -> None:
+        self._app = app
+        self._keys = Keys(redis.prefix)
+        self._history = max(history, 1)
+        self._clock = clock
+        self._ticks = ticks
+        self._on_fault = on_fault
+        self._link = Link(redis)
+        self._opened = 0
+        self._names = (*app.counters, *app.breakdowns, *app.timings, *app.uniques)
+        self._every = frozenset(app.counters)
+        self._gauges = [pack(b"HGETALL", self._keys.now)] if app.gauges else []
+        self._days: dict[date, Reading] = {}
+        self._questions: dict[Place | tuple[date, frozenset[str]], Question] = {}
+        self._turn = 0
+        self._expires: dict[Place, bool] = {}
+        self._expiry_turn = 0
+        windows = model.windows_within(history)
+        self._unions = Unions(app, self._keys, windows, self._run)
+        self._assembler = Assembler(app, windows)
+        self._jobs = JobWatch(app)
+
+    def read(self) -> Snapshot:
+        """Ask Redis and return everything that is shown about the app.
+
+        Never raises for what Redis does: a server that is away gives a snapshot that
+        is not `up`, and a metric that cannot be read is left out and reported.
+        """
+        now = self._clock()
+        try:
+            return self._read(now)
+        except BackendUnavailable as error:
+            return Snapshot(self._app, up=False, error=str(error), taken=now)
+
+    def close(self) -> None:
+        """Close the connection; the next reading opens another."""
+        self._link.close()
+
+    # --- one reading ---------------------------------------------------------------
+
+    def _read(self, now: float) -> Snapshot:
+        zone = self._app.zone
+        today = model.today(now, zone)
+        window = model.days_back(today, self._history)
+        tomorrow = today + timedelta(days=1)
+        start = model.midnight(today, zone)
+        ahead = model.midnight(tomorrow, zone) - now <= AHEAD
+        wanted = {*window, tomorrow} if ahead else set(window)
+        self._days = {d: kept for d, kept in self._days.items() if d in wanted}
+        live = [today, *self._alive(window, now - start)]
+        if ahead:
+            live.append(tomorrow)
+        gauges, shrank = self._trip(live)
+        if shrank:
+            # Something that only grows became less: emptied, or restored from a copy.
+            # What was remembered of the other days is as doubtful.
+            self._forget()
+            gauges, _ = self._trip(live)
+        for day in window:
+            if day not in self._days:
+                self._load(day)
+        days = tuple(self._days[d].values for d in window)
+        self._expires = {p: ok for p, ok in self._expires.items() if p[0] in wanted}
+        shown = self._assembler.show(days, self._unions.sizes(days))
+        early = self._days[tomorrow].values if ahead else None
+        if early is not None and any(early.plain().values()):
+            days = (early, *days)
+        values, faults = read_gauges(self._app, self._keys, gauges)
+        for fault in (
+            *faults,
+            *self._unions.faults,
+            *(fault for day in live for fault in self._days[day].faults),
+        ):
+            self._on_fault(fault)
+        return Snapshot(
+            self._app,
+            up=True,
+            taken=now,
+            today=shown.today,
+            midnight=start,
+            gauges=values,
+            days=days,
+            windows=shown.windows,
+            breakdown_windows=shown.breakdown_windows,
+            jobs=self._jobs.states([self._days[d].values for d in window], now),
+            keys_without_expiry=sum(not ok for ok in self._expires.values()),
+            keys_dropped=shown.keys_dropped,
+        )
+
+    def _alive(self, window: Sequence[date], since_midnight: float) -> Iterator[date]:
+        """The days before today that this reading asks about again.
+
+        Yesterday while late writers may come, and one closed day in turn.
+        """
+        closed = [day for day in window[1:] if day in self._days]
+        if closed and closed[0] == window[1]:
+            quiet = self._ticks() - self._days[closed[0]].changed
+            if min(since_midnight, quiet) < QUIET:
+                yield closed.pop(0)
+        if closed:
+            self._turn = (self._turn + 1) % len(closed)
+            yield closed[self._turn]
+
+    def _trip(self, days: Sequence[date]) -> tuple[Any, bool]:
+        """One round trip for `days`, the gauges and a few expiries.
+
+        Returns the reply about the gauges, and whether a day lost what it had.
+        """
+        questions = [self._question(day) for day in days]
+        places = self._expiry_places(days[0])
+        commands = [c for q in questions for c in q.commands]
+        asked = len(commands)
+        commands += self._gauges
+        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
+        replies = self._run(commands or [pack(b"PING")])
+        if self._link.opened != self._opened:
+            # A new connection may lead to another server, or to an emptied one.
+            self._opened = self._link.opened
+            self._forget()
+        failed = [r for r in replies if isinstance(r, Failure)]
+        if len(failed) == len(replies):
+            raise BackendUnavailable(f"every command is refused: {failed[0].message}")
+        shrank = False
+        rest = iter(replies)
+        for question in questions:
+            reading = self._understand(
+                question, [next(rest) for _ in question.commands]
+            )
+            before = self._days.get(question.day)
+            self._days[question.day] = reading
+            shrank |= before is not None and reading.values.shrank(before.values)
+        gauges = replies[asked] if self._gauges else []
+        self._note_expiries(places, replies[asked + len(self._gauges) :])
+        return gauges, shrank
+
+    def _load(self, day: date) -> None:
+        """Read a day that is not in memory, with the expiries of all its keys."""
+        question = self._question(day)
+        count = len(question.commands)
+        places = [(day, name) for name in self._names]
+        commands = [pack(b"TTL", self._keys.key(*place)) for place in places]
+        if not commands:
+            self._days[day] = Reading((), self._ticks(), DayValues(day))
+            return
+        replies = self._run([*question.commands, *commands])
+        self._days[day] = reading = self._understand(question, replies[:count])
+        self._note_expiries(places, replies[count:])
+        for fault in reading.faults:
+            self._on_fault(fault)
+
+    def _run(self, commands: Sequence[bytes]) -> list[Any]:
+        return self._link.run(commands)
+
+    def _question(self, day: date) -> Question:
+        reading = self._days.get(day)
+        absent = reading.absent if reading is not None else self._every
+        question = self._questions.get((day, absent))
+        if question is None:
+            if len(self._questions) > 4 * self._history + 16:
+                self._questions.clear()
+            question = ask(self._app, self._keys, day, absent)
+            self._questions[day, absent] = question
+        return question
+
+    def _understand(self, question: Question, replies: Sequence[Any]) -> Reading:
+        before = self._days.get(question.day)
+        return understand(
+            self._app, self._keys, question, replies, self._ticks(), before
+        )
+
+    def _forget(self) -> None:
+        """Drop everything that was read before."""
+        self._days.clear()
+        self._expires.clear()
+        self._unions.clear()
+
+    # --- expiries ------------------------------------------------------------------
+
+    def _expiry_places(self, today: date) -> list[Place]:
+        """The keys whose expiry this trip asks for.
+
+        All of today's at the first reading; then those that have appeared since, and
+        a few of the others in turn.
+        """
+        reading = self._days.get(today)
+        if reading is None:
+            return [(today, name) for name in self._names]
+        new = [
+            (today, name)
+            for name in reading.present
+            if (today, name) not in self._expires
+        ][:EXPIRIES]
+        count = min(EXPIRIES - len(new), len(self._expires))
+        if count == 0:
+            return new
+        known = list(self._expires)
+        at = self._expiry_turn % len(known)
+        self._expiry_turn = at + count
+        return [*new, *(known[at:] + known[:at])[:count]]
+
+    def _note_expiries(self, places: Sequence[Place], replies: Sequence[Any]) -> None:
+        # TTL answers -1 for a key without expiry and -2 for one that is not there
+        # (https://redis.io/docs/latest/commands/ttl).
+        for place, reply in zip(places, replies, strict=True):
+            if isinstance(reply, int) and reply != -2:
+                self._expires[place] = reply != -1
+            else:
+                self._expires.pop(place, None)
