@@ -259,12 +259,18 @@ class Stack:
         try:
             self._launch_redis()
             self._await(progress)
-            # First what the shipper reads, then the shipper.
             self._launch_bridge()
             self._launch_app()
+            shipper = next(name for name in ("promtail", "alloy") if self.has(name))
             for name, argv in self._commands.items():
-                self._launch(name, argv)
+                if name != shipper:
+                    self._launch(name, argv)
+            # The shipper comes after what it reads: in a folder that is empty
+            # at first, it takes up a journal at its end.
+            self._await(progress, only="journal")
+            self._launch(shipper, self._commands[shipper])
             self._await(progress)
+            self._await_history()
         except BaseException:
             self.stop()
             raise
@@ -394,10 +400,13 @@ class Stack:
             "app", argv, ready=lambda: requests.get(url, timeout=2).status_code == 200
         )
 
-    def _await(self, progress: Callable[[Child], None]) -> None:
+    def _await(
+        self, progress: Callable[[Child], None], only: str | None = None
+    ) -> None:
+        """Wait until all are ready, or the one named `only`."""
         end = time.monotonic() + START_TIMEOUT
         waiting = [child for child in self.children if child.ready_after is None]
-        while waiting:
+        while any(only in (None, child.name) for child in waiting):
             for child in list(waiting):
                 self.check()
                 if child.is_ready():
@@ -411,6 +420,32 @@ class Stack:
                     f"last lines ({child.output_file}):{child.last_lines()}"
                 )
             time.sleep(0.05)
+
+    def _await_history(self) -> None:
+        """Wait until Loki has the history and shows it.
+
+        Loki looks for lines older than some hours only in chunks that it has
+        written; a history that was just filled is still in memory, so it is told
+        to write it.
+        """
+        process = self.child("app").process
+        pid = process.pid if process is not None else 0
+        query = f'{{app="{APP}"}} | event="app_started" |= `"pid":{pid},`'
+        end = time.monotonic() + START_TIMEOUT
+        url = f"{self.url('loki')}/loki/api/v1/query_range"
+        while time.monotonic() < end:
+            self.check()
+            with contextlib.suppress(requests.RequestException, ValueError):
+                reply = requests.get(url, params={"query": query}, timeout=5)
+                if reply.ok and reply.json()["data"]["result"]:
+                    break
+            time.sleep(0.1)
+        else:
+            raise DemoError(
+                f"the app's lines were not in Loki within {START_TIMEOUT:.0f} s; the "
+                f"shipper's last lines:{self.child('promtail').last_lines()}"
+            )
+        requests.post(f"{self.url('loki')}/flush", timeout=30).raise_for_status()
 
     # While it runs, and after
 
