@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import selectors
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
@@ -151,8 +152,16 @@ class Load:
     seconds: list[float]
 
 
-def load(port: int, headers: str, clients: int, seconds: float) -> Load:
+def load(
+    port: int,
+    headers: str,
+    clients: int,
+    seconds: float,
+    between: Callable[[], None],
+) -> Load:
     """Let `clients` scrape as fast as they can for `seconds`.
+
+    `between` is called after each answer, before the next scrape is asked for.
 
     All are served by one thread here, which needs about a tenth of one core.
     """
@@ -182,6 +191,8 @@ def load(port: int, headers: str, clients: int, seconds: float) -> Load:
                         raise ValueError(f"the exporter answered {reply.status}")
                     now = perf_counter()
                     durations.append(now - sent)
+                    between()
+                    now = perf_counter()
                     state[key.fd] = (Reply(), now)
                     sock.sendall(request)
                 now = perf_counter()

@@ -6,6 +6,7 @@ The days are those of a zone where it is about noon, so that no run meets midnig
 from __future__ import annotations
 
 import random
+import socket
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,16 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     import redis
 
-__all__ = ["FOREIGN", "LARGE", "SMALL", "DataSet", "configuration", "noon_zone"]
+__all__ = [
+    "FOREIGN",
+    "LARGE",
+    "SMALL",
+    "DataSet",
+    "Touch",
+    "add_foreign",
+    "configuration",
+    "noon_zone",
+]
 
 FOREIGN = 1_000_000
 _DAY_SECONDS = 86_400
@@ -96,6 +106,59 @@ class DataSet:
 SMALL = DataSet(counters=50, breakdowns=20, fields=20)
 #: 10,980 keys and 109,000 values.
 LARGE = DataSet(counters=333, breakdowns=33, fields=100)
+
+
+class Touch:
+    """Changes every key of today, as a busy app does between two scrapes.
+
+    One script for all keys, sent as ready bytes over a connection of its own: this
+    happens before each scrape and must not disturb it. Each counter grows by one, and
+    so does one part of each breakdown.
+    """
+
+    _SCRIPT = (
+        "for i = 2, ARGV[1] + 1 do redis.call('INCR', ARGV[i]) end "
+        "for i = ARGV[1] + 2, #ARGV do "
+        "redis.call('HINCRBY', ARGV[i], 'kind_000', 1) end return 1"
+    )
+
+    def __init__(self, client: redis.Redis, data: DataSet, today: date) -> None:
+        port = client.connection_pool.connection_kwargs["port"]
+        sha = client.script_load(self._SCRIPT)
+        counters, breakdowns = data.names()
+        keys = [
+            f"{data.prefix(app)}{today}:{name}"
+            for names in (counters, breakdowns)
+            for app in range(data.apps)
+            for name in names
+        ]
+        arguments = ["EVALSHA", str(sha), "0", str(data.apps * len(counters)), *keys]
+        parts = "".join(f"${len(a)}\r\n{a}\r\n" for a in arguments)
+        self._command = f"*{len(arguments)}\r\n{parts}".encode("ascii")
+        self._socket = socket.create_connection(("127.0.0.1", port), 60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def send(self) -> None:
+        """Change the keys soon; `wait` must follow."""
+        self._socket.sendall(self._command)
+
+    def wait(self, count: int = 1) -> None:
+        """Wait for `count` changes that were sent. Raises ValueError for an error."""
+        left = count * len(b":1\r\n")
+        while left:
+            data = self._socket.recv(left)
+            if not data or b"-" in data:
+                raise ValueError(f"Redis does not change the keys: {data!r}")
+            left -= len(data)
+
+    def __call__(self) -> None:
+        """Change the keys now."""
+        self.send()
+        self.wait()
 
 
 def add_foreign(client: redis.Redis, count: int) -> None:

@@ -33,6 +33,8 @@ __all__ = [
 #: "rex min": the least that redis_exporter can be told to do.
 MINIMAL = ("-redis-only-metrics", "-exclude-latency-histogram-metrics")
 NEEDED = (1, 86)
+#: MAX_ARG_STRLEN of Linux: the most that one argument can hold, in bytes.
+LONGEST_ARGUMENT = 128 * 1024
 
 
 @dataclass(frozen=True)

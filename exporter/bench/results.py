@@ -39,10 +39,14 @@ class Scrape:
 
 @dataclass(frozen=True)
 class Answer:
-    """One candidate: plain, with Prometheus' headers, and what both cost it."""
+    """One candidate: plain, with Prometheus' headers, and when nothing has changed.
+
+    `quiet` is plain as well, and without writes between the scrapes.
+    """
 
     plain: Scrape
     prometheus: Scrape
+    quiet: Scrape
     series: int
     memory: int
 
@@ -101,6 +105,7 @@ class Results:
                 key: Answer(
                     plain=Scrape(**answer["plain"]),
                     prometheus=Scrape(**answer["prometheus"]),
+                    quiet=Scrape(**answer["quiet"]),
                     series=answer["series"],
                     memory=answer["memory"],
                 )

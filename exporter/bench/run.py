@@ -8,7 +8,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -19,7 +19,15 @@ import redis
 
 from bench import processes, stalls
 from bench.client import PLAIN, load
-from bench.data import FOREIGN, LARGE, SMALL, DataSet, add_foreign, configuration
+from bench.data import (
+    FOREIGN,
+    LARGE,
+    SMALL,
+    DataSet,
+    Touch,
+    add_foreign,
+    configuration,
+)
 from bench.processes import Process, free_port, running
 from bench.results import Load, Results, Stall, Start, median, quantile
 from bench.scrapes import Candidate, Effort, measure
@@ -86,6 +94,37 @@ class Plan:
 
 
 @dataclass
+class _Server:
+    """A Redis, what is in it, and what changes it between scrapes."""
+
+    process: Process
+    client: redis.Redis
+    today: date
+    data: DataSet = SMALL
+    _touch: Touch | None = None
+
+    def fill(self, data: DataSet) -> None:
+        """Replace all keys by those of `data`."""
+        self.close()
+        self.client.flushall()
+        data.fill(self.client, self.today)
+        self.data = data
+        self._touch = Touch(self.client, data, self.today)
+
+    def close(self) -> None:
+        """Close the connection that changes keys."""
+        if self._touch is not None:
+            self._touch.close()
+
+    @property
+    def touch(self) -> Touch:
+        """What changes every key of today."""
+        if self._touch is None:
+            raise ValueError("this Redis is empty")
+        return self._touch
+
+
+@dataclass
 class _Bench:
     """What all measurements share."""
 
@@ -102,31 +141,30 @@ class _Bench:
         self.without_hiredis = processes.without_hiredis(self.folder)
 
     @contextmanager
-    def redis(
-        self, data: DataSet | None = None, foreign: int = 0
-    ) -> Iterator[tuple[Process, redis.Redis]]:
-        """A Redis with these keys, and a client of it."""
+    def redis(self, data: DataSet | None = None, foreign: int = 0) -> Iterator[_Server]:
+        """A Redis with these keys."""
         with (
             processes.redis_server(self.folder) as process,
             redis.Redis(port=process.port, protocol=2) as client,
         ):
+            server = _Server(process, client, self.today)
             if data is not None:
-                data.fill(client, self.today)
+                server.fill(data)
             add_foreign(client, foreign)
-            yield process, client
+            yield server
+            server.close()
 
     def soloscope(
         self,
         stack: ExitStack,
         key: str,
-        server: Process,
-        data: DataSet,
+        server: _Server,
         history: int | None,
         environment: dict[str, str] | None = None,
     ) -> Candidate:
         """A running `soloscope serve`."""
-        port = free_port()
-        config = configuration(data, server.port, port, self.zone, history)
+        port, data = free_port(), server.data
+        config = configuration(data, server.process.port, port, self.zone, history)
         command = processes.soloscope_command(self.folder, config)
         process = stack.enter_context(running(command, port, environment))
         parts = data.apps * data.breakdowns * data.fields
@@ -139,13 +177,20 @@ class _Bench:
             # Every day of every counter; windows on top.
             days = 30 if history is None else history
             expect[b"soloscope_day{"] = days * data.apps * data.counters
-        return Candidate(key, process, server, expect, at_least=history != 0)
+        return Candidate(
+            key,
+            process,
+            server.process,
+            server.touch,
+            expect,
+            at_least=history != 0,
+        )
 
     def redis_exporter(
         self,
         stack: ExitStack,
         key: str,
-        server: Process,
+        server: _Server,
         keys: str,
         expect: int,
         *,
@@ -154,11 +199,16 @@ class _Bench:
         """A running redis_exporter that must show `expect` keys."""
         port = free_port()
         command = processes.redis_exporter_command(
-            self.rex, server.port, port, [keys], stock=stock
+            self.rex, server.process.port, port, [keys], stock=stock
         )
         process = stack.enter_context(running(command, port))
         return Candidate(
-            key, process, server, {b"redis_key_size{": expect}, at_least=True
+            key,
+            process,
+            server.process,
+            server.touch,
+            {b"redis_key_size{": expect},
+            at_least=True,
         )
 
     # --- the measurements -----------------------------------------------------------
@@ -168,12 +218,10 @@ class _Bench:
         keys_today = processes.single_keys(SMALL.keys(self.today))
         keys_month = processes.single_keys(SMALL.all_keys(self.today))
         per_day, all_days = SMALL.per_day, SMALL.per_day * SMALL.days
-        with self.redis(SMALL) as (server, _), ExitStack() as stack:
-            today = self.soloscope(stack, TODAY, server, SMALL, 0)
-            pure = self.soloscope(
-                stack, TODAY_PURE, server, SMALL, 0, self.without_hiredis
-            )
-            month = self.soloscope(stack, MONTH, server, SMALL, None)
+        with self.redis(SMALL) as server, ExitStack() as stack:
+            today = self.soloscope(stack, TODAY, server, 0)
+            pure = self.soloscope(stack, TODAY_PURE, server, 0, self.without_hiredis)
+            month = self.soloscope(stack, MONTH, server, None)
             rex = self.redis_exporter(stack, REX_TODAY, server, keys_today, per_day)
             rex_month = self.redis_exporter(
                 stack, REX_MONTH, server, keys_month, all_days
@@ -198,7 +246,14 @@ class _Bench:
         for _ in range(self.plan.load_rounds):
             self.order.shuffle(turns)
             for turn in turns:
-                got = load(turn.exporter.port, PLAIN, CLIENTS, self.plan.load_seconds)
+                got = load(
+                    turn.exporter.port,
+                    PLAIN,
+                    CLIENTS,
+                    self.plan.load_seconds,
+                    turn.touch.send,
+                )
+                turn.touch.wait(len(got.seconds))
                 rates[turn.key].append(got.rate)
                 seconds[turn.key] += got.seconds
         return {
@@ -222,18 +277,20 @@ class _Bench:
                     samples[IDLE] += stalls.idle(candidates[0].redis.port, seconds)
                 else:
                     samples[turn.key] += stalls.during_scrapes(
-                        turn.redis.port, turn.exporter.port, seconds
+                        turn.redis.port, turn.exporter.port, seconds, turn.touch
                     )
         return {key: stalls.stall(pings) for key, pings in samples.items()}
 
-    def _starts(self, server: Process, keys: str) -> dict[str, Start]:
+    def _starts(self, server: _Server, keys: str) -> dict[str, Start]:
         def ours(history: int | None) -> tuple[list[str], int]:
             port = free_port()
-            config = configuration(SMALL, server.port, port, self.zone, history)
+            config = configuration(SMALL, server.process.port, port, self.zone, history)
             return processes.soloscope_command(self.folder, config), port
 
         port = free_port()
-        rex = processes.redis_exporter_command(self.rex, server.port, port, [keys])
+        rex = processes.redis_exporter_command(
+            self.rex, server.process.port, port, [keys]
+        )
         commands = {TODAY: ours(0), MONTH: ours(None), REX_TODAY: (rex, port)}
         times: dict[str, list[tuple[float, float]]] = {key: [] for key in commands}
         turns = list(commands)
@@ -256,12 +313,12 @@ class _Bench:
         keys = processes.single_keys(SMALL.keys(self.today))
         foreign = self.plan.foreign
         with (
-            self.redis(SMALL) as (server, _),
-            self.redis(SMALL, foreign) as (full, _),
+            self.redis(SMALL) as server,
+            self.redis(SMALL, foreign) as full,
             ExitStack() as stack,
         ):
-            none = self.soloscope(stack, MILLION_NONE, server, SMALL, 0)
-            ours = self.soloscope(stack, MILLION, full, SMALL, 0)
+            none = self.soloscope(stack, MILLION_NONE, server, 0)
+            ours = self.soloscope(stack, MILLION, full, 0)
             rex = self.redis_exporter(stack, REX_MILLION, full, pattern, SMALL.per_day)
             single = self.redis_exporter(
                 stack, REX_MILLION_SINGLE, full, keys, SMALL.per_day
@@ -284,10 +341,10 @@ class _Bench:
         data = self.plan.large
         pattern = f"-check-keys=db0={data.prefix(0)}*"
         with (
-            self.redis(data, self.plan.foreign) as (server, _),
+            self.redis(data, self.plan.foreign) as server,
             ExitStack() as stack,
         ):
-            ours = self.soloscope(stack, LARGE_MONTH, server, data, None)
+            ours = self.soloscope(stack, LARGE_MONTH, server, None)
             rex = self.redis_exporter(
                 stack, REX_LARGE, server, pattern, data.per_day * data.days
             )
@@ -296,51 +353,41 @@ class _Bench:
 
     def growth(self, results: Results) -> None:
         """How the time of a plain scrape grows, in four directions."""
-        with self.redis() as (server, client):
+        with self.redis() as server:
             self.say("growth: days")
-            # As many keys as Linux lets one argument of redis_exporter hold.
-            most = 128 * 1024 // len(f"db0={SMALL.keys(self.today)[0]},")
-            SMALL.with_days(max(self.plan.days)).fill(client, self.today)
+            server.fill(SMALL.with_days(max(self.plan.days)))
             for days in self.plan.days:
                 keys = SMALL.with_days(days).all_keys(self.today)
-                self._point(
-                    results,
-                    *("days", days, server, SMALL),
-                    history=0 if days == 1 else days,
-                    keys={"rex min": keys} if len(keys) < most else {},
-                )
+                fits = len(processes.single_keys(keys)) < processes.LONGEST_ARGUMENT
+                rex = {"rex min": keys} if fits else {}
+                self._point(results, "days", days, server, rex, history=days)
             self.say("growth: names")
             for names in self.plan.names:
                 data = DataSet(counters=names, breakdowns=0, fields=0, days=1)
-                client.flushall()
-                data.fill(client, self.today)
-                self._point(
-                    results,
-                    *("names", names, server, data),
-                    keys={"rex min": data.keys(self.today)},
-                )
+                server.fill(data)
+                rex = {"rex min": data.keys(self.today)}
+                self._point(results, "names", names, server, rex)
             self.say("growth: apps")
             for apps in self.plan.apps:
                 data = replace(SMALL, apps=apps, days=1)
-                client.flushall()
-                data.fill(client, self.today)
-                self._point(
-                    results,
-                    *("apps", apps, server, data),
-                    keys={"rex min": data.keys(self.today)},
-                )
+                server.fill(data)
+                rex = {"rex min": data.keys(self.today)}
+                self._point(results, "apps", apps, server, rex)
             self.say("growth: foreign keys")
-            client.flushall()
             data = SMALL.with_days(1)
-            data.fill(client, self.today)
+            server.fill(data)
             for foreign in self.plan.foreigns:
-                add_foreign(client, foreign)  # those of before are among them
+                # Those of the point before are among them.
+                add_foreign(server.client, foreign)
+                by_pattern = f"{data.prefix(0)}{self.today}:*"
                 self._point(
                     results,
-                    *("foreign keys", foreign, server, data),
-                    keys={
+                    "foreign keys",
+                    foreign,
+                    server,
+                    {
                         "rex min": data.keys(self.today),
-                        "rex min by pattern": f"{data.prefix(0)}{self.today}:*",
+                        "rex min by pattern": by_pattern,
                     },
                 )
 
@@ -349,18 +396,24 @@ class _Bench:
         results: Results,
         dimension: str,
         x: int,
-        server: Process,
-        data: DataSet,
+        server: _Server,
+        rex: Mapping[str, Sequence[str]],
         *,
-        keys: dict[str, list[str] | str],
-        history: int = 0,
+        history: int = 1,
     ) -> None:
+        """Measure at `x`: soloscope, and each redis_exporter with keys or a pattern.
+
+        A history of one day is today alone, which the option calls 0.
+        """
         lines = results.growth.setdefault(dimension, {})
         with ExitStack() as stack:
-            candidates = [self.soloscope(stack, "soloscope", server, data, history)]
-            for line, wanted in keys.items():
+            ours = self.soloscope(
+                stack, "soloscope", server, 0 if history == 1 else history
+            )
+            candidates = [ours]
+            for line, wanted in rex.items():
                 if isinstance(wanted, str):
-                    option, expect = f"-check-keys=db0={wanted}", data.per_day
+                    option, expect = f"-check-keys=db0={wanted}", server.data.per_day
                 else:
                     option, expect = processes.single_keys(wanted), len(wanted)
                 candidates.append(
@@ -443,8 +496,8 @@ def run(
         needed = ".".join(map(str, processes.NEEDED))
         say(f"redis_exporter before {needed} is slow: the ratios will flatter us")
     bench = _Bench(plan, folder, program, random.Random(seed), zone, today, say)
-    with bench.redis() as (_, client):
-        machine = _machine(rex_version, client)
+    with bench.redis() as server:
+        machine = _machine(rex_version, server.client)
     machine["load average"] = f"{_load_average()} before"
     results = Results(machine, {}, {}, {}, {}, {})
     for part in parts:

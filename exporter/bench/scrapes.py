@@ -12,12 +12,18 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from bench.client import PLAIN, PROMETHEUS, Connection
+from bench.data import Touch
 from bench.processes import Process, cpu_seconds, memory
 from bench.results import Answer, Scrape, median, quantile
 
 __all__ = ["Candidate", "Effort", "measure"]
 
-_HEADERS = {"plain": PLAIN, "prometheus": PROMETHEUS}
+# How a block is scraped: the headers, and whether an app writes in between.
+_HOW = {
+    "plain": (PLAIN, True),
+    "prometheus": (PROMETHEUS, True),
+    "quiet": (PLAIN, False),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Candidate:
     key: str
     exporter: Process
     redis: Process
+    touch: Touch
     expect: dict[bytes, int]
     at_least: bool = False
 
@@ -75,24 +82,28 @@ class _Samples:
         )
 
 
-def _block(
-    candidate: Candidate, headers: str, seconds: float, samples: _Samples
-) -> None:
+def _block(candidate: Candidate, how: str, seconds: float, samples: _Samples) -> None:
+    headers, busy = _HOW[how]
+    exporter, server = candidate.exporter.pid, candidate.redis.pid
     with Connection(candidate.exporter.port, headers) as connection:
-        # The first scrapes of a connection pay for the connection.
+        # The first scrape of a connection pays for the connection.
         connection.scrape()
         start = perf_counter()
         samples.size = connection.scrape().size
         count = int(seconds / (perf_counter() - start))
         count = max(2, min(count, 60))
-        cpu = cpu_seconds(candidate.exporter.pid)
-        redis_cpu = cpu_seconds(candidate.redis.pid)
+        redis_cpu = 0.0
+        cpu = cpu_seconds(exporter)
         for _ in range(count):
+            if busy:
+                candidate.touch()
+            before = cpu_seconds(server)
             start = perf_counter()
             connection.scrape()
             samples.seconds.append(perf_counter() - start)
-        samples.cpu.append((cpu_seconds(candidate.exporter.pid) - cpu) / count)
-        samples.redis_cpu.append((cpu_seconds(candidate.redis.pid) - redis_cpu) / count)
+            redis_cpu += cpu_seconds(server) - before
+        samples.cpu.append((cpu_seconds(exporter) - cpu) / count)
+        samples.redis_cpu.append(redis_cpu / count)
 
 
 def measure(
@@ -100,16 +111,17 @@ def measure(
 ) -> dict[str, Answer]:
     """Scrape all candidates in shuffled rounds."""
     series = {candidate.key: candidate.check() for candidate in candidates}
-    turns = [(candidate, how) for candidate in candidates for how in _HEADERS]
+    turns = [(candidate, how) for candidate in candidates for how in _HOW]
     samples = {(candidate.key, how): _Samples() for candidate, how in turns}
     for _ in range(effort.rounds):
         order.shuffle(turns)
         for candidate, how in turns:
-            _block(candidate, _HEADERS[how], effort.block, samples[candidate.key, how])
+            _block(candidate, how, effort.block, samples[candidate.key, how])
     return {
         candidate.key: Answer(
             plain=samples[candidate.key, "plain"].summary(),
             prometheus=samples[candidate.key, "prometheus"].summary(),
+            quiet=samples[candidate.key, "quiet"].summary(),
             series=series[candidate.key],
             memory=memory(candidate.exporter.pid),
         )

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from array import array
+from collections.abc import Callable
 from time import monotonic, sleep
 
 from bench.client import PROMETHEUS, Connection
@@ -62,8 +63,13 @@ def idle(redis_port: int, seconds: float) -> list[float]:
     return [(end - start) * 1000 for start, end in _pairs(raw)]
 
 
-def during_scrapes(redis_port: int, port: int, seconds: float) -> list[float]:
-    """Milliseconds of each PING that met a scrape of the exporter at `port`."""
+def during_scrapes(
+    redis_port: int, port: int, seconds: float, between: Callable[[], None]
+) -> list[float]:
+    """Milliseconds of each PING that met a scrape of the exporter at `port`.
+
+    `between` is called after each scrape.
+    """
     scrapes: list[tuple[float, float]] = []
     with _pings(redis_port, seconds) as process, Connection(port, PROMETHEUS) as client:
         client.scrape()
@@ -72,6 +78,7 @@ def during_scrapes(redis_port: int, port: int, seconds: float) -> list[float]:
             start = monotonic()
             client.scrape()
             scrapes.append((start, monotonic()))
+            between()
             # Room for the other client: one that never sleeps would measure how
             # the machine shares its cores.
             sleep(0.002)
