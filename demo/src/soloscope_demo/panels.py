@@ -117,19 +117,19 @@ def ask(query: Query, *, prometheus: str, loki: str, app: str) -> Answer:
 
 
 def rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(labels, last value) per series; of log streams (labels, newest line)."""
+    """(labels, last value) per series; of log streams ("", line), newest first."""
+    if data["resultType"] == "streams":
+        lines = [pair for stream in data["result"] for pair in stream["values"]]
+        return [("", line) for _, line in sorted(lines, reverse=True)]
     found = []
     for series in data["result"]:
-        if data["resultType"] == "streams":
-            for timestamp, line in series["values"]:
-                found.append((timestamp, series["stream"], line))
-            continue
         sample = series["value"] if "value" in series else series["values"][-1]
-        found.append(("", series["metric"], sample[1]))
-    found.sort(key=lambda row: row[0], reverse=True)
-    return [(_labels(labels), text) for _, labels, text in found]
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    shown = {k: v for k, v in labels.items() if k not in ("app", "__name__")}
-    return ", ".join(shown[key] if len(shown) == 1 else f"{key}={shown[key]}" for key in shown)
+        labels = {
+            key: value
+            for key, value in series["metric"].items()
+            if key not in ("app", "__name__")
+        }
+        named = [f"{key}={value}" for key, value in labels.items()]
+        text = next(iter(labels.values())) if len(labels) == 1 else ", ".join(named)
+        found.append((text, f"{float(sample[1]):.6g}"))
+    return found

@@ -18,7 +18,7 @@ from .prove import prove
 from .stack import APP, Child, Options, Stack, running
 
 #: How many rows of an answer are shown.
-_ROWS = 3
+_ROWS = 7
 
 
 class Stopped(BaseException):
@@ -116,27 +116,27 @@ def _addresses(stack: Stack, console: Console) -> None:
 
 
 def _panels(stack: Stack, console: Console) -> None:
-    """The overview as a table: what its panels would show."""
+    """The overview at the terminal: each query and what its panel would show."""
     dashboard = stack.root / "dashboards/soloscope-overview.json"
     if not dashboard.exists():
         raise DemoError(f"no {dashboard.name} among the dashboards")
-    table = Table("panel", "query", "answer", "ms", title="The overview's queries")
-    table.columns[3].justify = "right"
+    console.print("\nThe overview's queries and their answers:")
     for query in queries(dashboard):
         answer = ask(
             query, prometheus=stack.url("prometheus"), loki=stack.url("loki"), app=APP
         )
+        console.print(f"\n{query.panel} ({1000 * answer.seconds:.0f} ms)", markup=False)
+        console.print(f"  {query.expression}", markup=False, style="dim")
+        if answer.error:
+            console.print(f"  failed: {answer.error}", markup=False)
         shown = [f"{labels}: {text}" if labels else text for labels, text in answer.rows]
-        text = "\n".join(line[:100] for line in shown[:_ROWS])
+        for line in shown[:_ROWS]:
+            console.print(f"  → {line[:100]}", markup=False)
         if len(shown) > _ROWS:
-            text += f"\n… {len(shown)} in all"
-        table.add_row(
-            query.panel,
-            query.expression,
-            answer.error or text or "(nothing)",
-            f"{1000 * answer.seconds:.0f}",
-        )
-    console.print(table, markup=False)
+            console.print(f"  → … {len(shown)} in all")
+        if not shown and not answer.error:
+            console.print("  → (nothing)")
+    console.print()
 
 
 def _memory(stack: Stack, console: Console) -> None:

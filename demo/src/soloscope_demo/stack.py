@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -261,14 +261,16 @@ class Stack:
             self._await(progress)
             self._launch_bridge()
             self._launch_app()
-            shipper = next(name for name in ("promtail", "alloy") if self.has(name))
+            # Those that read what the app leaves behind come after it: the
+            # shipper takes up a journal that it finds empty at its end, and the
+            # exporter holds days before yesterday for closed.
+            readers = {"promtail", "alloy", "soloscope"} & self._commands.keys()
             for name, argv in self._commands.items():
-                if name != shipper:
+                if name not in readers:
                     self._launch(name, argv)
-            # The shipper comes after what it reads: in a folder that is empty
-            # at first, it takes up a journal at its end.
-            self._await(progress, only="journal")
-            self._launch(shipper, self._commands[shipper])
+            self._await(progress, {"journal", "app"})
+            for name in sorted(readers):
+                self._launch(name, self._commands[name])
             self._await(progress)
             self._await_history()
         except BaseException:
@@ -401,12 +403,12 @@ class Stack:
         )
 
     def _await(
-        self, progress: Callable[[Child], None], only: str | None = None
+        self, progress: Callable[[Child], None], only: Container[str] | None = None
     ) -> None:
-        """Wait until all are ready, or the one named `only`."""
+        """Wait until all are ready, or those named in `only`."""
         end = time.monotonic() + START_TIMEOUT
         waiting = [child for child in self.children if child.ready_after is None]
-        while any(only in (None, child.name) for child in waiting):
+        while any(only is None or child.name in only for child in waiting):
             for child in list(waiting):
                 self.check()
                 if child.is_ready():
