@@ -67,7 +67,10 @@ class Source(ABC):
         return Query(self.kind, self._up())
 
     def jobs_late(self) -> Query:
-        """For each job 1 when its deadline passed without it, else 0."""
+        """1 when a job's deadline passed without it, else 0; one value per job.
+
+        In the light shape one value stands for all jobs.
+        """
         return Query(self.kind, self._jobs_late(), legend="{{name}}")
 
     @abstractmethod
@@ -145,37 +148,58 @@ class Light(Source):
     kind = "loki"
     look_back = "20m"
 
-    def _last(self, event: str, by: str, **exact: str) -> str:
-        """The newest value for each `by` among lines with these exact fields."""
+    def _last(self, event: str, by: str, parse: str, **exact: str) -> str:
+        """The newest `value` for each `by` among lines with these exact fields.
+
+        `parse` is what makes the labels `value` and `by` of a line.
+        """
         wanted = {"event": event, "target": "$app", **exact}
         filters = " ".join(f'|= `"{key}":"{value}"`' for key, value in wanted.items())
         return (
-            f'last_over_time({{job="soloscope-days"}} {filters} '
-            f'| json {by}="{by}",value="value" | unwrap value [{self.look_back}]) '
-            f"by ({by})"
+            f'last_over_time({{job="soloscope-days"}} {filters} {parse} '
+            f"| unwrap value [{self.look_back}]) by ({by})"
         )
 
+    def _value(self, event: str, by: str, **exact: str) -> str:
+        """The field `value` of such lines."""
+        return self._last(event, by, f'| json {by}="{by}",value="value"', **exact)
+
+    def _state(self, parse: str) -> str:
+        """What `parse` makes of the lines about the app as a whole."""
+        return self._last("metrics_snapshot", "target", parse)
+
     def _gauge(self, name: str) -> str:
-        return self._last("metrics_now", "target", name=name)
+        return self._value("metrics_now", "target", name=name)
 
     def _window(self, name: str, window: str) -> str:
-        return self._last("metrics_window", "target", name=name, window=window)
+        return self._value("metrics_window", "target", name=name, window=window)
 
     def _average(self, timing: str) -> str:
-        return self._last("metrics_timing", "target", name=timing)
+        fields = ",".join(f'{f}="timings.{timing}.{f}"' for f in ("ms", "count"))
+        return self._state(
+            f'| json target="target",{fields} | count>0 '
+            "| label_format value=`{{ divf .ms .count 1000 }}`"
+        )
 
     def _per_day(self, name: str) -> str:
-        return self._last("metrics_day", "day", name=name)
+        return self._value("metrics_day", "day", name=name)
 
     def _top(self, breakdown: str, count: int) -> str:
-        last = self._last("metrics_window", "key", name=breakdown, window="7d")
+        last = self._value("metrics_window", "key", name=breakdown, window="7d")
         return f"topk({count}, {last})"
 
     def _up(self) -> str:
-        return self._last("metrics_up", "target")
+        return self._state(
+            '| json target="target",up="up" '
+            '| label_format value=`{{ if eq .up "true" }}1{{ else }}0{{ end }}`'
+        )
 
     def _jobs_late(self) -> str:
-        return self._last("metrics_job_late", "name")
+        # The lines name the jobs that are late, and say nothing without Redis.
+        return self._state(
+            '| json target="target",late="jobs_late" | late!="" '
+            '| label_format value=`{{ if eq .late "[]" }}0{{ else }}1{{ end }}`'
+        )
 
 
 def errors(window: str) -> Query:
