@@ -40,6 +40,7 @@ let
   rooms = removeAttrs defaults [
     "app"
     "listenAddress"
+    "logSource"
   ];
 in
 recursiveUpdate ({ enable = true; } // rooms) declaration

@@ -13,6 +13,11 @@
     port = 3100;
     grpcPort = 9096; # not Loki's own 9095, which Tempo uses too
     retention = "30d";
+    # Streams that are kept for a shorter time, by selector.
+    shorter.debug = {
+      selector = ''{level=~"debug|trace"}'';
+      retention = "7d";
+    };
   };
 
   logs = {
@@ -22,9 +27,37 @@
       promtail = 9080;
       alloy = 12345;
     };
-    # How far back the journal is read when the shipper starts for the first
-    # time. Loki takes a week.
-    maxAge = "12h";
+    # How far back the journal is read, at the first start and after a time
+    # switched off. Loki takes what is at most a week old.
+    maxAge = "167h";
+    # The label `host` of lines from files; the journal's lines have their own.
+    host = "localhost";
+    # How long the beginning of a stack trace waits for its next line.
+    joinWait = "500ms";
+    # Lines per second and unit. The burst is what an outage of Loki may leave
+    # to be read at once; a flood is what goes on beyond it.
+    flood = {
+      rate = 500;
+      burst = 500000;
+    };
+    redact = {
+      enable = true;
+      patterns = { };
+      units = { };
+    };
+    sources = { };
+  };
+
+  # What a file under logs.sources leaves out.
+  logSource = {
+    format = "text";
+    paths = [ ];
+    job = null; # the source's attribute name
+    unit = null; # the job with .service
+    app = null;
+    labels = { };
+    redact = { };
+    retention = null; # loki.retention
   };
 
   prometheus = {

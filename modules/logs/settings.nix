@@ -1,43 +1,209 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration }
+#   { soloscope, places } -> { configuration, retentionStreams }
+#     configuration     Promtail's file; Alloy reads it, too
+#                       (`alloy run --config.format=promtail`)
+#     retentionStreams  sources that Loki keeps for a shorter time
+#
+# Labels: app, unit, job, service_name, host, level. Structured metadata: event,
+# trace_id, conversation_id, user. Nothing else, whatever the source.
 { soloscope, places }:
 let
   inherit (import ../pure.nix)
     concatMap
+    filterAttrs
     mapAttrsToList
     optionalAttrs
+    optionals
+    recursiveUpdate
     ;
   defaults = import ../defaults.nix;
-  cfg = soloscope.logs;
+  guard = import ./guard.nix;
+  masking = import ./redact.nix;
+  inherit (import ./formats.nix) formats;
+  cfg = recursiveUpdate defaults.logs soloscope.logs;
   address = defaults.listenAddress;
 
+  # Go's durations have no days.
+  hours =
+    duration:
+    let
+      days = builtins.match "([0-9]+)d" duration;
+      weeks = builtins.match "([0-9]+)w" duration;
+    in
+    if days != null then
+      "${toString (24 * builtins.fromJSON (builtins.head days))}h"
+    else if weeks != null then
+      "${toString (168 * builtins.fromJSON (builtins.head weeks))}h"
+    else
+      duration;
+
+  # --- masking ---------------------------------------------------------------
+
+  extra =
+    labels: patterns:
+    mapAttrsToList (
+      _: pattern:
+      {
+        inherit labels;
+        replace = masking.mask;
+      }
+      // filterAttrs (_: v: v != null) pattern
+    ) patterns;
+
+  # Patterns for all sources, and those of single units.
+  redact = optionals cfg.redact.enable (
+    masking.stages (
+      extra ''{job=~".+"}'' cfg.redact.patterns
+      ++ concatMap (x: x) (
+        mapAttrsToList (unit: extra "{unit=${builtins.toJSON unit}}") cfg.redact.units
+      )
+    )
+  );
+
+  pipeline = import ./pipeline.nix {
+    inherit redact;
+    inherit (cfg) flood;
+    wait = cfg.joinWait;
+  };
+
+  # --- the journal -----------------------------------------------------------
+
   # A regular expression that matches exactly these unit names.
-  literal = builtins.replaceStrings [ "." "+" "@" "\\" ] [ "\\." "\\+" "@" "\\\\" ];
+  literal = builtins.replaceStrings [ "." "+" "\\" ] [ "\\." "\\+" "\\\\" ];
   oneOf = names: "(?:${builtins.concatStringsSep "|" (map literal names)})";
 
-  # An app's units get the app's name as their label `app`.
+  set = target: replacement: {
+    target_label = target;
+    inherit replacement;
+  };
+  copy = source: target: {
+    source_labels = [ source ];
+    target_label = target;
+  };
+  # unit := REPLACEMENT where it is REGEX
+  rename = regex: replacement: {
+    source_labels = [ "unit" ];
+    target_label = "unit";
+    inherit regex replacement;
+  };
+
+  # The units of all apps keep their whole name, whatever it looks like.
+  appUnits = concatMap (app: app.units) (builtins.attrValues soloscope.apps);
+
   appLabel =
     name: app:
-    if app.units == [ ] then
-      [ ]
-    else
-      [
-        {
-          source_labels = [ "__journal__systemd_unit" ];
-          regex = oneOf app.units;
-          target_label = "app";
-          replacement = name;
-        }
-      ];
+    optionals (app.units != [ ]) [
+      {
+        source_labels = [ "unit" ];
+        regex = oneOf app.units;
+        target_label = "app";
+        replacement = name;
+      }
+    ];
 
-  relabel =
-    source: target: extra:
+  unitLabels = [
+    (set "unit" "other")
+    ((copy "__journal__transport" "unit") // { regex = "(kernel|audit)"; })
+    ((copy "__journal__systemd_unit" "unit") // { regex = "(.+)"; })
+    # A unit of a user's own systemd: its name says more than user@1000.service.
     {
-      source_labels = [ source ];
-      target_label = target;
+      source_labels = [
+        "__journal__systemd_unit"
+        "__journal__systemd_user_unit"
+      ];
+      regex = "user@.+;(.+\\.service)";
+      target_label = "unit";
+      replacement = "$1";
     }
-    // extra;
+    # What systemd says about a unit belongs to that unit, as in journalctl -u.
+    {
+      source_labels = [
+        "__journal__systemd_unit"
+        "__journal_unit"
+      ];
+      regex = "init\\.scope;(.+\\.(?:service|timer|socket|path|mount|scope|target))";
+      target_label = "unit";
+      replacement = "$1";
+    }
+    (copy "unit" "__unit")
+    # One name for what is numbered, so that the streams stay few.
+    (rename "session-.+\\.scope" "session.scope")
+    (rename "user@.+\\.service" "user@.service")
+    (rename "(?:run|app|init|docker|libpod|crio|vte|machine|flatpak)-.+\\.(scope|service)" "$1")
+  ]
+  ++ [
+    (rename "(?:scope|service)" "transient.$0")
+    # sshd@7-203.0.113.1:22-198.51.100.5:51234.service, systemd-coredump@3-77-0.service
+    (rename "([^@]+)@[^@]*[0-9][^@]*[-:][^@]*\\.(service|socket)" "$1@.$2")
+    (rename "([^@]+)@[0-9a-f-]{8,}\\.(service|socket)" "$1@.$2")
+  ]
+  ++ optionals (appUnits != [ ]) [
+    {
+      source_labels = [ "__unit" ];
+      regex = "(${oneOf appUnits})";
+      target_label = "unit";
+      replacement = "$1";
+    }
+  ];
+
+  journal = {
+    job_name = "journal";
+    journal = {
+      max_age = hours cfg.maxAge;
+    }
+    // optionalAttrs (places.journal != null) { path = places.journal; };
+    relabel_configs =
+      unitLabels
+      ++ [
+        {
+          source_labels = [ "unit" ];
+          regex = "(.+?)(?:\\.service)?";
+          target_label = "job";
+          replacement = "$1";
+        }
+        (copy "job" "service_name")
+        (copy "__journal__hostname" "host")
+        (set "level" "info")
+        ((copy "__journal_priority_keyword" "level") // { regex = "(.+)"; })
+      ]
+      ++ concatMap (x: x) (mapAttrsToList appLabel soloscope.apps);
+    pipeline_stages = pipeline.journal;
+  };
+
+  # --- files -----------------------------------------------------------------
+
+  file =
+    name: source:
+    let
+      where = "services.soloscope.logs.sources.${name}";
+      format = formats.${source.format} or (throw
+        "${where}.format: `${source.format}` is none of ${
+          builtins.concatStringsSep ", " (builtins.attrNames formats)
+        }"
+      );
+      job = if source.job != null then source.job else name;
+    in
+    {
+      job_name = "file-${name}";
+      static_configs = map (path: {
+        labels =
+          {
+            inherit job;
+            service_name = job;
+            unit = if source.unit != null then source.unit else "${job}.service";
+            host = cfg.host;
+            level = "info";
+            __path__ = path;
+          }
+          // optionalAttrs (source.app != null) { inherit (source) app; }
+          // guard.labels "${where}.labels" source.labels;
+      }) source.paths;
+      pipeline_stages = pipeline.file format (extra ''{job=~".+"}'' source.redact);
+    };
+  sources = mapAttrsToList (
+    name: source: file name (recursiveUpdate defaults.logSource source)
+  ) cfg.sources;
 in
 {
   configuration = {
@@ -49,62 +215,41 @@ in
       log_level = "warn";
     };
 
-    positions.filename = "${places.shipper "promtail"}/positions.yaml";
+    positions = {
+      filename = "${places.shipper "promtail"}/positions.yaml";
+      # What is read again after a crash: Loki drops what it has already.
+      sync_period = "1s";
+    };
 
     clients = [
       {
         url = "http://${address}:${toString soloscope.loki.port}/loki/api/v1/push";
-        # Never give a batch up: the journal is the buffer while Loki is away.
-        backoff_config.max_retries = 0;
         batchwait = "250ms";
+        backoff_config = {
+          # Never give a batch up: the journal is the buffer while Loki is away.
+          max_retries = 0;
+          max_period = "5s";
+        };
       }
     ];
 
-    scrape_configs = [
-      {
-        job_name = "journal";
-        journal = {
-          max_age = cfg.maxAge;
-        }
-        // optionalAttrs (places.journal != null) { path = places.journal; };
-        relabel_configs = [
-          (relabel "__journal__systemd_unit" "unit" { })
-          (relabel "__journal__systemd_unit" "job" {
-            regex = "(.+?)(?:\\.service)?";
-            replacement = "$1";
-          })
-          (relabel "job" "service_name" { })
-          (relabel "__journal__hostname" "host" { })
-          (relabel "__journal_priority_keyword" "level" { })
-        ]
-        ++ concatMap (x: x) (mapAttrsToList appLabel soloscope.apps);
-        pipeline_stages = [
-          {
-            json.expressions = {
-              json_level = "level || levelname";
-              event = "event";
-              trace_id = "trace_id";
-              conversation_id = "conversation_id";
-              user = "user";
-            };
-          }
-          {
-            structured_metadata = {
-              event = null;
-              trace_id = null;
-              conversation_id = null;
-              user = null;
-            };
-          }
-          {
-            template = {
-              source = "level";
-              template = "{{ $l := or .json_level .level | toString | ToLower }}{{ if or (eq $l \"10\") (eq $l \"trace\") }}trace{{ else if or (eq $l \"20\") (eq $l \"debug\") }}debug{{ else if or (eq $l \"30\") (eq $l \"info\") (eq $l \"notice\") }}info{{ else if or (eq $l \"40\") (eq $l \"warn\") (eq $l \"warning\") }}warn{{ else if or (eq $l \"50\") (eq $l \"error\") (eq $l \"err\") }}error{{ else if or (eq $l \"60\") (eq $l \"fatal\") (eq $l \"critical\") (eq $l \"crit\") (eq $l \"alert\") (eq $l \"emerg\") }}fatal{{ else }}info{{ end }}";
-            };
-          }
-          { labels.level = null; }
-        ];
-      }
-    ];
+    scrape_configs = [ journal ] ++ sources;
   };
+
+  # selector and retention, for Loki
+  retentionStreams = concatMap (x: x) (
+    mapAttrsToList (
+      name: source:
+      let
+        full = recursiveUpdate defaults.logSource source;
+        job = if full.job != null then full.job else name;
+      in
+      optionals (full.retention != null) [
+        {
+          selector = "{job=${builtins.toJSON job}}";
+          inherit (full) retention;
+        }
+      ]
+    ) cfg.sources
+  );
 }

@@ -1,0 +1,89 @@
+# Labels that must not be: a label's values are kept in every index, cannot be
+# masked afterwards and multiply the streams. Pure, builtins only.
+#
+#   guard.offending NAMES -> the names that would hold a person, a request or a secret
+#   guard.labels WHERE LABELS -> LABELS, or an error that names WHERE
+#
+# For labels of logs, of metrics and of rules alike.
+rec {
+  # Words of a label's name, separated by "_" or by a change of case.
+  personal = [
+    "user"
+    "users"
+    "userid"
+    "username"
+    "customer"
+    "account"
+    "phone"
+    "msisdn"
+    "mobile"
+    "email"
+    "mail"
+    "ip"
+    "address"
+    "session"
+    "sessionid"
+    "conversation"
+    "request"
+    "requestid"
+    "reqid"
+    "trace"
+    "traceid"
+    "span"
+    "spanid"
+    "correlation"
+    "token"
+    "password"
+    "secret"
+    "cookie"
+    "key_id"
+    "wa_id"
+    "waid"
+  ];
+
+  # Names that hold one of these words and are harmless: bounded by the
+  # declaration, not by the people.
+  harmless = [
+    "user_agent_family"
+    "trace_flags"
+  ];
+
+  # "requestId" -> "request_Id" -> "request_id"
+  lower =
+    let
+      upper = [
+        "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M"
+        "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z"
+      ];
+      small = [
+        "_a" "_b" "_c" "_d" "_e" "_f" "_g" "_h" "_i" "_j" "_k" "_l" "_m"
+        "_n" "_o" "_p" "_q" "_r" "_s" "_t" "_u" "_v" "_w" "_x" "_y" "_z"
+      ];
+    in
+    builtins.replaceStrings (upper ++ [ "-" "." ]) (small ++ [ "_" "_" ]);
+
+  words = name: builtins.filter (w: builtins.isString w && w != "") (builtins.split "_" (lower name));
+
+  offends =
+    name:
+    !(builtins.elem name harmless)
+    && (
+      builtins.any (word: builtins.elem word personal) (words name)
+      || builtins.elem (builtins.concatStringsSep "_" (words name)) personal
+    );
+
+  offending = builtins.filter offends;
+
+  message =
+    where: names:
+    "${where}: ${
+      builtins.concatStringsSep ", " (map (n: "`${n}`") names)
+    } cannot be a label: it would hold a person, a request or a secret, in every index and without bounds. Print it as a field of the line, and search for it with `| json` or `|=`.";
+
+  labels =
+    where: set:
+    let
+      bad = offending (builtins.attrNames set);
+    in
+    if bad == [ ] then set else throw (message where bad);
+}

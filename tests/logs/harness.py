@@ -1,0 +1,366 @@
+"""The log path as plain processes: a real journal, a shipper, Loki.
+
+Everything runs on free ports and in a folder of its own. Programs are taken from
+PATH; what the shipper and Loki are told is rendered from the modules.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from mirakuru import HTTPExecutor
+
+ADDRESS = "127.0.0.1"
+TOP = Path(__file__).resolve().parents[2]
+HOST = "web1"
+JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
+
+#: What an entry in the journal has beside its message.
+MACHINE = uuid.uuid5(uuid.NAMESPACE_DNS, HOST).hex
+
+
+def program(name: str) -> str | None:
+    """Where the program is, or None."""
+    if name == "systemd-journal-remote" and Path(JOURNAL_REMOTE).exists():
+        return JOURNAL_REMOTE
+    return shutil.which(name)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing uses now."""
+    with ExitStack() as held:
+        found = []
+        for _ in range(count):
+            listener = held.enter_context(socket.socket())
+            listener.bind((ADDRESS, 0))
+            found.append(int(listener.getsockname()[1]))
+        return found
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`, at every depth."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The files of modules/render.nix; raises `ValueError` with Nix's words."""
+    done = subprocess.run(
+        [
+            "nix-instantiate",
+            *("--store", "dummy://", "--eval", "--strict", "--json"),
+            str(TOP / "modules/render.nix"),
+            *("--argstr", "root", str(root)),
+            *("--argstr", "overrides", json.dumps(overrides)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(done.stderr)
+    files: dict[str, Any] = json.loads(done.stdout)
+    return files
+
+
+def export(message: bytes, microseconds: int, fields: Mapping[str, str]) -> bytes:
+    """One entry in the journal's export format, with a message of any bytes."""
+    head = {
+        "__REALTIME_TIMESTAMP": str(microseconds),
+        "__MONOTONIC_TIMESTAMP": str(microseconds),
+        **fields,
+    }
+    text = "".join(f"{key}={value}\n" for key, value in head.items()).encode()
+    size = len(message).to_bytes(8, "little")
+    return text + b"MESSAGE\n" + size + message + b"\n\n"
+
+
+class Journal:
+    """A journal folder that entries are added to, by systemd-journal-remote."""
+
+    def __init__(self, folder: Path) -> None:
+        """An empty journal in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._boot = uuid.uuid4().hex
+        self._last = 0
+        self._writer: subprocess.Popen[bytes] | None = None
+
+    def fields(self, unit: str, **more: str) -> dict[str, str]:
+        """An entry's fields as journald sets them for a unit's output."""
+        return {
+            "_HOSTNAME": HOST,
+            "_MACHINE_ID": MACHINE,
+            "_BOOT_ID": self._boot,
+            "_TRANSPORT": "stdout",
+            "PRIORITY": "6",
+            "_SYSTEMD_UNIT": unit,
+            "SYSLOG_IDENTIFIER": unit.partition(".")[0],
+            **more,
+        }
+
+    def stamp(self) -> int:
+        """Now in microseconds, later than any time given before."""
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        return self._last
+
+    def add(self, entries: Iterable[bytes]) -> None:
+        """Hand over entries in the export format."""
+        if self._writer is None or self._writer.poll() is not None:
+            # A file of its own each time: the shipper reads the folder.
+            name = f"{time.time_ns()}.journal"
+            self._writer = subprocess.Popen(
+                [JOURNAL_REMOTE, "--output", str(self._folder / name), "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        assert self._writer.stdin is not None
+        for entry in entries:
+            self._writer.stdin.write(entry)
+        self._writer.stdin.flush()
+
+    def say(self, unit: str, *messages: str | bytes, **more: str) -> list[int]:
+        """Print lines as a unit; gives their times in microseconds."""
+        times = []
+        entries = []
+        for message in messages:
+            data = message.encode() if isinstance(message, str) else message
+            times.append(self.stamp())
+            entries.append(export(data, times[-1], self.fields(unit, **more)))
+        self.add(entries)
+        return times
+
+    def close(self) -> None:
+        """End the writer after the last entry."""
+        if self._writer is not None:
+            assert self._writer.stdin is not None
+            self._writer.stdin.close()
+            self._writer.wait(timeout=20)
+            self._writer = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as Loki gives it back: its time in nanoseconds."""
+
+    time: int
+    line: str
+    labels: dict[str, str]
+    metadata: dict[str, str]
+
+
+@dataclass
+class LogPath:
+    """Loki, a shipper and the journal it reads."""
+
+    root: Path
+    shipper: str = "promtail"
+    overrides: dict[str, Any] = field(default_factory=dict)
+    #: Environment of the programs, for example a time zone.
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Render every file and make the folders."""
+        loki, grpc, shipper = free_ports(3)
+        self.loki_url = f"http://{ADDRESS}:{loki}"
+        self.shipper_url = f"http://{ADDRESS}:{shipper}"
+        self._shipper_port = shipper
+        ours = {
+            "loki": {"port": loki, "grpcPort": grpc},
+            "logs": {"ports": {"promtail": shipper, "alloy": shipper}},
+        }
+        self.overrides = merge(ours, self.overrides)
+        self.render()
+        for part in ("loki", "promtail", "alloy"):
+            (self.root / "state" / part).mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(self.root / "state/journal")
+        self.loki: HTTPExecutor | None = None
+        self.ship: HTTPExecutor | None = None
+
+    def render(self) -> None:
+        """Write what the programs are told."""
+        self.files = evaluate(self.root, self.overrides)
+        for name in ("loki.yaml", "promtail.yaml"):
+            (self.root / name).write_text(json.dumps(self.files[name], indent=1))
+        for name, content in self.files.items():
+            if name.startswith("loki/"):
+                path = self.root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(content, indent=1))
+
+    def _start(self, name: str, argv: list[str], url: str) -> HTTPExecutor:
+        log = (self.root / f"{name}.log").open("ab")
+        child = HTTPExecutor(
+            argv,
+            url=url,
+            method="GET",
+            timeout=60,
+            sleep=0.02,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            envvars={**os.environ, **self.environment},
+        )
+        child.start()
+        return child
+
+    def start_loki(self, within: float = 30.0) -> float:
+        """Start Loki; gives the seconds until it answered a query."""
+        began = time.monotonic()
+        self.loki = self._start(
+            "loki",
+            ["loki", f"-config.file={self.root / 'loki.yaml'}"],
+            f"{self.loki_url}/ready",
+        )
+        # "Ready" says nothing about queries.
+        until(lambda: self.ask('{job=~".+"}', limit=1) is not None, within)
+        return time.monotonic() - began
+
+    def start_shipper(self) -> None:
+        """Start the shipper and wait for its page."""
+        if self.shipper == "alloy":
+            argv = [
+                *("alloy", "run", "--config.format=promtail", "--disable-reporting"),
+                f"--server.http.listen-addr={ADDRESS}:{self._shipper_port}",
+                f"--storage.path={self.root / 'state/alloy'}",
+                str(self.root / "promtail.yaml"),
+            ]
+            url = f"{self.shipper_url}/-/ready"
+        else:
+            argv = ["promtail", f"-config.file={self.root / 'promtail.yaml'}"]
+            # /ready waits for a file to be found, which there need not be.
+            url = f"{self.shipper_url}/metrics"
+        self.ship = self._start(self.shipper, argv, url)
+
+    def start(self) -> None:
+        """Start Loki, then the shipper."""
+        self.start_loki()
+        self.start_shipper()
+
+    def stop_loki(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """Stop Loki; gives the seconds it took."""
+        seconds = _stop(self.loki, how)
+        self.loki = None
+        return seconds
+
+    def stop_shipper(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """Stop the shipper; gives the seconds it took."""
+        seconds = _stop(self.ship, how)
+        self.ship = None
+        return seconds
+
+    def stop(self) -> None:
+        """Stop everything, the shipper without waiting for Loki."""
+        self.journal.close()
+        if self.ship is not None:
+            self.stop_shipper(signal.SIGKILL)
+        if self.loki is not None:
+            self.stop_loki(signal.SIGKILL)
+
+    def ask(
+        self, query: str, *, limit: int = 5000, hours: float = 12, timeout: float = 20
+    ) -> list[Entry] | None:
+        """The entries that a log query finds, oldest first; None: no answer."""
+        now = time.time_ns()
+        try:
+            answer = requests.get(
+                f"{self.loki_url}/loki/api/v1/query_range",
+                params={
+                    "query": query,
+                    "limit": str(limit),
+                    "start": str(now - int(hours * 3600e9)),
+                    "end": str(now + int(3600e9)),
+                    "direction": "forward",
+                },
+                headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"},
+                timeout=timeout,
+            )
+        except requests.RequestException:
+            return None
+        if answer.status_code != 200:
+            raise AssertionError(f"{answer.status_code} for {query}: {answer.text}")
+        found = []
+        for stream in answer.json()["data"]["result"]:
+            for when, line, *more in stream["values"]:
+                metadata = more[0].get("structuredMetadata", {}) if more else {}
+                found.append(Entry(int(when), line, stream["stream"], metadata))
+        return sorted(found, key=lambda entry: entry.time)
+
+    def everything(self, query: str, **kind: Any) -> list[Entry]:
+        """As `ask`, and an answer there must be."""
+        found = self.ask(query, **kind)
+        assert found is not None, f"Loki did not answer {query}"
+        return found
+
+    def number(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """The answer of an instant metric query: labels and value."""
+        answer = requests.get(
+            f"{self.loki_url}/loki/api/v1/query", params={"query": query}, timeout=20
+        )
+        assert answer.status_code == 200, answer.text
+        return [
+            (row["metric"], float(row["value"][1]))
+            for row in answer.json()["data"]["result"]
+        ]
+
+    def wait_for(self, query: str, count: int, within: float = 30) -> list[Entry]:
+        """The entries of a query, as soon as there are `count` of them."""
+
+        def enough() -> list[Entry] | None:
+            found = self.ask(query)
+            return found if found is not None and len(found) >= count else None
+
+        try:
+            return until(enough, within)
+        except TimeoutError:
+            found = self.everything(query)
+            log = (self.root / f"{self.shipper}.log").read_text()[-3000:]
+            raise AssertionError(
+                f"{len(found)} of {count} entries for {query}\n{log}"
+            ) from None
+
+    def shipper_metrics(self) -> dict[str, float]:
+        """The shipper's own counters, by their full names."""
+        text = requests.get(f"{self.shipper_url}/metrics", timeout=10).text
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+        return {row[0]: float(row[1]) for row in rows if len(row) == 2}
+
+
+def _stop(child: HTTPExecutor | None, how: signal.Signals) -> float:
+    assert child is not None
+    began = time.monotonic()
+    if how is signal.SIGKILL:
+        child.kill()
+    else:
+        child.stop()
+    return time.monotonic() - began
+
+
+def until(attempt: Callable[[], Any], within: float, every: float = 0.1) -> Any:
+    """The first true answer of `attempt`; `TimeoutError` after `within` seconds."""
+    end = time.monotonic() + within
+    while True:
+        answer = attempt()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(every)
