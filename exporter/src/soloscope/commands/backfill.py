@@ -105,7 +105,7 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     for one in plans:
         console.print(
             f"{one.app}: {one.days[0]} to {one.days[-1]} ({len(one.days)} days), "
-            f"{len(one.ramps)} series, about {one.samples:,} samples"
+            f"{one.series} series, about {one.samples:,} samples"
         )
     if arguments.dry_run:
         return 0
@@ -240,11 +240,14 @@ def _plan(
 
 def _why_none(app: App, days: Sequence[Any], now: float, known: float | None) -> str:
     """Why no day of `app` is written, and what can be done about it."""
-    if days:
-        return "Redis holds no count for any closed day"
     if known is not None:
         since = datetime.fromtimestamp(known, app.zone)
-        return f"Prometheus has these days already, since {since:%Y-%m-%d %H:%M %Z}"
+        return (
+            f"Prometheus has its counts since {since:%Y-%m-%d %H:%M %Z}, and Redis "
+            "holds none of a day before that"
+        )
+    if days:
+        return "Redis holds no count for any closed day"
     start = midnight(datetime.fromtimestamp(now, app.zone).date(), app.zone)
     free = datetime.fromtimestamp(start, app.zone) + timedelta(seconds=backfill.SETTLED)
     return (
