@@ -82,9 +82,6 @@ def parser() -> argparse.ArgumentParser:
         "--overrides", type=_overrides, default={}, help="JSON laid over the options"
     )
 
-    bench = add("bench", "time the overview's queries against the live stack")
-    bench.add_argument("--rounds", type=int, default=5, help="times each is asked")
-
     check = add("check", "lint and test everything this machine can run")
     check.add_argument(
         "only", nargs="*", help="run only these parts (see --list); all by default"
@@ -119,10 +116,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments)
         case "render":
             return _render(arguments)
-        case "bench":
-            from .bench import bench
-
-            return bench(arguments.rounds)
         case "check":
             from .checks import main as check
 

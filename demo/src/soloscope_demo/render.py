@@ -55,8 +55,11 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content, indent=2)
         path.write_text(text.rstrip("\n") + "\n")
+    # Without Prometheus the same dashboards ask Loki alone.
+    full = files["soloscope.json"]["prometheus"]["enable"]
+    source = checkout() / ("dashboards" if full else "dashboards/light")
     dashboards = root / "dashboards"
     dashboards.mkdir(parents=True, exist_ok=True)
-    for source in sorted((checkout() / "dashboards").glob("*.json")):
-        shutil.copy(source, dashboards / source.name)
+    for path in sorted(source.glob("*.json")):
+        shutil.copy(path, dashboards / path.name)
     return files

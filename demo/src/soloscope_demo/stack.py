@@ -156,11 +156,20 @@ class Stack:
                 },
             },
         )
-        self.overrides = merge(own, options.overrides)
-        self.files = evaluate(self.root, self.overrides)
         self.children: list[Child] = []
         #: What is not there, and why: name -> reason.
         self.absent: dict[str, str] = {}
+        self.overrides = merge(own, options.overrides)
+        if shutil.which("grafana") is None:
+            # Nothing else fetches it; without it nothing is told of it either.
+            self.absent["Grafana"] = "no `grafana` on PATH"
+            off = {"grafana": {"enable": False}}
+            self.overrides = merge(self.overrides, off)
+        self.files = evaluate(self.root, self.overrides)
+        told = self.files["soloscope.json"]
+        for name in ("Grafana", "Prometheus"):
+            if not told[name.lower()]["enable"]:
+                self.absent.setdefault(name, f"{name.lower()}.enable is false")
         self.started_at = 0.0
         self._commands = self._resolve()
         self._lock: IO[str] | None = None
@@ -220,8 +229,6 @@ class Stack:
                 place = beside if beside.exists() else Path(found) if found else None
             if place is not None:
                 resolved[name] = [str(place), *argv[1:]]
-            elif name == "grafana":
-                self.absent["Grafana"] = "no `grafana` on PATH"
             else:
                 raise DemoError(f"missing program: `{program}` is not on PATH")
         self._journal_remote = str(places["systemd-journal-remote"])

@@ -1,0 +1,295 @@
+"""On the real stack: lines reach Loki, counts of every kind reach Prometheus."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from soloscope_demo.prove import loki_lines, prometheus_values, prove, wait_for
+from soloscope_demo.stack import APP, Stack
+
+UNIT = "languagebuddy-backend.service"
+JOB = "languagebuddy-backend"
+
+#: How long a count may take from Redis to Prometheus (seconds).
+PATIENCE = 30.0
+
+
+def today(stack: Stack) -> tuple[str, dict[str, Any]]:
+    """The newest day of the app's truth."""
+    day, counted = max(stack.truth()["days"].items())
+    return str(day), counted
+
+
+def same(actual: Callable[[], object], expected: Callable[[], object]) -> None:
+    """Both become equal; the app may count something meanwhile."""
+    end = time.monotonic() + PATIENCE
+    while actual() != expected() and time.monotonic() < end:
+        time.sleep(0.3)
+    assert actual() == expected()
+
+
+def by(stack: Stack, query: str, *labels: str) -> dict[Any, float]:
+    """Label (or labels) -> value of an instant query."""
+    found = {}
+    for metric, value in prometheus_values(stack, query):
+        key = tuple(metric[label] for label in labels)
+        found[key[0] if len(key) == 1 else key] = value
+    return found
+
+
+def webhook(stack: Stack, **body: object) -> str:
+    """Write to the app as a user does; the id of the conversation."""
+    reply = requests.post(f"{stack.url('app')}/api/webhook", json=body, timeout=10)
+    assert reply.status_code == 200, reply.text
+    return str(reply.json()["conversation_id"])
+
+
+def happen(stack: Stack, event: str) -> None:
+    """Make an event happen in the app."""
+    url = f"{stack.url('app')}/api/do"
+    reply = requests.post(url, json={"event": event}, timeout=10)
+    assert reply.status_code == 200, reply.text
+
+
+def series(stack: Stack, selector: str) -> list[dict[str, str]]:
+    """The label sets of the streams of a selector, without structured metadata."""
+    now = time.time()
+    reply = requests.get(
+        f"{stack.url('loki')}/loki/api/v1/series",
+        params={"match[]": selector, "start": f"{now - 8 * 86400:.0f}"},
+        timeout=10,
+    )
+    reply.raise_for_status()
+    found: list[dict[str, str]] = reply.json()["data"]
+    return found
+
+
+def test_the_path_is_proven(stack: Stack) -> None:
+    said = [proof.what for proof in prove(stack)]
+    assert any("event in Loki" in what for what in said)
+    assert any("count in Prometheus" in what for what in said)
+
+
+def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
+    conversation = webhook(stack, user="u_003")
+    query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
+    lines = wait_for(stack, "the conversation", lambda: loki_lines(stack, query))
+    started = [found for found, _ in lines if found["event"] == "conversation_started"]
+    assert len(started) == 1
+    labels = dict(started[0])
+    assert labels.pop("host")
+    assert len(labels.pop("trace_id")) == 32
+    assert labels == {
+        "app": APP,
+        "unit": UNIT,
+        "job": JOB,
+        "service_name": JOB,
+        "level": "info",
+        "event": "conversation_started",
+        "conversation_id": conversation,
+        "user": "u_003",
+    }
+
+
+def test_streams_are_told_apart_by_level_only(stack: Stack) -> None:
+    happen(stack, "throttled")
+    wait_for(
+        stack,
+        "a warning",
+        lambda: loki_lines(stack, f'{{app="{APP}",level="warn"}} | event="throttled"'),
+    )
+    found = series(stack, f'{{app="{APP}"}}')
+    names = {"app", "unit", "job", "service_name", "host", "level"}
+    assert {frozenset(labels) for labels in found} == {frozenset(names)}
+    levels = Counter(labels["level"] for labels in found)
+    assert {"info", "warn", "error"} <= levels.keys() <= {"info", "warn", "error", "fatal"}
+    assert set(levels.values()) == {1}
+
+
+def test_the_exporters_own_lines_belong_to_no_app(stack: Stack) -> None:
+    selector = '{unit="soloscope-exporter.service"}'
+    wait_for(stack, "a line of the exporter", lambda: series(stack, selector))
+    for labels in series(stack, selector):
+        assert "app" not in labels
+        assert labels["job"] in ("soloscope-exporter", "soloscope-days")
+        assert labels["service_name"] == labels["job"]
+
+
+def test_a_phone_number_does_not_reach_loki(stack: Stack) -> None:
+    happen(stack, "critical_error")
+    query = f'{{app="{APP}",level="fatal"}} |= `payment for`'
+    lines = wait_for(stack, "the critical error", lambda: loki_lines(stack, query))
+    for _, line in lines:
+        assert "***" in line
+        assert "+49155" not in line
+
+
+def test_the_history_is_in_loki_to_the_line(stack: Stack) -> None:
+    truth = stack.truth()["days"]
+    # Whole days that Loki surely takes; the oldest is cut somewhere.
+    days = sorted(truth)[-6:-1]
+    for day in days:
+        start = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+        reply = requests.get(
+            f"{stack.url('loki')}/loki/api/v1/query",
+            params={
+                "query": f'sum by (event) (count_over_time({{app="{APP}"}} [1d]))',
+                # A range is open at its start: (time - 1d, time].
+                "time": f"{start + 86400 - 0.000001:.6f}",
+            },
+            timeout=30,
+        )
+        reply.raise_for_status()
+        found = {
+            entry["metric"]["event"]: int(entry["value"][1])
+            for entry in reply.json()["data"]["result"]
+        }
+        assert found == truth[day]["events"], day
+
+
+def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
+    happen(stack, "digest_created")
+    happen(stack, "digest_failed")
+    declared = stack.files["soloscope.json"]["apps"][APP]["counters"]
+
+    def of_today() -> dict[str, int]:
+        counted = today(stack)[1]["counters"]
+        return {name: counted.get(name, 0) for name in declared}
+
+    query = f'soloscope_count_total{{app="{APP}"}}'
+    same(lambda: by(stack, query, "name"), of_today)
+    for name in declared:
+        query = f'soloscope_day{{app="{APP}",name="{name}"}}'
+        same(
+            lambda query=query: by(stack, query, "day"),
+            lambda name=name: {
+                day: counted["counters"].get(name, 0)
+                for day, counted in stack.truth()["days"].items()
+            },
+        )
+
+
+@pytest.mark.parametrize(("window", "days"), [("1d", 1), ("7d", 7), ("30d", 30)])
+def test_windows_are_sums_of_days(stack: Stack, window: str, days: int) -> None:
+    def expected() -> dict[str, int]:
+        truth = stack.truth()["days"]
+        total: Counter[str] = Counter()
+        for day in sorted(truth)[-days:]:
+            total.update(truth[day]["counters"])
+        return {name: total[name] for name in ("conversations", "digests_created")}
+
+    names = "conversations|digests_created"
+    query = f'soloscope_window{{app="{APP}",name=~"{names}",window="{window}"}}'
+    same(lambda: by(stack, query, "name"), expected)
+
+
+def test_breakdowns_by_key(stack: Stack) -> None:
+    webhook(stack)
+
+    def of_today() -> dict[str, int]:
+        counted: dict[str, int] = today(stack)[1]["breakdowns"].get("deficiencies", {})
+        return counted
+
+    def of_thirty_days() -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for counted in stack.truth()["days"].values():
+            total.update(counted["breakdowns"].get("deficiencies", {}))
+        return dict(total)
+
+    now = f'soloscope_breakdown_total{{app="{APP}",name="deficiencies"}} > 0'
+    same(lambda: by(stack, now, "key"), of_today)
+    month = (
+        f'soloscope_window{{app="{APP}",name="deficiencies",window="30d",key!=""}} > 0'
+    )
+    same(lambda: by(stack, month, "key"), of_thirty_days)
+
+
+def test_uniques_are_the_union_within_the_error_of_the_estimate(stack: Stack) -> None:
+    webhook(stack, user="u_001")
+    truth = stack.truth()["days"]
+    for window, days in (("1d", 1), ("7d", 7), ("30d", 30)):
+        users: set[str] = set()
+        for day in sorted(truth)[-days:]:
+            users.update(truth[day]["uniques"].get("active_users", ()))
+        query = f'soloscope_window{{app="{APP}",name="active_users",window="{window}"}}'
+        tolerance = max(2, 0.03 * len(users))
+
+        def near(query: str = query, n: int = len(users), by_: float = tolerance) -> bool:
+            values = [value for _, value in prometheus_values(stack, query)]
+            return len(values) == 1 and abs(values[0] - n) <= by_
+
+        wait_for(stack, f"{len(users)} users in {window}", near)
+
+
+def test_timings_are_calls_and_seconds(stack: Stack) -> None:
+    webhook(stack)
+    for name in ("openai", "redis"):
+
+        def counted(name: str = name) -> dict[str, int]:
+            timing: dict[str, int] = today(stack)[1]["timings"][name]
+            return timing
+
+        def shown(name: str = name) -> dict[str, int]:
+            labels = f'{{app="{APP}",name="{name}"}}'
+            (_, count), *_ = prometheus_values(
+                stack, f"soloscope_timing_seconds_count{labels}"
+            )
+            (_, total), *_ = prometheus_values(
+                stack, f"soloscope_timing_seconds_sum{labels}"
+            )
+            return {"count": round(count), "ms": round(1000 * total)}
+
+        same(shown, counted)
+
+
+def test_gauges_are_the_values_now(stack: Stack) -> None:
+    query = f'soloscope_gauge{{app="{APP}"}}'
+    same(lambda: by(stack, query, "name"), lambda: stack.truth()["gauges"])
+
+
+def test_the_apps_own_metrics_are_scraped(stack: Stack) -> None:
+    query = f'http_requests_total{{job="{APP}",app="{APP}",route="/api/do"}}'
+    happen(stack, "throttled")
+    found = wait_for(stack, "requests", lambda: by(stack, query, "status"))
+    assert found.keys() == {"200", "500"}
+    assert found["500"] == 0
+
+
+def test_every_target_is_scraped(stack: Stack) -> None:
+    def all_up() -> bool:
+        found = by(stack, "up", "job")
+        return bool(found) and set(found.values()) == {1.0}
+
+    wait_for(stack, "every target up", all_up)
+    assert {"soloscope", "node", "redis", "prometheus", "loki", "promtail", APP} <= set(
+        by(stack, "up", "job")
+    )
+
+
+def test_nothing_listens_beyond_localhost(stack: Stack) -> None:
+    ports = set(stack.used_ports().values())
+    beyond = set()
+    for line in listening():
+        address, port = line
+        if port in ports and address != "0100007F":
+            beyond.add((address, port))
+    assert not beyond
+
+
+def listening() -> list[tuple[str, int]]:
+    """(address in hex, port) of every listening TCP socket, from /proc/net."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}") as table:
+            for line in list(table)[1:]:
+                fields = line.split()
+                if fields[3] == "0A":
+                    address, port = fields[1].rsplit(":", 1)
+                    found.append((address, int(port, 16)))
+    return found
