@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -53,8 +52,7 @@ def test_every_panel_shows_the_truth(shape: tuple[str, Stack]) -> None:
     name, stack = shape
     end = time.monotonic() + PATIENCE
     while True:
-        now = dt.datetime.now(dt.UTC)
-        truth = Truth(stack.truth(), now, stack.options.seed)
+        truth = Truth.of(stack)
         shown = answers(name, stack)
         wrong = {}
         for key, answer in shown.items():
@@ -73,8 +71,12 @@ def test_every_panel_shows_the_truth(shape: tuple[str, Stack]) -> None:
 
 def test_every_panel_has_an_answer(shape: tuple[str, Stack]) -> None:
     name, stack = shape
-    silent = [panel for panel, answer in answers(name, stack).items() if answer.empty()]
-    assert silent == []
+    found = answers(name, stack)
+    silent = {panel for (panel, _), answer in found.items() if answer.empty()}
+    if not Truth.of(stack).counted(0)["timings"]:
+        # Nobody called anything since midnight, and the panels say so.
+        silent -= {"OpenAI, average today", "Redis, average today"}
+    assert silent == set()
 
 
 @pytest.mark.parametrize("name", SHAPES)
