@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "Extension", "load"]
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("soloscope.checks.web",)
 
 
 class Extension(Protocol):

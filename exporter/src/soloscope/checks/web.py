@@ -1,23 +1,33 @@
-"""The health paths as routes of the server."""
+"""The checks as a part of `soloscope serve`: their paths and their metrics."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
+from soloscope.checks.declared import checks
+from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
-from soloscope.checks.report import PATHS, WAIT, answer
-from soloscope.server import Request, Response, Route
+from soloscope.checks.report import PATHS, WAIT, answer, metrics
+from soloscope.log import event
+from soloscope.server import Request, Response, Route, Routes
 
-__all__ = ["routes"]
+if TYPE_CHECKING:
+    from soloscope.config import Config
+    from soloscope.reader import Reader
+    from soloscope.render import Format
+
+__all__ = ["Health", "create"]
 
 _TITLES = {
-    "/api/health": "all health checks",
-    "/health/overall": "health by service",
-    "/health/database": "the database's health",
-    "/health/database/performance": "the database's response times",
+    "/api/health": "All health checks",
+    "/health/overall": "Health by service",
+    "/health/database": "The database's health",
+    "/health/database/performance": "The database's response times",
 }
 
 
@@ -25,20 +35,61 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def routes(registry: Registry, now: Callable[[], datetime] = _now) -> dict[str, Route]:
-    """A route for each of report.PATHS; none of them asks anybody anything.
+class Health:
+    """The extension. No path of it asks anybody anything: the registry has asked."""
 
-    In the first moments a request waits for the first answers, up to WAIT seconds.
-    """
+    def __init__(self, registry: Registry, now: Callable[[], datetime] = _now) -> None:
+        self.registry = registry
+        self._now = now
 
-    def handle(path: str, _request: Request) -> Response:
-        status, body = answer(path, registry.results(WAIT), now())
+    def routes(self) -> Routes:
+        """A route for each of report.PATHS."""
+        return {
+            path: Route(partial(self._answer, path), title=_TITLES.get(path, ""))
+            for path in PATHS
+        }
+
+    def metrics(self, format: Format) -> str:  # noqa: A002
+        """What has been found out so far."""
+        return metrics(self.registry.results(), format)
+
+    def start(self) -> None:
+        """Begin to check."""
+        self.registry.start()
+
+    def stop(self) -> None:
+        """Check no more."""
+        self.registry.stop()
+
+    def _answer(self, path: str, _request: Request) -> Response:
+        # In the first moments a request waits for the first answers, WAIT at most.
+        status, body = answer(path, self.registry.results(WAIT), self._now())
         text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
         return Response(
             text.encode(), status, "application/json", {"Cache-Control": "no-store"}
         )
 
-    return {
-        path: Route(partial(handle, path), title=_TITLES.get(path, ""))
-        for path in PATHS
-    }
+
+def _tell(result: Result) -> None:
+    """Log that a check has turned. The field is `target` as in all our events."""
+    name = f"{result.app} {result.name}".strip()
+    event(
+        "check_recovered" if result.ok else "check_failed",
+        f"{name}: {result.detail}",
+        level=logging.INFO if result.ok else logging.WARNING,
+        target=result.app,
+        check=result.name,
+        kind=result.kind,
+    )
+
+
+def create(config: Config, readers: Sequence[Reader]) -> Health:
+    """The checks that `config` asks for; the readers know their last scrape."""
+    by_app = {reader.app.name: reader for reader in readers}
+
+    def scrape_error(app: str) -> str | None:
+        reader = by_app.get(app)
+        last = None if reader is None else reader.last
+        return None if last is None or last.up else last.error
+
+    return Health(Registry(checks(config, scrape_error), changed=_tell))

@@ -12,5 +12,8 @@ __all__ = ["COMMANDS"]
 
 COMMANDS = {
     "serve": "answer Prometheus, health checks and people over HTTP",
+    "health-check": "say what is well and what is not, with the numbers of now",
+    "probe": "ask the outside APIs once, with their keys",
+    "backfill": "give Prometheus the days that Redis still has",
     "check-config": "say what is wrong in the configuration file",
 }
