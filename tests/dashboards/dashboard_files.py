@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 FOLDER = TOP / "dashboards"
@@ -35,12 +31,3 @@ def filled(expr: str, **values: str) -> str:
     """The expression with Grafana's variables replaced, as Grafana does it."""
     values = {"app": "languagebuddy", **values}
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], match[0]), expr)
-
-
-def program(name: str) -> str:
-    """Where the real program is; the test is skipped, and says so, without it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = shutil.which(name) or shutil.which(name, path=str(cache / "soloscope/bin"))
-    if path is None:
-        pytest.skip(f"not shown: {name} is not on PATH")
-    return path

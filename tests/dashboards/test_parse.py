@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import dashboard_files as files
@@ -11,8 +12,9 @@ import pytest
 from dashboard_lint import queries
 
 
-def test_promtool_reads_every_promql_query(tmp_path: Path) -> None:
-    promtool = files.program("promtool")
+def test_promtool_reads_every_promql_query(
+    tmp_path: Path, program: Callable[[str], str]
+) -> None:
     found = [
         files.filled(expr)
         for name in files.FILES
@@ -25,7 +27,7 @@ def test_promtool_reads_every_promql_query(tmp_path: Path) -> None:
     ]
     rules.write_text(json.dumps({"groups": [{"name": "queries", "rules": records}]}))
     done = subprocess.run(
-        [promtool, "check", "rules", str(rules)],
+        [program("promtool"), "check", "rules", str(rules)],
         capture_output=True,
         text=True,
         check=False,
@@ -35,8 +37,7 @@ def test_promtool_reads_every_promql_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", files.FILES)
-def test_loki_reads_every_logql_query(name: str) -> None:
-    logcli = files.program("logcli")
+def test_loki_reads_every_logql_query(name: str, program: Callable[[str], str]) -> None:
     found = [
         (panel["title"], files.filled(expr))
         for panel, _, expr in queries(files.load(name), "loki")
@@ -47,6 +48,10 @@ def test_loki_reads_every_logql_query(name: str) -> None:
     ]
     for title, expr in found:
         done = subprocess.run(
-            [logcli, "fmt"], input=expr, capture_output=True, text=True, check=False
+            [program("logcli"), "fmt"],
+            input=expr,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{title}: {expr}\n{done.stderr}"
