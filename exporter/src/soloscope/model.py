@@ -178,6 +178,17 @@ class DayValues:
         calls = {name: count for name, (count, _) in self.timings.items()}
         return {**self.counters, **self.uniques, **calls}
 
+    def same(self, other: DayValues) -> bool:
+        """Whether both say the same; `==` asks for the same object."""
+        return (
+            self.day == other.day
+            and self.counters == other.counters
+            and self.breakdowns == other.breakdowns
+            and self.uniques == other.uniques
+            and self.timings == other.timings
+            and self.overlong == other.overlong
+        )
+
     def shrank(self, before: DayValues) -> bool:
         """Whether something that only grows is less than it was `before`."""
         for name, count in before.counters.items():

@@ -107,7 +107,12 @@ def understand(
     raw = tuple(replies)
     if before is not None and before.replies == raw:
         return before
-    return _Interpreter(app, keys, question, before).read(raw, now)
+    reading = _Interpreter(app, keys, question, before).read(raw, now)
+    if before is not None and reading.values.same(before.values):
+        # The same values in other replies: a counter that is there moves from GET
+        # to MGET.
+        reading.values, reading.changed = before.values, before.changed
+    return reading
 
 
 class _Interpreter:

@@ -1,0 +1,227 @@
+"""What the exporter's tests share: apps, clocks that obey, and running servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from running import until
+from soloscope.config import App, Config, parse
+from soloscope.question import Fault
+from soloscope.server import HttpServer
+from soloscope.service import Service, readers
+from soloscope.store import Store
+
+UTC = ZoneInfo("UTC")
+
+
+def declare(socket_path: object, **changes: Any) -> dict[str, Any]:
+    """An app with one or two of each kind, as the configuration file says it."""
+    app: dict[str, Any] = {
+        "redis": {"url": f"unix://{socket_path}"},
+        "counters": {"conversations": {"help": "Started"}, "digests_created": {}},
+        "breakdowns": {"deficiencies": {"limit": 3}},
+        "uniques": {"active_users": {}, "payers": {"exact": True}},
+        "timings": {"openai": {}},
+        "gauges": {"users_total": {}, "revenue": {"unit": "euros"}},
+    }
+    return app | changes
+
+
+def configure(*apps: Mapping[str, Any], **more: Any) -> Config:
+    """A configuration with the apps `shop`, `shop2`, …"""
+    names = ["shop", *(f"shop{n}" for n in range(2, len(apps) + 1))]
+    return parse({"apps": dict(zip(names, apps, strict=False)), **more})
+
+
+def an_app(socket_path: object = "/nowhere", **changes: Any) -> App:
+    return configure(declare(socket_path, **changes)).apps["shop"]
+
+
+class Clock:
+    """A clock that shows what it is told, with ticks that only go on."""
+
+    def __init__(self, shows: str, zone: str = "UTC") -> None:
+        self.zone = ZoneInfo(zone)
+        self.now = self.at(shows)
+        self.ticked = 1000.0
+
+    def at(self, shows: str) -> float:
+        return datetime.fromisoformat(shows).replace(tzinfo=self.zone).timestamp()
+
+    def set(self, shows: str) -> None:
+        """Jump; the ticks do not notice."""
+        self.now = self.at(shows)
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+        self.ticked += seconds
+
+
+@dataclass
+class Counted:
+    """A store with its clock and the faults that it told."""
+
+    store: Store
+    clock: Clock
+    faults: list[Fault]
+
+
+def counted(app: App, clock: Clock, history: int = 30) -> Counted:
+    faults: list[Fault] = []
+    assert app.redis is not None
+    store = Store(
+        app,
+        app.redis,
+        history,
+        clock=lambda: clock.now,
+        ticks=lambda: clock.ticked,
+        on_fault=faults.append,
+    )
+    return Counted(store, clock, faults)
+
+
+@contextmanager
+def serving(config: Config) -> Iterator[str]:
+    """The whole service in this process; yields its URL."""
+    sources = readers(config)
+    service = Service(config, sources)
+    server = HttpServer(
+        "127.0.0.1", 0, service.routes(), config.exporter.max_connections
+    )
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
+    with server:
+        service.start()
+        thread.start()
+        yield f"http://127.0.0.1:{server.port}"
+        server.shutdown()
+        thread.join(5)
+        service.stop()
+
+
+@dataclass
+class Serve:
+    """A running `soloscope serve`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """What it has logged so far; every line must be JSON with an event."""
+        told = [json.loads(line) for line in self.log.read_text().splitlines()]
+        assert all({"time", "level", "event"} <= set(one) for one in told)
+        return [one for one in told if not name or one["event"] == name]
+
+
+@contextmanager
+def soloscope_serve(folder: Path, config: Mapping[str, Any]) -> Iterator[Serve]:
+    """`soloscope serve` as a process on a free port."""
+    path = folder / "soloscope.json"
+    value = dict(config)
+    value["exporter"] = {"port": 0, **value.get("exporter", {})}
+    path.write_text(json.dumps(value))
+    log = folder / "serve.log"
+    argv = [sys.executable, "-m", "soloscope", "--config", str(path), "serve"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+    running = Serve(process, "", log)
+    try:
+        until("serve listens", lambda: bool(running.events("listening")))
+        port = running.events("listening")[0]["port"]
+        running.url = f"http://127.0.0.1:{port}"
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def get(url: str, timeout: float = 10.0, **headers: str) -> str:
+    """The body of a 200 answer. Header names with underscores for dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, headers=named)
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return str(answer.read().decode())
+
+
+def samples(text: str, *wanted: str) -> list[str]:
+    """The sample lines whose metric is one of `wanted`, in order."""
+    return [
+        line
+        for line in text.splitlines()
+        if line and line[0] != "#" and line.partition("{")[0].split()[0] in wanted
+    ]
+
+
+def raw_request(url: str, data: bytes, seconds: float = 5.0) -> bytes:
+    """Send bytes, return all that comes back until the server closes."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), seconds) as peer:
+        peer.settimeout(seconds)
+        received = b""
+        try:
+            peer.sendall(data)
+            peer.shutdown(socket.SHUT_WR)
+            while more := peer.recv(65536):
+                received += more
+        except OSError:
+            pass
+        return received
+
+
+@contextmanager
+def monitored(socket_path: Path) -> Iterator[Callable[[], list[list[str]]]]:
+    """Every command that Redis is told meanwhile, as lists of words."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(socket_path))
+        peer.settimeout(5)
+        peer.sendall(b"MONITOR\r\n")
+        stream = peer.makefile("rb")
+        assert stream.readline() == b"+OK\r\n"
+        marks = 0
+
+        def told() -> list[list[str]]:
+            nonlocal marks
+            marks += 1
+            mark = f"mark-{marks}"
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(str(socket_path))
+                other.sendall(f"ECHO {mark}\r\n".encode())
+                other.recv(100)
+            commands: list[list[str]] = []
+            while True:
+                line = stream.readline().decode("utf-8", "replace")
+                words = line.split('"')[1::2]
+                if words == ["ECHO", mark]:
+                    return commands
+                commands.append(words)
+
+        yield told
+
+
+def stop_signal(process: subprocess.Popen[bytes]) -> None:
+    os.kill(process.pid, signal.SIGSTOP)
+
+
+def continue_signal(process: subprocess.Popen[bytes]) -> None:
+    os.kill(process.pid, signal.SIGCONT)
