@@ -59,6 +59,7 @@ in
         "AF_UNIX"
         "AF_INET"
         "AF_INET6"
+        "AF_NETLINK" # it asks for the network cards, and complains without an answer
       ];
       RestrictNamespaces = true;
       RestrictRealtime = true;

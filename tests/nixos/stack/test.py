@@ -126,11 +126,11 @@ with subtest("secrets are root's alone, and in no store, command line or journal
     t.assertEqual(len(machine.succeed("sort -u /root/patterns").split()), 4)
     machine.succeed("chmod 600 /root/patterns")
     # Each pattern is found where it is kept: the search below can find.
-    machine.succeed(f"grep --quiet -F -f /root/patterns -r {SECRETS}")
-    machine.fail("grep --quiet -F -f /root/patterns -r /nix/store")
-    machine.fail("grep --quiet -F -f /root/patterns -R /etc")
-    machine.fail("cat /proc/*/cmdline | tr '\\0' '\\n' | grep --quiet -F -f /root/patterns")
-    machine.fail("journalctl --no-pager -o export | grep --quiet -F -f /root/patterns")
+    machine.succeed(f"grep -qsF -f /root/patterns -r {SECRETS}")
+    machine.fail("grep -qsF -f /root/patterns -r /nix/store")
+    machine.fail("grep -qsF -f /root/patterns -R /etc")
+    machine.fail("cat /proc/*/cmdline | tr '\\0' '\\n' | grep -qsF -f /root/patterns")
+    machine.fail("journalctl --no-pager -o export | grep -qsF -f /root/patterns")
 
 with subtest("a reboot keeps the secrets, the lines and the counts"):
     sums = machine.succeed(f"sha256sum {SECRETS}/*")

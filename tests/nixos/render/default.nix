@@ -1,0 +1,57 @@
+# What the running units read against what modules/render.nix writes for the same
+# declaration, key by key: the demo and the tests elsewhere prove the rendered
+# files, this proves that hosts get the same. test.py states each difference
+# with its reason.
+{ self, pkgs, lib }:
+let
+  modules = ../../../modules;
+  declaration = import ../../../demo/declaration.nix;
+  root = "/render";
+  rendered = import (modules + "/render.nix") { inherit declaration root; };
+  completed = import (modules + "/complete.nix") declaration;
+
+  # [ [ "/render/state/loki" "/var/lib/loki" ] … ], from the one list of places
+  places = import (modules + "/places.nix");
+  folders =
+    let
+      here = places.under root;
+      strings = lib.filterAttrs (_: lib.isString) here;
+    in
+    lib.mapAttrsToList (name: folder: [
+      folder
+      places.host.${name}
+    ]) (removeAttrs strings [ "config" ])
+    ++ [
+      [
+        (here.shipper "promtail")
+        (places.host.shipper "promtail")
+      ]
+    ];
+in
+pkgs.testers.runNixOSTest {
+  name = "render";
+  globalTimeout = 600;
+
+  nodes.machine =
+    { config, pkgs, ... }:
+    {
+      imports = [ self.nixosModules.default ];
+      virtualisation.memorySize = 3072;
+      services.soloscope = declaration;
+      services.redis.servers."".enable = true;
+
+      environment.etc."expected.json".text = builtins.toJSON {
+        inherit rendered completed folders;
+        # The option values without what only a host has.
+        options = lib.filterAttrsRecursive (name: _: name != "package") (
+          removeAttrs config.services.soloscope [
+            "listeners"
+            "secrets"
+          ]
+        );
+      };
+      environment.systemPackages = [ (pkgs.python3.withPackages (python: [ python.pyyaml ])) ];
+    };
+
+  testScript = lib.readFile ./test.py;
+}

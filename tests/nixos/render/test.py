@@ -1,0 +1,150 @@
+# ruff: noqa: F821, INP001, S101
+import configparser
+import json
+import re
+from typing import Any
+
+GRAFANA_FOLDERS = (
+    "services.grafana has folders of its own (dataDir, its store path for provisioning)"
+)
+GRAFANA_DEFAULT = "nixpkgs writes Grafana's own default down"
+PROVISIONED = "services.grafana writes every option of a provisioning file"
+
+# file -> pattern of a key -> why the host differs. A key is a path of names and
+# list positions. Every difference is stated here, and every statement is true.
+DIFFERENCES: dict[str, dict[str, str]] = {
+    "loki.yaml": {},
+    "promtail.yaml": {
+        r"scrape_configs/\d+/journal/path": "a host reads the machine's own journal",
+    },
+    "prometheus.yml": {
+        "rule_files": "the rules are a file of the store, checked by promtool",
+        "alerting": "nixpkgs always writes it, empty without Alertmanager",
+        "remote_(read|write)": "nixpkgs always writes it, empty",
+    },
+    "rules/soloscope.yml": {},
+    "soloscope.json": {
+        "exporter/tokenFile/(file|credential)": "a unit has credentials, a process files",
+    },
+    "grafana/grafana.ini": {
+        "paths/.*": GRAFANA_FOLDERS,
+        "security/(admin_password|secret_key)": "a unit has credentials, a process files",
+    },
+    "grafana/provisioning/datasources/soloscope.yaml": {
+        "deleteDatasources": PROVISIONED,
+        r"datasources/\d+/secureJsonData": PROVISIONED,
+    },
+    "grafana/provisioning/dashboards/soloscope.yaml": {},
+    "complete.nix": {},
+}
+
+
+def flat(value: Any, at: str = "") -> dict[str, Any]:
+    """{"a": [{"b": 1}]} -> {"a/0/b": 1}; what is empty stays as it is."""
+    if isinstance(value, dict) and value:
+        pairs = [(str(k), v) for k, v in value.items()]
+    elif isinstance(value, list) and value:
+        pairs = [(str(i), v) for i, v in enumerate(value)]
+    else:
+        return {at: value}
+    return {k: v for name, item in pairs for k, v in flat(item, f"{at}/{name}".lstrip("/")).items()}
+
+
+def ini(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment]
+    parser.read_string(text)
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def yaml(path: str) -> Any:
+    """A file that a program of the host reads, YAML or JSON."""
+    program = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)"
+    return json.loads(machine.succeed(f"python3 -c '{program}' {path}"))
+
+
+def argument(unit: str, pattern: str) -> str:
+    """What the running process of a unit was given, by a pattern with one group."""
+    machine.wait_for_unit(unit)
+    pid = machine.succeed(f"systemctl show --value --property MainPID {unit}").strip()
+    line = machine.succeed(f"tr '\\0' ' ' < /proc/{pid}/cmdline")
+    found = re.search(pattern, line)
+    assert found, f"{unit}: {pattern} is not in {line}"
+    return found[1]
+
+
+def compare(name: str, running: Any, rendered: Any) -> None:
+    stated = DIFFERENCES[name]
+    ours, theirs = flat(rendered), flat(running)
+    different = {k for k in ours.keys() | theirs.keys() if ours.get(k, None) != theirs.get(k, None)}
+    unstated = {
+        key: {"rendered": ours.get(key), "running": theirs.get(key)}
+        for key in sorted(different)
+        if not any(re.fullmatch(f"{pattern}(/.*)?", key) for pattern in stated)
+    }
+    assert not unstated, f"{name}: {json.dumps(unstated, indent=1)}"
+    for pattern, why in stated.items():
+        assert any(re.fullmatch(f"{pattern}(/.*)?", key) for key in different), (
+            f"{name}: no difference at {pattern} any more ({why}): take it out"
+        )
+    print(f"{name}: {len(ours)} keys, {len(different)} differ as stated")
+    seen.add(name)
+
+
+machine.start()
+expected = json.loads(machine.succeed("cat /etc/expected.json"))
+text = json.dumps(expected["rendered"])
+# Longest first: a folder may lie in another.
+for here, host in sorted(expected["folders"], key=lambda pair: -len(pair[0])):
+    text = text.replace(here, host)
+rendered = json.loads(text)
+seen: set[str] = set()
+
+with subtest("Loki"):
+    compare("loki.yaml", yaml(argument("loki.service", r"-config\.file=(\S+)")), rendered["loki.yaml"])
+
+with subtest("the log shipper"):
+    path = argument("soloscope-promtail.service", r"-config\.file=(\S+)")
+    compare("promtail.yaml", yaml(path), rendered["promtail.yaml"])
+
+with subtest("Prometheus"):
+    path = argument("prometheus.service", r"--config\.file=(\S+)")
+    running = yaml(path)
+    compare("prometheus.yml", running, rendered["prometheus.yml"])
+    (rules,) = running["rule_files"]
+    compare("rules/soloscope.yml", yaml(rules), rendered["rules/soloscope.yml"])
+    for flag in rendered["programs.json"]["prometheus"]["argv"][1:]:
+        name, _, value = flag.partition("=")
+        if name in {"--config.file", "--storage.tsdb.path"}:
+            continue  # the store, and the folder `data` in it
+        found = argument("prometheus.service", rf"{re.escape(name)}=(\S+)")
+        t.assertEqual(found, value, name)
+
+with subtest("the exporters"):
+    for unit, program in (("node", "node"), ("redis", "redis")):
+        for flag in rendered["programs.json"][program]["argv"][1:]:
+            name, _, value = flag.lstrip("-").partition("=")
+            found = argument(f"prometheus-{unit}-exporter.service", rf"-{re.escape(name)}[= ](\S*)")
+            t.assertEqual(found, value, name)
+
+with subtest("soloscope"):
+    path = "/etc/soloscope/soloscope.json"
+    compare("soloscope.json", yaml(path), rendered["soloscope.json"])
+
+if "grafana" in rendered["programs.json"] and expected["options"]["grafana"]["enable"]:
+    with subtest("Grafana"):
+        path = argument("grafana.service", r"-config (\S+)")
+        running = ini(machine.succeed(f"cat {path}"))
+        compare("grafana/grafana.ini", running, ini(rendered["grafana/grafana.ini"]))
+        for kind, file in (("datasources", "datasource"), ("dashboards", "dashboard")):
+            name = f"grafana/provisioning/{kind}/soloscope.yaml"
+            path = f"{running['paths']['provisioning']}/{kind}/{file}.yaml"
+            compare(name, yaml(path), rendered[name])
+
+with subtest("complete.nix gives what the option system gives"):
+    compare("complete.nix", expected["options"], expected["completed"])
+
+with subtest("nothing was left out"):
+    t.assertEqual(seen, set(DIFFERENCES))
+    # programs.json is how the demo starts programs; its flags are compared above
+    t.assertEqual(set(expected["rendered"]) - seen, {"programs.json"})
