@@ -55,7 +55,7 @@ def get() -> logging.Logger:
 
 
 def event(
-    name: str, message: str = "", *, level: int = logging.INFO, **fields: Any
+    name: str, message: str = "", /, *, level: int = logging.INFO, **fields: Any
 ) -> None:
     """Log one event. A field may be called `name`, which `extra` would refuse."""
     logger = get()
