@@ -17,6 +17,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from .debian import Apt, certificates
 from .errors import DemoError, run_main, say
 
 PYTHON_NEEDED = (3, 11)
+
+#: An environment that was not asked for in this time may go (seconds).
+UNUSED_FOR = 24 * 3600
 
 def checkout() -> Path:
     """The folder that holds modules/, dashboards/ and demo/.
@@ -107,7 +111,8 @@ def dev() -> Path:
     """The environment for this checkout: its packages, editable, and the tools.
 
     Its name holds a hash of what it was made from, so a changed pyproject.toml
-    gets a new one, and the old one of the same checkout goes.
+    gets a new one. Old ones of the same checkout go once nobody has asked for
+    them for a day: something may still run in them.
     """
     top = checkout()
     packages = [top / name for name in ("exporter", "demo")]
@@ -120,11 +125,13 @@ def dev() -> Path:
     if not (target / "complete").exists():
         with lock(f"venv-{place}"):
             if not (target / "complete").exists():
-                for old in cache_home().glob(f"venv-{place}-*"):
-                    remove(old)
+                for old in cache_home().glob(f"venv-{place}-*/complete"):
+                    if time.time() - old.stat().st_mtime > UNUSED_FOR:
+                        remove(old.parent)
                 say(f"making the Python environment {target} (about 40 s)")
                 exporter, demo = packages
                 make_venv(target, ["-e", f"{exporter}[dev]", "-e", str(demo)])
+    (target / "complete").touch()
     return target
 
 
