@@ -33,7 +33,7 @@
     # The label `host` of lines from files; the journal's lines have their own.
     host = "localhost";
     # How long the beginning of a stack trace waits for its next line.
-    joinWait = "500ms";
+    joinMilliseconds = 500;
     # Lines per second and unit. The burst is what an outage of Loki may leave
     # to be read at once; a flood is what goes on beyond it.
     flood = {

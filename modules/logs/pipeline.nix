@@ -7,7 +7,7 @@
 #   { redact, flood, wait } -> { journal, file, … }: lists of stages
 #     redact  the masking stages
 #     flood   { rate, burst }: lines per second and unit
-#     wait    how long the beginning of a stack trace waits for its next line
+#     wait    milliseconds that the beginning of a stack trace waits for its next line
 {
   redact,
   flood,
@@ -87,10 +87,11 @@ let
     }
     (remove ''(?m)^(\x1f[FC]\d+ )'')
   ];
-  join = firstline: {
+  join = firstline: joinFor firstline wait;
+  joinFor = firstline: milliseconds: {
     multiline = {
       inherit firstline;
-      max_wait_time = wait;
+      max_wait_time = "${toString milliseconds}ms";
       # Written out: Alloy takes 0 from a file that leaves it to the default.
       max_lines = 1000;
     };
@@ -122,7 +123,8 @@ let
   traces = stamp ++ [
     (join ''^\x1fF'')
     (when ''|~ `^\x1fF\d+ ${pythonEnd}` !~ `\n\x1fC\d+ +at `'' [
-      (join ''^\x1fF\d+ Traceback '')
+      # Longer than the last line was held above.
+      (joinFor ''^\x1fF\d+ Traceback '' (3 * wait))
     ])
   ]
   ++ unstamp;
@@ -279,7 +281,7 @@ let
     otherwise:
     ''{{ $l := or .x_level .level "" | toString | lower }}''
     + ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
-    + ''{{ if ge $n 11 }}{{ if lt $n 16 }}trace{{ else if lt $n 26 }}debug{{ else if lt $n 36 }}info{{ else if lt $n 46 }}warn{{ else if lt $n 56 }}error{{ else }}fatal{{ end }}''
+    + ''{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}''
     + ''{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}''
     + ''{{ else }}{{ ${byName}{{ else if hasPrefix "fatal error" $l }}fatal{{ else if hasPrefix "panic: " $l }}fatal{{ else if gt (len $l) 8 }}error{{ else }}${otherwise}{{ end }}{{ end }}'';
 

@@ -81,10 +81,11 @@ let
     "3806\\d{8}"
   ];
 
+  uuid = "\\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\b";
+
   # What looks like a number to dial and is none.
   notPhone = anyOf [
-    # UUIDs, and hexadecimal ids around digits
-    "\\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\\b"
+    uuid
     # dates and times with what follows them
     "\\b\\d{4}[-/.]\\d{2}[-/.]\\d{2}[T ,]?(?:\\d{2}:\\d{2}(?::\\d{2}(?:[.,]\\d+)?)?)?(?:Z|[ ]?[+-]\\d{2}:?\\d{2})?\\b"
     # addresses
@@ -93,8 +94,10 @@ let
     "(?i:\\bisbn(?:-1[03])?:?\\s*[\\d -]{10,17})"
   ];
 
-  # File names and unit names with an "@" in them, and Git's user.
+  # File names and unit names with an "@" in them, Git's user, and what is left
+  # of WhatsApp's addresses.
   notMail = anyOf [
+    "[\\d:]+@(?:s\\.whatsapp\\.net|c\\.us|g\\.us|lid|newsletter|broadcast)\\b"
     "\\bgit@[\\w.-]+"
     "[\\w.\\\\-]+@[\\w.\\\\:-]*\\.(?:service|scope|slice|socket|timer|target|mount|automount|path|device|swap)\\b"
     "[\\w.-]+@\\dx\\.\\w+"
@@ -190,7 +193,7 @@ let
       # number and not the digits after a decimal point.
       name = "card";
       gate = "\\d{4}[ -]?\\d{4}|\\d{4}[ -]\\d{6}";
-      expression = "(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|5\\d{2})(?:[ -]?\\d{4}){3})\\b";
+      expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|5\\d{2})(?:[ -]?\\d{4}){3})\\b";
     }
     {
       name = "phone-field";
@@ -207,8 +210,9 @@ let
       expression = builtins.concatStringsSep "|" [
         "(?:^|[^\\w.-])?${notPhone}"
         # +49 1512 3456789, also with %2B for the plus sign
-        "(?:\\+|%2[Bb])(\\d{8,15})\\b"
-        "(\\+[1-9]\\d{0,2}(?:[ ./-]?\\(?\\d{2,4}\\)?){1,4}[ ./-]?\\d{3,8})\\b"
+        "(\\+\\d{8,15})\\b"
+        "(%2[Bb]\\d{8,15})\\b"
+        "(\\+[1-9]\\d{0,2}(?:[ ./-]|[ ./-]?\\()\\d{2,5}\\)?(?:[ ./-]?\\d{2,5}){0,3}[ ./-]?\\d{3,8})\\b"
         "(\\+[1-9]\\d{0,2}(?:-\\d{1,4}){2,4})\\b"
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"

@@ -64,7 +64,7 @@ let
   pipeline = import ./pipeline.nix {
     inherit redact;
     inherit (cfg) flood;
-    wait = cfg.joinWait;
+    wait = cfg.joinMilliseconds;
   };
 
   # --- the journal -----------------------------------------------------------

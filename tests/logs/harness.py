@@ -140,12 +140,16 @@ class Journal:
 
     def say(self, unit: str, *messages: str | bytes, **more: str) -> list[int]:
         """Print lines as a unit; gives their times in microseconds."""
+        return self.say_as(self.fields(unit, **more), *messages)
+
+    def say_as(self, fields: Mapping[str, str], *messages: str | bytes) -> list[int]:
+        """Add entries with these fields; gives their times in microseconds."""
         times = []
         entries = []
         for message in messages:
             data = message.encode() if isinstance(message, str) else message
             times.append(self.stamp())
-            entries.append(export(data, times[-1], self.fields(unit, **more)))
+            entries.append(export(data, times[-1], fields))
         self.add(entries)
         return times
 
