@@ -77,7 +77,18 @@ def ask(
         response = requests.get(url, params=arguments, timeout=30)
         seconds = time.perf_counter() - started
         assert response.ok, f"{panel['title']}: {expr}: {response.text}"
-        yield _read(panel["title"], index, expr, seconds, response.json()["data"])
+        answer = _read(panel["title"], index, expr, seconds, response.json()["data"])
+        for step in panel["transformations"]:
+            if step["id"] == "limit":
+                _keep_newest(answer.numbers, step["options"]["limitField"])
+        yield answer
+
+
+def _keep_newest(numbers: dict[Labels, float], limit: int) -> None:
+    """Keep so many rows, as the panel does after sorting by `day`."""
+    newest = sorted(numbers, key=lambda labels: dict(labels)["day"])[-limit:]
+    for labels in set(numbers) - set(newest):
+        del numbers[labels]
 
 
 def _read(

@@ -177,7 +177,7 @@ def _(answer: Answer, truth: Truth) -> None:
 def _(answer: Answer, truth: Truth) -> None:
     found = truth.happened(dt.timedelta(days=6, hours=22))
     failures = [o for o in found if o.level >= ERROR][:20]
-    shown = [labels["event"] for _, labels, _ in answer.lines]
+    shown = [labels.get("event", text) for _, labels, text in answer.lines]
     assert shown[: len(failures)] == [o.fields["event"] for o in failures]
     for (_, _, text), failure in zip(answer.lines, failures, strict=False):
         said = failure.fields["err"]

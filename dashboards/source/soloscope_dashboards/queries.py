@@ -55,7 +55,10 @@ class Source(ABC):
         return Query(self.kind, self._average(timing))
 
     def per_day(self, name: str) -> Query:
-        """A table `day`, `Value` of today and the six days before."""
+        """A table `day`, `Value` of today and the six days before.
+
+        In the light shape it has all days that are kept.
+        """
         return Query(self.kind, self._per_day(name), how="table")
 
     def top(self, breakdown: str, count: int) -> Query:
@@ -186,7 +189,7 @@ class Light(Source):
 
     def _top(self, breakdown: str, count: int) -> str:
         last = self._value("metrics_window", "key", name=breakdown, window="7d")
-        return f"topk({count}, {last})"
+        return f"sort_desc(topk({count}, {last}))"
 
     def _up(self) -> str:
         return self._state(

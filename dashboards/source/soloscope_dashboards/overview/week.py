@@ -34,7 +34,7 @@ def by_day(shape: Source, *names: str) -> list[Json]:
         steps.append({"id": "labelsToFields", "options": {"mode": "columns"}})
     steps.append({"id": "merge", "options": {}})
     if isinstance(shape, Light):
-        # For some minutes after midnight the look-back still holds an eighth day.
+        # LogQL cannot say which days are the last seven.
         steps += [
             {"id": "sortBy", "options": {"sort": [{"field": "day", "desc": True}]}},
             {"id": "limit", "options": {"limitField": 7}},
