@@ -111,6 +111,8 @@ class _Channel(io.RawIOBase):
         self._left = 0
         self._begun = True
         self._patience = HEAD_SECONDS
+        self.ended = False
+        """Whether the client has ended the connection where more was expected."""
 
     def readable(self) -> bool:
         return True
@@ -144,6 +146,7 @@ class _Channel(io.RawIOBase):
             self._begun = True
             self._deadline = time.monotonic() + HEAD_SECONDS
         self._left -= count
+        self.ended = count == 0
         return count
 
 
@@ -180,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.raw_requestline:
                 return
             # Reads the headers, answers what is malformed, sets close_connection.
-            if self.parse_request():
+            if self.parse_request() and not self.channel.ended:
                 self._answer()
         except _HeadTooLarge:
             self.send_error(431)
@@ -269,8 +272,21 @@ class _Handler(BaseHTTPRequestHandler):
         line = text.encode("ascii", "backslashreplace")[:200].replace(b"\n", b" ")
         try:
             self._send(Response(line + b"\n", code))
+            self._drain()
         except OSError:
             return
+
+    def _drain(self) -> None:
+        """Read on for a moment before closing.
+
+        Closing over unread bytes resets the connection, and a client still sending
+        would lose the answer (RFC 9112, 9.6).
+        """
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(0.5)
+        end = time.monotonic() + 0.5
+        while self.connection.recv(65536) and time.monotonic() < end:
+            pass
 
     def send_response_only(self, code: int, message: str | None = None) -> None:
         """Called by the standard library for `100 Continue` only."""

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
-import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(config: Config, args: argparse.Namespace) -> int:
     """Serve until a signal. Returns 1 when the port cannot be had."""
     del args
+    import logging
+    import signal
+    import threading
+
     from soloscope import extension, log
     from soloscope.server import HttpServer
     from soloscope.service import Service, readers
@@ -87,6 +86,10 @@ def run(config: Config, args: argparse.Namespace) -> int:
 
 def _tell_systemd(state: str) -> None:
     """Tell systemd, when it asked to be told (sd_notify(3)). Never fails."""
+    import logging
+    import os
+    import socket
+
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
