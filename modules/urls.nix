@@ -29,6 +29,15 @@ rec {
         query = orEmpty (at 7);
       };
 
+  # For settings, where only a URL makes sense. A host has told by assertions
+  # what is wrong before this is reached.
+  need =
+    text:
+    let
+      url = parse text;
+    in
+    if url == null then throw "soloscope: `${text}` is not a URL" else url;
+
   # The text after ://, without the user.
   address =
     url:
@@ -110,7 +119,7 @@ rec {
   withUser =
     username: text:
     let
-      url = parse text;
+      url = need text;
       user = if username != null then username else url.user;
     in
     if user == "" then text else "${url.scheme}://${user}@${address url}";
@@ -120,7 +129,7 @@ rec {
   redisTarget =
     username: text:
     let
-      url = parse (withUser username text);
+      url = need (withUser username text);
       user = if url.user == "" then "" else "${url.user}@";
     in
     if url.scheme == "unix" then

@@ -25,7 +25,10 @@ let
   ownMetrics =
     name: app:
     let
-      url = urls.parse app.metrics.url;
+      url = urls.need app.metrics.url;
+      # Without the URL, so that the names of all jobs are known before it is
+      # found wrong.
+      hasQuery = builtins.match ".*\\?.+" app.metrics.url != null;
       port = if url.port == null then "" else ":${toString url.port}";
     in
     {
@@ -39,7 +42,7 @@ let
         }
       ];
     }
-    // optionalAttrs (url.query != "") { params = parameters url.query; }
+    // optionalAttrs hasQuery { params = parameters url.query; }
     // optionalAttrs (app.metrics.names != { }) {
       metric_relabel_configs = mapAttrsToList renamed app.metrics.names;
     };

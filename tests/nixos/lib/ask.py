@@ -3,6 +3,7 @@
 # come from the test driver.
 # ruff: noqa: F821, INP001, S101
 import json
+import re
 import shlex
 from typing import Any
 from urllib.parse import urlencode

@@ -15,7 +15,7 @@ let
   folders =
     let
       here = places.under root;
-      strings = lib.filterAttrs (_: lib.isString) here;
+      strings = lib.filterAttrs (name: folder: lib.isString folder && lib.isString places.host.${name}) here;
     in
     lib.mapAttrsToList (name: folder: [
       folder

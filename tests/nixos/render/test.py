@@ -15,10 +15,11 @@ PROVISIONED = "services.grafana writes every option of a provisioning file"
 DIFFERENCES: dict[str, dict[str, str]] = {
     "loki.yaml": {},
     "promtail.yaml": {
-        r"scrape_configs/\d+/journal/path": "a host reads the machine's own journal",
+        "scrape_configs/journal/journal/path": "a host reads the machine's own journal",
     },
     "prometheus.yml": {
         "rule_files": "the rules are a file of the store, checked by promtool",
+        r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
         "alerting": "nixpkgs always writes it, empty without Alertmanager",
         "remote_(read|write)": "nixpkgs always writes it, empty",
     },
@@ -32,19 +33,29 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "grafana/provisioning/datasources/soloscope.yaml": {
         "deleteDatasources": PROVISIONED,
-        r"datasources/\d+/secureJsonData": PROVISIONED,
+        "datasources/[^/]+/secureJsonData": PROVISIONED,
     },
     "grafana/provisioning/dashboards/soloscope.yaml": {},
     "complete.nix": {},
 }
 
 
+def entry_name(position: int, entry: Any) -> str:
+    names = ("job_name", "uid", "name", "record")
+    named = [entry[n] for n in names if n in entry] if isinstance(entry, dict) else []
+    return str(named[0]) if named else str(position)
+
+
 def flat(value: Any, at: str = "") -> dict[str, Any]:
-    """{"a": [{"b": 1}]} -> {"a/0/b": 1}; what is empty stays as it is."""
+    """{"a": [{"b": 1}]} -> {"a/0/b": 1}; what is empty stays as it is.
+
+    A list's entries go by their names where they have some, else by position.
+    """
     if isinstance(value, dict) and value:
         pairs = [(str(k), v) for k, v in value.items()]
     elif isinstance(value, list) and value:
-        pairs = [(str(i), v) for i, v in enumerate(value)]
+        pairs = [(entry_name(i, v), v) for i, v in enumerate(value)]
+        assert len(dict(pairs)) == len(pairs), f"{at}: two entries of one name"
     else:
         return {at: value}
     return {k: v for name, item in pairs for k, v in flat(item, f"{at}/{name}".lstrip("/")).items()}

@@ -1,0 +1,346 @@
+# Evaluation only: a minimal host evaluates, each wrong declaration is told with
+# the option, the value and the fix, and no secret can come from the store.
+#
+# Several mistakes share one evaluation, which takes seconds; what is expected of
+# each is the whole message. Another message, or a missing one, fails.
+{ self, pkgs, lib }:
+let
+  host =
+    module:
+    (pkgs.nixos [
+      self.nixosModules.default
+      {
+        fileSystems."/" = {
+          device = "/dev/vda1";
+          fsType = "ext4";
+        };
+        boot.loader.grub.device = "/dev/vda";
+        system.stateVersion = lib.trivial.release;
+        services.soloscope.enable = true;
+      }
+      module
+    ]).config;
+
+  failed = module: map (a: a.message) (lib.filter (a: !a.assertion) (host module).assertions);
+
+  minimal = {
+    services.redis.servers.shop.enable = true;
+    services.soloscope.apps.shop = {
+      redis.url = "unix:///run/redis-shop/redis.sock";
+      counters.orders.help = "Orders placed";
+    };
+  };
+
+  o = "services.soloscope";
+
+  cases = {
+    "apps" = {
+      module.services.soloscope.apps = {
+        "two words" = { };
+        node = { };
+        badRedis.redis.url = "redis.sock";
+        leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
+        twoUsers.redis = {
+          url = "redis://a@127.0.0.1:6379/1";
+          username = "b";
+        };
+        noGroup.redis.url = "unix:///srv/redis.sock";
+        nowhere.counters.orders = { };
+        twice = {
+          redis.url = "redis://127.0.0.1:6379/2";
+          counters.orders = { };
+          uniques.orders = { };
+        };
+        names = {
+          redis.url = "redis://127.0.0.1:6379/3";
+          gauges."users-total" = { };
+          metrics.names."http-requests" = "x";
+        };
+        metrics.metrics.url = "127.0.0.1:8080/metrics";
+        job.jobs.digest = {
+          counter = "digests";
+          by = "04:00";
+        };
+        health.health = {
+          url = "ftp://127.0.0.1/";
+          interval = "10s";
+          timeout = "1m";
+        };
+        database.postgres = { };
+        checks.checks = {
+          mail = {
+            kind = "tcp";
+            url = "127.0.0.1:25";
+            status = 204;
+          };
+          page = {
+            kind = "http";
+            url = "http://127.0.0.1:8081/";
+            keyFile = "/run/secrets/page";
+          };
+        };
+        first = {
+          units = [ "shared.service" ];
+          redis.url = "redis://127.0.0.1:6379/4";
+        };
+        second = {
+          units = [ "shared.service" ];
+          redis.url = "redis://127.0.0.1:6379/4";
+        };
+      };
+      expected =
+        let
+          http = "Set it to a URL such as `http://127.0.0.1:8080/path`.";
+          redis = "Set it to `redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`.";
+        in
+        [
+          "${o}.apps declares `two words`. Use a name of letters, digits, dashes and underscores."
+          "${o}.apps declares `node`, which is the name of one of soloscope's own jobs (`alertmanager`, `alloy`, `blackbox`, `grafana`, `loki`, `node`, `postgres`, `prometheus`, `promtail`, `redis`, `soloscope`, `soloscope-days`). Use another name; `title` says what people read."
+          "${o}.apps.badRedis.redis.url is `redis.sock`. ${redis}"
+          "${o}.apps.leaking.redis.url contains a password, which everybody can read in the Nix store. Take it out and set ${o}.apps.leaking.redis.passwordFile."
+          "${o}.apps.twoUsers.redis.url names the user `a` and ${o}.apps.twoUsers.redis.username is `b`. Keep one of them."
+          "${o}.apps.noGroup.redis.url is `unix:///srv/redis.sock`, which is no socket of services.redis.servers.*, so the group that may use it is unknown. Set ${o}.apps.noGroup.redis.group to the group of the socket (`stat -c %G` shows it)."
+          "${o}.apps.nowhere declares counters, but ${o}.apps.nowhere.redis.url is null. ${redis}"
+          "${o}.apps.twice declares `orders` as more than one of counters, breakdowns, uniques, timings. They share the keys of a day, so use different names."
+          "${o}.apps.names.gauges declares `users-total`. Use a name of letters, digits and underscores, not starting with a digit."
+          "${o}.apps.names.metrics.names declares `http-requests`. Use a name of letters, digits and underscores, as Prometheus names metrics."
+          "${o}.apps.metrics.metrics.url is `127.0.0.1:8080/metrics`. ${http}"
+          "${o}.apps.job.jobs.digest.counter is `digests`, which ${o}.apps.job.counters does not declare. Declare it, or use one of: none yet."
+          "${o}.apps.health.health.url is `ftp://127.0.0.1/`. ${http}"
+          "${o}.apps.health.health.timeout is 1m, longer than ${o}.apps.health.health.interval, 10s. Make it no longer."
+          "${o}.apps.database.postgres needs either `socket` or `url`. Set one of them."
+          "${o}.apps.checks.checks.mail.url is `127.0.0.1:25`. Set it to `tcp://HOST:PORT`."
+          "${o}.apps.checks.checks.mail.status or ${o}.apps.checks.checks.mail.body is set, but a check of kind `tcp` reads no answer. Remove it, or set ${o}.apps.checks.checks.mail.kind to `http`."
+          "${o}.apps.checks.checks.page.keyFile is set, but ${o}.apps.checks.checks.page.kind is `http`. Only a check of kind `api` may have a key."
+          "${o}.apps: `first`, `second` all have `shared.service` in `units`, and a log line belongs to one app. Leave it in one of them."
+          "${o}.apps: `first`, `second` all count in redis://127.0.0.1:6379/4 with the prefix `metrics:`. Give each a `redis.prefix` of its own."
+        ];
+    };
+
+    "ports" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope = {
+          grafana.port = 8080;
+          loki.port = 9847;
+          apps.shop.health.url = "http://localhost:8080/health";
+          apps.shop.metrics.url = "http://127.0.0.1:9100/metrics";
+        };
+      };
+      expected = [
+        "${o}.exporter.port and ${o}.loki.port are both 9847: one port serves one program. Set one of them to a free port."
+        "${o}.apps.shop.health.url is http://localhost:8080/health, but ${o}.grafana.port is 8080 too: one port serves one program. Set ${o}.grafana.port to a free port, or correct the URL."
+        "${o}.apps.shop.metrics.url is http://127.0.0.1:9100/metrics, but ${o}.prometheus.exporters.node.port is 9100 too: one port serves one program. Set ${o}.prometheus.exporters.node.port to a free port, or correct the URL."
+      ];
+    };
+
+    "jobs" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.apps.shop.metrics.url = "http://127.0.0.1:8080/metrics";
+        services.prometheus.scrapeConfigs =
+          map
+            (name: {
+              job_name = name;
+              static_configs = [ { targets = [ "127.0.0.1:1" ]; } ];
+            })
+            [
+              "node"
+              "shop"
+              "grafana"
+              "mine"
+            ];
+      };
+      expected =
+        let
+          twice =
+            name: fix:
+            "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${fix}";
+        in
+        [
+          (twice "node" "Remove yours from services.prometheus.scrapeConfigs, or set ${o}.prometheus.exporters.node.enable = false.")
+          (twice "grafana" "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads grafana.")
+          (twice "shop" "Rename ${o}.apps.shop, or remove your job from services.prometheus.scrapeConfigs.")
+        ];
+    };
+
+    "a node job of one's own" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.prometheus.exporters.node.enable = false;
+        services.prometheus.scrapeConfigs = [
+          {
+            job_name = "node";
+            static_configs = [ { targets = [ "127.0.0.1:9100" ]; } ];
+          }
+        ];
+      };
+      expected = [ ];
+    };
+
+    "nginx without terms" = {
+      module = lib.recursiveUpdate minimal { services.soloscope.domain = "grafana.example.org"; };
+      # The second is nixpkgs' own.
+      expected = [
+        "${o}.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set ${o}.nginx.tls to `certificate` or `off`."
+      ];
+      contains = true;
+    };
+
+    "nginx without its certificate" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.domain = "grafana.example.org";
+        services.soloscope.nginx.tls = "certificate";
+      };
+      expected = [
+        "${o}.nginx.tls is `certificate`. Set ${o}.nginx.certificate and ${o}.nginx.certificateKeyFile to its files."
+      ];
+      contains = true;
+    };
+
+    "nginx with nothing to serve" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.domain = "grafana.example.org";
+        services.soloscope.grafana.enable = false;
+        services.soloscope.nginx.tls = "off";
+      };
+      expected = [
+        "${o}.domain is `grafana.example.org`, but ${o}.grafana.enable is false, so there is nothing to serve. Set ${o}.nginx.enable = false, or enable Grafana."
+      ];
+    };
+
+    "nginx without a domain" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.nginx.enable = true;
+        services.soloscope.nginx.tls = "off";
+      };
+      expected = [
+        "${o}.nginx.enable is true, but ${o}.domain is null. Set it to the name under which Grafana is reached."
+      ];
+    };
+  };
+
+  wrong = lib.concatLists (
+    lib.mapAttrsToList (
+      name: case:
+      let
+        messages = failed case.module;
+        missing = lib.subtractLists messages case.expected;
+        others = if case.contains or false then [ ] else lib.subtractLists case.expected messages;
+      in
+      map (message: "${name}: not said: ${message}") missing
+      ++ map (message: "${name}: not expected: ${message}") others
+    ) cases
+  );
+
+  # --- values that no option takes ----------------------------------------------
+
+  accepts =
+    option: value:
+    (builtins.tryEval (
+      builtins.deepSeq (lib.getAttrFromPath option
+        (host (lib.recursiveUpdate minimal (lib.setAttrByPath ([ "services" "soloscope" ] ++ option) value)))
+        .services.soloscope
+      ) true
+    )).success;
+
+  inStore = pkgs.writeText "secret" "hunter2";
+  values = [
+    # A secret that is in the store is none.
+    {
+      option = [
+        "grafana"
+        "adminPasswordFile"
+      ];
+      good = "/run/secrets/grafana";
+      bad = [
+        inStore
+        ./default.nix
+        "secret"
+      ];
+    }
+    {
+      option = [
+        "loki"
+        "retention"
+      ];
+      good = "1h30m";
+      bad = [
+        "30 days"
+        "1m1h"
+        30
+      ];
+    }
+    {
+      option = [
+        "nginx"
+        "path"
+      ];
+      good = "/grafana/";
+      bad = [
+        "grafana"
+        "/grafana"
+      ];
+    }
+  ];
+  taken = lib.concatMap (
+    case:
+    let
+      name = lib.concatStringsSep "." case.option;
+    in
+    lib.optional (!accepts case.option case.good) "${o}.${name} does not take ${toString case.good}"
+    ++ map (value: "${o}.${name} takes ${toString value}") (lib.filter (accepts case.option) case.bad)
+  ) values;
+
+  # --- hosts that work ----------------------------------------------------------
+
+  hosts = {
+    inherit minimal;
+    domain = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "grafana.example.org";
+      security.acme.acceptTerms = true;
+      security.acme.defaults.email = "admin@example.org";
+    };
+    light = lib.recursiveUpdate minimal { services.soloscope.prometheus.enable = false; };
+    logs = {
+      services.soloscope.apps.shop.units = [ "shop.service" ];
+    };
+    alertmanager = lib.recursiveUpdate minimal { services.soloscope.alertmanager.enable = true; };
+    # Everything that has a default replaced by something else.
+    everything = lib.recursiveUpdate minimal {
+      services.soloscope = {
+        timeZone = "Europe/Berlin";
+        loki.port = 3101;
+        loki.retention = "90d";
+        prometheus.port = 9091;
+        grafana.port = 3001;
+        grafana.adminPasswordFile = "/run/secrets/grafana";
+        grafana.secretKeyFile = "/run/secrets/grafana-key";
+        exporter.tokenFile = "/run/secrets/token";
+        logs.ports.promtail = 9081;
+      };
+      # The user's own word about any upstream setting stands.
+      services.grafana.settings.users.allow_sign_up = true;
+      services.loki.configuration.limits_config.retention_period = "1d";
+      services.prometheus.retentionTime = "1d";
+    };
+  };
+  evaluated = lib.mapAttrs (_: module: (host module).system.build.toplevel.drvPath) hosts;
+
+  everything = host hosts.everything;
+  overridden =
+    lib.optional (!everything.services.grafana.settings.users.allow_sign_up) "services.grafana.settings is not the user's"
+    ++
+      lib.optional (everything.services.loki.configuration.limits_config.retention_period != "1d")
+        "services.loki.configuration is not the user's"
+    ++ lib.optional (everything.services.prometheus.retentionTime != "1d") "services.prometheus is not the user's"
+    ++ lib.optional (everything.systemd.services ? soloscope-secrets) "a secret is made that nobody needs";
+
+  problems = wrong ++ taken ++ overridden;
+in
+if problems != [ ] then
+  throw "\n${lib.concatStringsSep "\n" problems}"
+else
+  pkgs.writeText "assertions" (
+    builtins.unsafeDiscardStringContext (builtins.toJSON {
+      hosts = evaluated;
+      messages = lib.mapAttrs (_: case: lib.length case.expected) cases;
+    })
+  )

@@ -1,0 +1,108 @@
+# ruff: noqa: F821, INP001, S101
+GRAFANA = "http://127.0.0.1:3000"
+CA = "/root/authority.pem"
+
+
+def status(node: Any, url: str, *options: str) -> str:
+    """The HTTP status that `url` answers."""
+    words = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", *options, url]
+    return node.succeed(shlex.join(words)).strip()
+
+
+start_all()
+for node in [machine, sub]:
+    node.wait_for_unit("grafana.service")
+    node.wait_for_unit("nginx.service")
+client.wait_for_unit("multi-user.target")
+machine.wait_until_succeeds(f"curl -sf {GRAFANA}/api/health", timeout=120)
+sub.wait_until_succeeds(f"curl -sf {GRAFANA}/grafana/api/health", timeout=120)
+secret = "/var/lib/soloscope-secrets/grafana-admin-password"
+password = machine.succeed(f"cat {secret}").strip()
+admin = ["--user", f"admin:{password}"]
+
+
+def api(path: str, **parameters: str) -> Any:
+    return json.loads(get(f"{GRAFANA}{path}", *admin, **parameters))
+
+
+with subtest("only the generated password opens the door"):
+    t.assertRegex(password, r"^[A-Z2-7]{24}$")
+    t.assertEqual(status(machine, f"{GRAFANA}/api/org", *admin), "200")
+    t.assertEqual(status(machine, f"{GRAFANA}/api/org", "--user", "admin:admin"), "401")
+    t.assertEqual(status(machine, f"{GRAFANA}/api/org"), "401")
+    login = json.dumps({"user": "admin", "password": "admin"})
+    json_type = ["--header", "Content-Type: application/json"]
+    t.assertEqual(status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "401")
+    login = json.dumps({"user": "admin", "password": password})
+    t.assertEqual(status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "200")
+    form = json.dumps({"email": "someone@example.org", "password": "secret-enough"})
+    refused = status(machine, f"{GRAFANA}/api/user/signup", *json_type, "--data", form)
+    assert refused in {"401", "403", "404"}, refused
+
+with subtest("the data sources are there under fixed uids, and answer"):
+    sources = {source["uid"]: source for source in api("/api/datasources")}
+    t.assertEqual(set(sources), {"prometheus", "loki"})
+    t.assertEqual([uid for uid, s in sources.items() if s["isDefault"]], ["prometheus"])
+    assert all(source["readOnly"] for source in sources.values()), sources
+    proxy = "/api/datasources/proxy/uid"
+    eventually(
+        "a query through the data source `prometheus`",
+        lambda: api(f"{proxy}/prometheus/api/v1/query", query="up")["data"]["result"],
+    )
+    eventually(
+        "a query through the data source `loki`",
+        lambda: api(f"{proxy}/loki/loki/api/v1/labels", since="1h")["data"],
+    )
+
+with subtest("the overview is there, is the home page, and cannot be changed here"):
+    eventually("the overview", lambda: api("/api/dashboards/uid/soloscope-overview"))
+    overview = api("/api/dashboards/uid/soloscope-overview")
+    assert overview["meta"]["provisioned"], overview["meta"]
+    home = api("/api/dashboards/home")
+    t.assertEqual(home["dashboard"]["uid"], "soloscope-overview")
+    assert home["dashboard"]["panels"], home
+
+with subtest("Grafana's keys are files that only the service has"):
+    settings = api("/api/admin/settings")
+    t.assertEqual(settings["analytics"]["reporting_enabled"], "false")
+    t.assertEqual(settings["analytics"]["check_for_updates"], "false")
+    pid = machine.succeed("systemctl show --value -p MainPID grafana.service").strip()
+    environment = machine.succeed(f"tr '\\0' '\\n' < /proc/{pid}/environ")
+    assert password not in environment
+
+with subtest("from another machine: TLS, the login page, and nothing else"):
+    machine.copy_from_machine("/var/lib/test-certificate/grafana.pem")
+    pem = machine.succeed("cat /var/lib/test-certificate/grafana.pem")
+    client.succeed(f"echo {shlex.quote(pem)} > {CA}")
+    page = client.wait_until_succeeds(f"curl -sSf --cacert {CA} https://grafana.test/login", timeout=30)
+    assert "<title>Grafana</title>" in page, page[:500]
+    redirect = client.succeed("curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' http://grafana.test/login")
+    t.assertEqual(redirect.strip(), "301 https://grafana.test/login")
+    cookies = client.succeed(
+        f"curl -sSf --cacert {CA} -D - -o /dev/null -H 'Content-Type: application/json'"
+        f" --data {shlex.quote(login)} https://grafana.test/login"
+    )
+    assert re.search(r"(?im)^set-cookie: grafana_session=.*secure", cookies), cookies
+    for port in [3000, 3100, 9080, 9090, 9096, 9100, 9121, 9847]:
+        client.fail(f"curl -sS --max-time 3 http://grafana.test:{port}/")
+
+with subtest("through nginx a websocket works, for Grafana's own pages only"):
+    command = f"python3 /etc/websocket.py grafana.test {CA} {{}} admin:{password}"
+    answer = client.succeed(command.format("https://grafana.test"))
+    print(answer)
+    t.assertRegex(answer, r'^101 0x81 \{"id":1,"connect":\{"client":')
+    answer = client.succeed(command.format("https://elsewhere.test"))
+    t.assertRegex(answer, "^HTTP/1.1 403")
+
+with subtest("the other shapes: under a path, without TLS, without Prometheus"):
+    page = client.succeed("curl -sSf http://sub.test/grafana/login")
+    assert '"appSubUrl":"/grafana"' in page, page[:2000]
+    other = sub.succeed(f"cat {secret}").strip()
+    assert other != password
+    found = sub.succeed(f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/datasources")
+    t.assertEqual([source["uid"] for source in json.loads(found)], ["loki"])
+    found = sub.succeed(
+        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/dashboards/uid/soloscope-overview"
+    )
+    assert '"uid":"prometheus"' not in found
+    sub.fail("systemctl is-active prometheus.service")
