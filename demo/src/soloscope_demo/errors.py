@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -17,7 +18,16 @@ def say(message: str) -> None:
 
 
 def run_main(main: Callable[[], int]) -> NoReturn:
-    """Run a command; a `DemoError` becomes one line and exit code 1."""
+    """Run a command; a `DemoError` becomes one line and exit code 1.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does: what it began is cleaned up.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
     try:
         code = main()
     except DemoError as error:

@@ -144,6 +144,8 @@ def install_loki(target: Path) -> None:
         f"building Loki, Promtail and logcli {loki_version()} from their Go modules, "
         f"once: about {max(5, 24 // cores)} minutes on {cores} cores"
     )
+    for left in cache_home().glob(".go-build.*"):
+        remove(left)  # of a build that was killed; the lock says none is running
     folder = Path(tempfile.mkdtemp(prefix=".go-build.", dir=cache_home()))
     try:
         variables = {} if _compiles_here() else _unpack_toolchain(folder)

@@ -104,7 +104,13 @@ def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[
     if not stack.has("prometheus"):
         return proofs
 
-    count = f'soloscope_count_total{{app="{APP}",name="conversations"}}'
+    # With its instance: after a start on other ports, Prometheus shows the old
+    # series for five minutes more.
+    instance = stack.url("soloscope").removeprefix("http://")
+    count = (
+        f'soloscope_count_total{{app="{APP}",name="conversations",'
+        f'instance="{instance}"}}'
+    )
 
     def same_count() -> Any:
         _, expected = counted_today(stack, "conversations")

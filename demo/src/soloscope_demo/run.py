@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -15,35 +13,20 @@ from .cache import remove
 from .errors import DemoError
 from .panels import ask, queries
 from .prove import prove
-from .stack import APP, Child, Options, Stack, running
+from .stack import APP, Child, Options, Stack, Stopped, running
 
 #: How many rows of an answer are shown.
 _ROWS = 7
 
 
-class Stopped(BaseException):
-    """The demo was asked to stop by a signal."""
+def stop_on_signals(stack: Stack) -> None:
+    """Ctrl-C, SIGTERM and SIGHUP stop the stack.
 
-
-@contextmanager
-def stopping_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that all is stopped."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        # Once is enough: what follows is the stopping itself.
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        raise Stopped
-
-    before = {
-        number: signal.signal(number, stop)
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    A handler that raised could do so between the start of a program and the note
+    that it was started; this one leaves a mark, which the stack looks at often.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stack.stopping.set())
 
 
 def run(options: Options, *, once: bool, fresh: bool) -> int:
@@ -54,18 +37,20 @@ def run(options: Options, *, once: bool, fresh: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     if fresh and options.root.exists():
         _forget(options.root)
+
+    def begin(stack: Stack) -> None:
+        stop_on_signals(stack)
+        console.print(f"Starting the stack in {options.root} (about 10 s)")
+
+    def progress(child: Child) -> None:
+        console.print(f"  {child.name:<16} ready after {child.ready_after:.1f} s")
+
     try:
-        with stopping_on_signals():
-            console.print(f"Starting the stack in {options.root} (about 10 s)")
-
-            def progress(child: Child) -> None:
-                console.print(f"  {child.name:<16} ready after {child.ready_after:.1f} s")
-
-            with running(options, progress) as stack:
-                _show(stack, console, once=once)
-                while not once:
-                    stack.check()
-                    time.sleep(0.5)
+        with running(options, progress, begin) as stack:
+            _show(stack, console, once=once)
+            while not once:
+                stack.check()
+                time.sleep(0.2)
     except Stopped:
         console.print("Stopped: nothing is left running.")
     return 0
@@ -122,6 +107,7 @@ def _panels(stack: Stack, console: Console) -> None:
         raise DemoError(f"no {dashboard.name} among the dashboards")
     console.print("\nThe overview's queries and their answers:")
     for query in queries(dashboard):
+        stack.check()
         answer = ask(
             query, prometheus=stack.url("prometheus"), loki=stack.url("loki"), app=APP
         )

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,10 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 
 _LAST_LINES = 12
+
+
+class Stopped(BaseException):
+    """The stack was asked to stop while it started or ran."""
 
 
 class Child(SimpleExecutor):
@@ -85,7 +90,7 @@ class Child(SimpleExecutor):
         """What the program printed last, indented."""
         text = self.output_file.read_text(errors="replace")
         lines = text.splitlines()[-_LAST_LINES:]
-        return "".join(f"\n  {line[:400]}" for line in lines) or "\n  (nothing)"
+        return "".join(f"\n  {line[:1000]}" for line in lines) or "\n  (nothing)"
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the program and all that it started."""
@@ -171,6 +176,8 @@ class Stack:
             if not told[name.lower()]["enable"]:
                 self.absent.setdefault(name, f"{name.lower()}.enable is false")
         self.started_at = 0.0
+        #: Set it from anywhere, a signal handler too: the stack stops soon.
+        self.stopping = threading.Event()
         self._commands = self._resolve()
         self._lock: IO[str] | None = None
 
@@ -459,7 +466,12 @@ class Stack:
     # While it runs, and after
 
     def check(self) -> None:
-        """Raise `DemoError` when a program has ended by itself."""
+        """Raise `DemoError` when a program has ended by itself.
+
+        Raise `Stopped` when the stack is to stop.
+        """
+        if self.stopping.is_set():
+            raise Stopped
         for child in self.children:
             process = child.process
             if process is not None and process.poll() is not None:
@@ -496,10 +508,16 @@ class Stack:
 
 @contextlib.contextmanager
 def running(
-    options: Options, progress: Callable[[Child], None] = lambda _: None
+    options: Options,
+    progress: Callable[[Child], None] = lambda _: None,
+    before: Callable[[Stack], None] = lambda _: None,
 ) -> Iterator[Stack]:
-    """A started stack, stopped at the end whatever happens."""
+    """A started stack, stopped at the end whatever happens.
+
+    `before` gets the stack when all its programs are there, before it starts.
+    """
     stack = Stack(options)
+    before(stack)
     stack.start(progress)
     try:
         yield stack
