@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "answer Prometheus, health checks and people over HTTP",
     "health-check": "say what is well and what is not, with the numbers of now",
     "probe": "ask the outside APIs once, with their keys",
+    "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
     "check-config": "say what is wrong in the configuration file",
 }

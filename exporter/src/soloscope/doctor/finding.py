@@ -1,0 +1,39 @@
+"""One thing that the doctor found. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Finding", "Level", "note", "unseen", "wrong"]
+
+Level = Literal["wrong", "note", "unseen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`wrong` needs a repair, a `note` may be as it should, `unseen` was not looked at.
+
+    `code` names the kind of finding for programs; `fix` is what to do, one line.
+    """
+
+    level: Level
+    code: str
+    app: str
+    what: str
+    fix: str
+
+
+def wrong(code: str, app: str, what: str, fix: str) -> Finding:
+    """Something that needs a repair."""
+    return Finding("wrong", code, app, what, fix)
+
+
+def note(code: str, app: str, what: str, fix: str) -> Finding:
+    """Something that may be as it should be."""
+    return Finding("note", code, app, what, fix)
+
+
+def unseen(code: str, app: str, what: str, fix: str) -> Finding:
+    """Something that could not be looked at."""
+    return Finding("unseen", code, app, what, fix)

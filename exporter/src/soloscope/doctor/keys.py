@@ -1,0 +1,301 @@
+"""What Redis holds, against what the app declares: pure.
+
+The keys come from a SCAN (scan.py); everything here is about their names, types and
+expiry, and about the values of the declared ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from soloscope.doctor.finding import Finding, note, wrong
+from soloscope.model import midnight, number, today
+from soloscope.store import AHEAD
+
+if TYPE_CHECKING:
+    from soloscope.config import App
+
+__all__ = ["FOREVER", "Key", "examine", "gauge_fields", "types_of", "value_faults"]
+
+FOREVER = -1
+"""What TTL answers for a key without expiry (https://redis.io/commands/ttl)."""
+
+_THIRTY_DAYS = 30 * 86400
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2}):(.+)\Z", re.DOTALL)
+# An expiry that is counted from the first write of a day may be this much short.
+_TOLERANCE = 2 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the app's prefix. `ttl` is in seconds, FOREVER without expiry.
+
+    `sample` is what a string holds, its first bytes, when it was looked at.
+    """
+
+    name: str
+    type: str
+    ttl: int
+    sample: bytes = b""
+
+
+def types_of(app: App) -> dict[str, tuple[str, str]]:
+    """Kind and Redis type of each declared name."""
+    found = dict.fromkeys(app.counters, ("counter", "string"))
+    found |= dict.fromkeys(app.breakdowns, ("breakdown", "hash"))
+    found |= {
+        name: ("unique", "set" if unique.exact else "string")
+        for name, unique in app.uniques.items()
+    }
+    found |= dict.fromkeys(app.timings, ("timing", "hash"))
+    return found
+
+
+def _suggest(key: Key) -> str:
+    """The option that would declare a key like this one."""
+    kind = {"hash": "breakdowns", "set": "uniques"}.get(key.type)
+    if key.type == "string":
+        kind = "uniques" if key.sample.startswith(b"HYLL") else "counters"
+    return kind or ""
+
+
+def _some(count: int, example: str) -> str:
+    return f"`{example}`" if count == 1 else f"{count} keys such as `{example}`"
+
+
+def examine(
+    app: App, keys: Iterable[Key], now: float, history: int, *, complete: bool = True
+) -> Iterator[Finding]:
+    """What is wrong with the keys of one app, one finding for each name and fault.
+
+    `history` is how many days are shown. `complete`: all keys are in `keys`, so a
+    name without any was really never written.
+    """
+    assert app.redis is not None  # noqa: S101 (only such apps have keys)
+    prefix = app.redis.prefix
+    declared = types_of(app)
+    faults: dict[tuple[str, str], list[Key]] = {}
+    seen: set[str] = set()
+    day_now = today(now, app.zone)
+    for key in keys:
+        rest = key.name.removeprefix(prefix)
+        if rest == "now":
+            for fault in _now_faults(key):
+                faults.setdefault((fault, "now"), []).append(key)
+            continue
+        match = _DAY.match(rest)
+        day = _date(match[1]) if match else None
+        if match is None or day is None:
+            faults.setdefault(("foreign", ""), []).append(key)
+            continue
+        name = match[2]
+        seen.add(name)
+        if name not in declared:
+            faults.setdefault(("undeclared", name), []).append(key)
+        elif key.type != declared[name][1]:
+            faults.setdefault(("type", name), []).append(key)
+        if key.ttl == FOREVER:
+            faults.setdefault(("forever", name), []).append(key)
+        elif now + key.ttl < midnight(day, app.zone) + _kept(history):
+            faults.setdefault(("short", name), []).append(key)
+        if _ahead(app, day, day_now, now):
+            faults.setdefault(("future", ""), []).append(key)
+    for (fault, name), found in sorted(faults.items()):
+        yield _tell(app, fault, name, found, history)
+    if complete:
+        for name in sorted(declared.keys() - seen):
+            kind = declared[name][0]
+            yield note(
+                "never-written",
+                app.name,
+                f"the {kind} `{name}` is declared, but Redis has no day of it",
+                f"nothing, if it is rare; otherwise see that the app writes "
+                f"`{prefix}{day_now}:{name}`",
+            )
+
+
+def _kept(history: int) -> float:
+    return max(history, 1) * 86400 - _TOLERANCE
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _ahead(app: App, day: date, day_now: date, now: float) -> bool:
+    """Whether `day` should not have begun yet, even for a clock a little ahead."""
+    if day <= day_now:
+        return False
+    if day > day_now + timedelta(days=1):
+        return True
+    return midnight(day, app.zone) - now > AHEAD
+
+
+def _now_faults(key: Key) -> Iterator[str]:
+    if key.type != "hash":
+        yield "now-type"
+    if key.ttl != FOREVER:
+        yield "now-expiry"
+
+
+def _tell(app: App, fault: str, name: str, found: list[Key], history: int) -> Finding:
+    """One line about one fault."""
+    assert app.redis is not None  # noqa: S101 (only such apps have keys)
+    first = max(found, key=lambda key: key.name)
+    some = _some(len(found), first.name)
+    prefix = app.redis.prefix
+    expire = f"after each write, `EXPIRE {prefix}<day>:{name} {_THIRTY_DAYS}`"
+    if fault == "forever":
+        verb = "has" if len(found) == 1 else "have"
+        return wrong("no-expiry", app.name, f"{some} {verb} no expiry", expire)
+    if fault == "short":
+        return wrong(
+            "short-expiry",
+            app.name,
+            f"{some} will be gone before the {max(history, 1)} days are over that are "
+            f"shown",
+            expire,
+        )
+    if fault == "type":
+        kind, expected = types_of(app)[name]
+        return wrong(
+            "other-type",
+            app.name,
+            f"{some}: a {first.type}, but the {kind} `{name}` is a {expected}",
+            _other_type(app, name, first),
+        )
+    if fault == "undeclared":
+        kinds = _suggest(first)
+        fix = f"declare `apps.{app.name}.{kinds}.{name}`" if kinds else "rename it"
+        return wrong(
+            "undeclared",
+            app.name,
+            f"{some}: the name `{name}` is not declared, so nothing shows it",
+            f"{fix}, or stop writing it",
+        )
+    if fault == "foreign":
+        return wrong(
+            "undeclared",
+            app.name,
+            f"{some}: not of the form `{prefix}<yyyy-mm-dd>:<name>`",
+            "rename what belongs to the metrics; keep other keys out of the prefix",
+        )
+    if fault == "future":
+        return wrong(
+            "clock",
+            app.name,
+            f"{some}: that day has not begun in {app.zone.key}",
+            f"set `apps.{app.name}.timeZone` to the zone that the app counts in, or "
+            "set the app's clock",
+        )
+    if fault == "now-type":
+        return wrong(
+            "other-type",
+            app.name,
+            f"`{first.name}`: a {first.type}, but the gauges are a hash",
+            f"`HSET {first.name} <gauge> <value>`",
+        )
+    return wrong(
+        "short-expiry",
+        app.name,
+        f"`{first.name}` expires in {first.ttl} s, and the gauges with it",
+        f"`PERSIST {first.name}`, and let the app set no expiry on it",
+    )
+
+
+def _other_type(app: App, name: str, key: Key) -> str:
+    option = f"apps.{app.name}.uniques.{name}.exact"
+    if name in app.uniques and key.type == "set":
+        return f"set `{option} = true`, or let the app use PFADD"
+    if name in app.uniques and key.type == "string":
+        return f"set `{option} = false`, or let the app use SADD"
+    kinds = _suggest(key)
+    kind = types_of(app)[name][0]
+    fix = f"declare it under `{kinds}`" if kinds else "declare another name"
+    return f"{fix}, or let the app write a {kind}"
+
+
+# --- values -------------------------------------------------------------------------
+
+
+def value_faults(
+    app: App,
+    strings: Mapping[str, bytes | None],
+    hashes: Mapping[str, Mapping[bytes, bytes]],
+) -> Iterator[Finding]:
+    """What is wrong with today's values: by name, what GET and HGETALL answered."""
+    for name in app.counters:
+        value = strings.get(name)
+        if value is not None and number(value) is None:
+            shown = value[:20].decode("utf-8", "replace")
+            yield wrong(
+                "no-number",
+                app.name,
+                f"the counter `{name}` holds `{shown}`, which is not a number",
+                f"let the app use INCR only, and `DEL` today's key of `{name}`",
+            )
+    for name in app.timings:
+        fields = hashes.get(name)
+        if not fields:
+            continue
+        missing = [f for f in (b"count", b"ms") if f not in fields]
+        if missing:
+            lacking = " and ".join(f"`{f.decode()}`" for f in missing)
+            yield wrong(
+                "fields",
+                app.name,
+                f"the timing `{name}` has no field {lacking}",
+                f"for each call, `HINCRBY <key> count 1` and `HINCRBY <key> ms "
+                f"<milliseconds>`, or declare `{name}` under `breakdowns`",
+            )
+    for name, breakdown in app.breakdowns.items():
+        fields = hashes.get(name, {})
+        if len(fields) > breakdown.limit:
+            yield note(
+                "too-many-keys",
+                app.name,
+                f"`{name}` has {len(fields)} keys today; only the "
+                f"{breakdown.limit} largest are shown",
+                f"count fewer different keys, or raise "
+                f"`apps.{app.name}.breakdowns.{name}.limit`",
+            )
+
+
+def gauge_fields(app: App, fields: Mapping[bytes, bytes]) -> Iterator[Finding]:
+    """The fields of `<prefix>now` against the declared gauges."""
+    assert app.redis is not None  # noqa: S101 (only such apps have keys)
+    there = {
+        field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
+    }
+    for name in sorted(there.keys() - set(app.gauges)):
+        yield wrong(
+            "undeclared",
+            app.name,
+            f"the gauge `{name}` is not declared, so nothing shows it",
+            f"declare `apps.{app.name}.gauges.{name}`, or `HDEL "
+            f"{app.redis.prefix}now {name}`",
+        )
+    for name in app.gauges:
+        if name not in there:
+            yield wrong(
+                "never-written",
+                app.name,
+                f"the gauge `{name}` is declared, but `{app.redis.prefix}now` has no "
+                "such field",
+                f"let the app `HSET {app.redis.prefix}now {name} <value>`",
+            )
+        elif number(there[name]) is None:
+            shown = there[name][:20].decode("utf-8", "replace")
+            yield wrong(
+                "no-number",
+                app.name,
+                f"the gauge `{name}` holds `{shown}`, which is not a number",
+                f"let the app set a plain decimal number for `{name}`",
+            )

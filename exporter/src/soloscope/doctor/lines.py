@@ -1,0 +1,126 @@
+"""What an app logs, against what an event must have: pure.
+
+An event is a JSON object with `event`; it also needs a level, a time and a message,
+under the names that pino or python-json-logger give them. What belongs to a
+conversation carries `conversation_id`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from soloscope.doctor.finding import Finding, note, wrong
+
+if TYPE_CHECKING:
+    from soloscope.queries import Line
+
+__all__ = ["event_time", "examine"]
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "a level": ("level", "levelname", "severity"),
+    "a time": ("time", "timestamp", "asctime", "ts", "@timestamp"),
+    "a message": ("msg", "message"),
+}
+_LAST4 = re.compile(r"\d{4}\Z")
+_OFF = 60.0
+"""Seconds between an event's own time and the journal's that are called off."""
+
+_SHARE = 0.5
+
+
+def event_time(value: object) -> float | None:
+    """An event's own time as Unix time: pino's milliseconds, seconds, or ISO 8601."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        # Unix time in seconds reaches 1e11 in the year 5138.
+        return value / 1000 if value > 1e11 else float(value)
+    if isinstance(value, str):
+        text = value.strip().replace(",", ".")
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        # Python's own logging writes local time without a zone: not to be judged.
+        return None if moment.tzinfo is None else moment.astimezone(UTC).timestamp()
+    return None
+
+
+def _parsed(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any] | None]]:
+    for line in lines:
+        try:
+            value = json.loads(line.text)
+        except ValueError:
+            value = None
+        yield line, value if isinstance(value, dict) else None
+
+
+def examine(app: str, lines: Iterable[Line]) -> Iterator[Finding]:
+    """What is wrong with the lines of one app, one finding for each event and fault."""
+    total = plain = 0
+    missing: dict[tuple[str, str], int] = defaultdict(int)
+    seen: Counter[str] = Counter()
+    with_id: Counter[str] = Counter()
+    bad_last4: Counter[str] = Counter()
+    off: list[float] = []
+    for line, value in _parsed(lines):
+        total += 1
+        if value is None:
+            plain += 1
+            continue
+        name = value.get("event")
+        if not isinstance(name, str) or not name:
+            continue
+        seen[name] += 1
+        for what, names in _FIELDS.items():
+            if not any(value.get(n) not in (None, "") for n in names):
+                missing[name, what] += 1
+        if value.get("conversation_id") not in (None, ""):
+            with_id[name] += 1
+        last4 = value.get("phone_last4")
+        if last4 is not None and not _LAST4.match(str(last4)):
+            bad_last4[name] += 1
+        own = [event_time(value[n]) for n in _FIELDS["a time"] if n in value]
+        if own and own[0] is not None:
+            off.append(own[0] - line.at)
+    for name, count in sorted(seen.items()):
+        # Part of a conversation by its name, or because other lines of it say so.
+        belongs = name.startswith("conversation_") or with_id[name] >= _SHARE * count
+        if belongs and with_id[name] < count:
+            missing[name, "`conversation_id`"] += count - with_id[name]
+    for (name, what), count in sorted(missing.items()):
+        yield wrong(
+            "event-fields",
+            app,
+            f"`{name}` without {what} in {count} of {seen[name]} lines",
+            f"let the app log {what} with every `{name}`",
+        )
+    for name, count in sorted(bad_last4.items()):
+        yield wrong(
+            "personal-data",
+            app,
+            f"`phone_last4` of `{name}` is not four digits in {count} lines",
+            "log the last four digits only, without stars and never the number",
+        )
+    if off and abs(median(off)) > _OFF:
+        seconds = median(off)
+        yield wrong(
+            "clock",
+            app,
+            f"the events' own time is {abs(seconds):.0f} s "
+            f"{'ahead of' if seconds > 0 else 'behind'} the journal's",
+            "log UTC or a time with its zone, and keep the app's clock with NTP",
+        )
+    if total and plain > _SHARE * total:
+        yield note(
+            "no-json",
+            app,
+            f"{plain} of {total} lines are not JSON, so they have no event or level",
+            "let the app log one JSON object per line",
+        )
