@@ -4,6 +4,7 @@ nothing left running. Only processes started here are ended, each by its own id.
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,12 +28,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def program(name: str) -> str:
-    """The path of a real program, or a skip that says what was not shown."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"not shown: `{name}` is not on PATH")
-    return found
+def program(*names: str) -> str:
+    """The path of a real program, or a skip that says what was not shown.
+
+    Some are called differently by different distributions: the first one found counts.
+    """
+    for name in names:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    return pytest.skip(f"not shown: `{names[0]}` is not on PATH")
 
 
 def until(what: str, true: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -165,3 +170,72 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+
+
+@contextmanager
+def loki_server(folder: Path) -> Iterator[str]:
+    """A real Loki that answers queries; yields its URL."""
+    binary = program("loki")
+    port, grpc = free_port(), free_port()
+    settings = {
+        "auth_enabled": False,
+        "analytics": {"reporting_enabled": False},
+        "server": {
+            "http_listen_address": "127.0.0.1",
+            "http_listen_port": port,
+            "grpc_listen_address": "127.0.0.1",
+            "grpc_listen_port": grpc,
+        },
+        "common": {
+            "path_prefix": str(folder / "loki"),
+            "replication_factor": 1,
+            "instance_addr": "127.0.0.1",
+            "ring": {"kvstore": {"store": "inmemory"}, "instance_addr": "127.0.0.1"},
+            "storage": {
+                "filesystem": {
+                    "chunks_directory": str(folder / "loki" / "chunks"),
+                    "rules_directory": str(folder / "loki" / "rules"),
+                }
+            },
+        },
+        "schema_config": {
+            "configs": [
+                {
+                    "from": "2024-01-01",
+                    "store": "tsdb",
+                    "object_store": "filesystem",
+                    "schema": "v13",
+                    "index": {"prefix": "index_", "period": "24h"},
+                }
+            ]
+        },
+        # Both make it ready in half a second instead of a quarter of a minute.
+        "ingester": {"lifecycler": {"min_ready_duration": "0s"}},
+        "frontend_worker": {"frontend_address": f"127.0.0.1:{grpc}"},
+    }
+    path = folder / "loki.json"
+    path.write_text(json.dumps(settings))
+    with running([binary, f"-config.file={path}"], folder / "loki.log"):
+        url = f"http://127.0.0.1:{port}"
+        query = f"{url}/loki/api/v1/query?query=vector(1)"
+        until("Loki answers a query", lambda: answers(query), seconds=60)
+        yield url
+
+
+def push_to_loki(
+    url: str, labels: Mapping[str, str], lines: Sequence[tuple[float, str]]
+) -> int:
+    """Send lines with their Unix times to Loki; returns the status code."""
+    values = [[str(int(at * 1e9)), text] for at, text in lines]
+    body = json.dumps({"streams": [{"stream": dict(labels), "values": values}]})
+    request = urllib.request.Request(
+        f"{url}/loki/api/v1/push",
+        body.encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return int(error.code)

@@ -310,7 +310,7 @@ def database(folder: Path) -> Iterator[Path]:
 def test_the_real_exporter_and_the_real_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exporter = program("prometheus-postgres-exporter")
+    exporter = program("postgres_exporter", "prometheus-postgres-exporter")
     folder = tmp_path / "pg"
     folder.mkdir()
     port = free_port()
