@@ -34,6 +34,9 @@
     host = "localhost";
     # How long the beginning of a stack trace waits for its next line.
     joinMilliseconds = 500;
+    # Lines of the journal that are read again at a start (rewind.sh): more than
+    # the shipper can hold unsent.
+    rewindLines = 20000;
     # Lines per second and unit. The burst is what an outage of Loki may leave
     # to be read at once; a flood is what goes on beyond it.
     flood = {

@@ -7,6 +7,8 @@
   host = {
     config = "/etc/soloscope";
     loki = "/var/lib/loki";
+    lokiRules = "/etc/soloscope/loki/rules";
+    lokiRuntime = "/var/lib/loki/soloscope-overrides.json";
     shipper = engine: "/var/lib/soloscope-${engine}";
     journal = null; # the machine's own
     prometheus = "/var/lib/prometheus2";
@@ -21,6 +23,8 @@
   under = dir: {
     config = dir;
     loki = "${dir}/state/loki";
+    lokiRules = "${dir}/loki/rules";
+    lokiRuntime = "${dir}/loki/overrides.json";
     shipper = engine: "${dir}/state/${engine}";
     journal = "${dir}/state/journal";
     prometheus = "${dir}/state/prometheus";

@@ -53,7 +53,11 @@ let
 in
 {
   "loki.yaml" = loki.configuration;
+  "loki/overrides.json" = loki.runtime;
+  "loki/rules/fake/soloscope.yaml" = loki.rules;
   "promtail.yaml" = logs.configuration;
+  # Arguments of modules/logs/rewind.sh, after the shipper's file of positions.
+  "rewind.json" = logs.rewind;
   "soloscope.json" = exporter.configuration;
   "programs.json" = {
     loki.argv = [

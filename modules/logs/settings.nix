@@ -1,9 +1,10 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, retentionStreams }
+#   { soloscope, places } -> { configuration, retentionStreams, rewind }
 #     configuration     Promtail's file; Alloy reads it, too
 #                       (`alloy run --config.format=promtail`)
 #     retentionStreams  sources that Loki keeps for a shorter time
+#     rewind            arguments of rewind.sh after the file of positions
 #
 # Labels: app, unit, job, service_name, host, level. Structured metadata: event,
 # trace_id, conversation_id, user. Nothing else, whatever the source.
@@ -174,15 +175,15 @@ let
   # --- files -----------------------------------------------------------------
 
   file =
-    name: source:
+    source:
     let
+      inherit (source) name job;
       where = "services.soloscope.logs.sources.${name}";
       format = formats.${source.format} or (throw
         "${where}.format: `${source.format}` is none of ${
           builtins.concatStringsSep ", " (builtins.attrNames formats)
         }"
       );
-      job = if source.job != null then source.job else name;
     in
     {
       job_name = "file-${name}";
@@ -201,9 +202,18 @@ let
       }) source.paths;
       pipeline_stages = pipeline.file format (extra ''{job=~".+"}'' source.redact);
     };
-  sources = mapAttrsToList (
-    name: source: file name (recursiveUpdate defaults.logSource source)
+  fullSources = mapAttrsToList (
+    name: source:
+    let
+      full = recursiveUpdate defaults.logSource source;
+    in
+    full
+    // {
+      inherit name;
+      job = if full.job != null then full.job else name;
+    }
   ) cfg.sources;
+  sources = map file fullSources;
 in
 {
   configuration = {
@@ -225,6 +235,8 @@ in
       {
         url = "http://${address}:${toString soloscope.loki.port}/loki/api/v1/push";
         batchwait = "250ms";
+        # What is in flight when the shipper is killed: rewind.sh reads it again.
+        batchsize = 524288;
         backoff_config = {
           # Never give a batch up: the journal is the buffer while Loki is away.
           max_retries = 0;
@@ -236,20 +248,26 @@ in
     scrape_configs = [ journal ] ++ sources;
   };
 
+  rewind = [
+    (toString cfg.rewindLines)
+    "http://${address}:${toString soloscope.loki.port}"
+    (
+      if sources == [ ] then
+        ''{job=~".+"}''
+      else
+        "{job!~\"${builtins.concatStringsSep "|" (map (s: s.job) fullSources)}\"}"
+    )
+  ]
+  ++ optionals (places.journal != null) [ "--directory=${places.journal}" ];
+
   # selector and retention, for Loki
-  retentionStreams = concatMap (x: x) (
-    mapAttrsToList (
-      name: source:
-      let
-        full = recursiveUpdate defaults.logSource source;
-        job = if full.job != null then full.job else name;
-      in
-      optionals (full.retention != null) [
-        {
-          selector = "{job=${builtins.toJSON job}}";
-          inherit (full) retention;
-        }
-      ]
-    ) cfg.sources
-  );
+  retentionStreams = concatMap (
+    source:
+    optionals (source.retention != null) [
+      {
+        selector = "{job=${builtins.toJSON source.job}}";
+        inherit (source) retention;
+      }
+    ]
+  ) fullSources;
 }

@@ -42,6 +42,16 @@ in
       configuration = mkDefaults settings.configuration;
     };
 
+    # Loki does not start without its file of overrides; the disk budget
+    # writes it.
+    systemd.services.loki.preStart = ''
+      if [ ! -e ${places.lokiRuntime} ]; then
+        echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
+      fi
+    '';
+    environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
+      (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml" settings.rules;
+
     systemd.services.loki.serviceConfig = {
       # nixpkgs says `full`; Loki writes nowhere but its own folder.
       ProtectSystem = lib.mkOverride 90 "strict";

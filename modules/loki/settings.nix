@@ -1,17 +1,46 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration }
+#   { soloscope, places } -> { configuration, rules, runtime }
+#     configuration  Loki's file
+#     rules          the ruler's
+#     runtime        what stands in the file of overrides until the disk budget
+#                    writes its own (`soloscope loki-budget`)
 #     soloscope  the completed options (complete.nix or config.services.soloscope)
 #     places     a set from places.nix
 { soloscope, places }:
 let
-  inherit (import ../pure.nix) optionalAttrs;
+  inherit (import ../pure.nix)
+    mapAttrsToList
+    optionalAttrs
+    recursiveUpdate
+    ;
   defaults = import ../defaults.nix;
-  cfg = soloscope.loki;
+  cfg = recursiveUpdate defaults.loki soloscope.loki;
   address = defaults.listenAddress;
+  logs = import ../logs/settings.nix { inherit soloscope places; };
+
+  # Streams with a shorter life. Of several that fit, the higher priority wins,
+  # and Loki takes no two of one priority and selector.
+  shorter =
+    builtins.filter (stream: stream.retention != null) (builtins.attrValues cfg.shorter)
+    ++ logs.retentionStreams;
+  retentionStream = builtins.genList (
+    index:
+    let
+      stream = builtins.elemAt shorter index;
+    in
+    {
+      inherit (stream) selector;
+      period = stream.retention;
+      priority = index + 1;
+    }
+  ) (builtins.length shorter);
 in
 {
+  runtime.overrides = { };
+  rules = import ./rules.nix { };
+
   configuration = {
     auth_enabled = false; # one tenant, called "fake"; nothing listens beyond 127.0.0.1
     analytics.reporting_enabled = false;
@@ -59,6 +88,10 @@ in
     ];
 
     ingester = {
+      # An idle stream's lines go to disk after half an hour; one that is a
+      # chunk of two hours takes lines that are an hour late.
+      chunk_idle_period = "30m";
+      max_chunk_age = "2h";
       # Ready at once instead of after 15 seconds: there is no ring to settle.
       lifecycler.min_ready_duration = "0s";
       # The default lets a replay take 4 GB.
@@ -70,6 +103,7 @@ in
 
     limits_config = {
       retention_period = cfg.retention;
+      retention_stream = retentionStream;
       # Retention is the bound; 30d1h, the default, cuts a 31-day query off.
       max_query_length = "0s";
       max_query_series = 5000;
@@ -78,7 +112,8 @@ in
       ingestion_burst_size_mb = 32;
       per_stream_rate_limit = "8MB";
       per_stream_rate_limit_burst = "32MB";
-      # A line over 256 kB is cut, not refused.
+      # A line over 256 kB is cut, not refused. The shipper cuts before, with a
+      # mark.
       max_line_size = "256KB";
       max_line_size_truncate = true;
       # A day at a time: the volume is small, the splitting costs more.
@@ -87,6 +122,9 @@ in
       discover_log_levels = false; # the shipper sets `level`
       discover_service_name = [ ]; # the shipper sets `service_name`
       volume_enabled = true; # Grafana's log volume
+      # As far back as the shipper reads the journal.
+      reject_old_samples = true;
+      reject_old_samples_max_age = "168h";
     };
 
     compactor = {
@@ -97,12 +135,18 @@ in
       retention_delete_delay = "15m";
     };
 
+    # Read again every ten seconds; a bad file leaves the limits as they were.
+    runtime_config = {
+      file = places.lokiRuntime;
+      period = "10s";
+    };
+
     ruler = {
       enable_api = true;
       rule_path = "${places.loki}/rules-scratch";
       storage = {
         type = "local";
-        local.directory = "${places.loki}/rules";
+        local.directory = places.lokiRules;
       };
       ring.kvstore.store = "inmemory";
     }

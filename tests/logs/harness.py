@@ -81,6 +81,14 @@ def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     return files
 
 
+def evaluate_file(name: str) -> dict[str, Any]:
+    """The value of a Nix file of this checkout."""
+    argv = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json"]
+    done = subprocess.run([*argv, str(TOP / name)], capture_output=True, check=True)
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
 def export(message: bytes, microseconds: int, fields: Mapping[str, str]) -> bytes:
     """One entry in the journal's export format, with a message of any bytes."""
     head = {
@@ -259,6 +267,25 @@ class LogPath:
         self.start_loki()
         self.start_shipper()
 
+    @property
+    def positions(self) -> Path:
+        """The file in which the shipper notes how far it has read."""
+        if self.shipper == "alloy":
+            found = list((self.root / "state/alloy").rglob("positions.yml"))
+            return found[0] if found else self.root / "state/alloy/positions.yml"
+        return self.root / "state/promtail/positions.yaml"
+
+    def rewind(self) -> None:
+        """What the unit does before the shipper starts."""
+        subprocess.run(
+            [
+                str(TOP / "modules/logs/rewind.sh"),
+                str(self.positions),
+                *self.files["rewind.json"],
+            ],
+            check=True,
+        )
+
     def stop_loki(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Stop Loki; gives the seconds it took."""
         seconds = _stop(self.loki, how)
@@ -278,6 +305,10 @@ class LogPath:
             self.stop_shipper(signal.SIGKILL)
         if self.loki is not None:
             self.stop_loki(signal.SIGKILL)
+
+    def flush(self) -> None:
+        """Have Loki write what it holds in memory to disk."""
+        requests.post(f"{self.loki_url}/flush", timeout=30).raise_for_status()
 
     def ask(
         self, query: str, *, limit: int = 5000, hours: float = 12, timeout: float = 20
@@ -353,8 +384,14 @@ def _stop(child: HTTPExecutor | None, how: signal.Signals) -> float:
     began = time.monotonic()
     if how is signal.SIGKILL:
         child.kill()
-    else:
-        child.stop()
+    elif child.process is not None:
+        # As systemd does it with TimeoutStopSec=5.
+        child.process.terminate()
+        try:
+            child.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+        child.stop(expected_returncode=child.process.wait())
     return time.monotonic() - began
 
 

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Set a shipper back to what Loki has, before it starts.
+#
+# usage: rewind.sh POSITIONS LINES LOKI SELECTOR [JOURNALCTL-OPTION ...]
+#
+#   POSITIONS  the shipper's file of positions
+#   LINES      how far to go back at most
+#   LOKI       http://HOST:PORT
+#   SELECTOR   the streams that come from the journal
+#
+# The shipper notes a line as read when it reads it, not when Loki has it: what
+# it still held when it was killed would be lost. So it begins again a little
+# before the newest line that Loki has. What is sent twice is there once: Loki
+# drops an entry whose stream, time and text it has. It counts such an entry
+# twice in metric queries for as long as one of the two is only in memory, so
+# "a little" is five seconds; LINES is for a Loki that has nothing to say.
+set -eu
+
+positions=$1
+lines=$2
+loki=$3
+selector=$4
+shift 4
+
+cursors() {
+  journalctl "$@" --quiet --output=export --output-fields=PRIORITY 2>/dev/null |
+    sed -n 's/^__CURSOR=//p'
+}
+
+# The time of a cursor in microseconds.
+time_of() {
+  hexadecimal=${1##*;t=}
+  echo "$((0x${hexadecimal%%;*}))"
+}
+
+if [ ! -s "$positions" ]; then
+  exit 0 # the first start
+fi
+cursor=$(sed -n 's/^  cursor-[^:]*: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\1/p' "$positions" | head -n 1)
+if [ -z "$cursor" ]; then
+  exit 0
+fi
+
+target=$(cursors "$@" --cursor="$cursor" --reverse --lines="$lines" | tail -n 1)
+if [ -z "$target" ]; then
+  exit 0 # the journal no longer has that line
+fi
+
+read_until=$(time_of "$cursor")
+answer=$(curl --silent --max-time 10 --retry 20 --retry-delay 1 --retry-connrefused \
+  --retry-max-time 30 --get "$loki/loki/api/v1/query_range" \
+  --data-urlencode "query=$selector" --data limit=1 --data direction=backward \
+  --data "start=$(((read_until - 604800000000) * 1000))" \
+  --data "end=$(((read_until + 1000000) * 1000))") || answer=
+newest=$(printf %s "$answer" | sed -n 's/.*"values":\[\["\([0-9]*\)".*/\1/p')
+if [ -n "$newest" ]; then
+  since=$((newest / 1000000000 - 5))
+  near=$(cursors "$@" --since="@$since" | sed -n '1p;1q')
+  if [ -n "$near" ] && [ "$(time_of "$near")" -gt "$(time_of "$target")" ]; then
+    target=$near
+  fi
+fi
+if [ "$(time_of "$target")" -ge "$read_until" ]; then
+  exit 0
+fi
+
+temporary=$positions.rewound
+awk -v cursor="$target" '
+  /^  cursor-/ { sub(/: .*/, ": " cursor) }
+  { print }
+' "$positions" >"$temporary"
+mv "$temporary" "$positions"

@@ -1,0 +1,204 @@
+"""Nothing is lost and nothing is there twice, whatever is killed.
+
+Numbered lines go into a real journal while Loki or the shipper is stopped or
+killed; in the end each number is found exactly once, as a line and in a count.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from conftest import Factory
+from harness import LogPath, until
+
+UNIT = "numbers.service"
+QUERY = '{unit="numbers.service"}'
+
+
+@pytest.fixture
+def path(engine: str, paths: Factory) -> LogPath:
+    """A started log path with a shipper."""
+    made = paths(shipper=engine)
+    made.start()
+    return made
+
+
+class Printer:
+    """Prints numbered lines, half of them JSON."""
+
+    def __init__(self, path: LogPath) -> None:
+        """Nothing printed yet."""
+        self._path = path
+        self.printed = 0
+
+    def burst(self, count: int) -> None:
+        """Print so many lines at once."""
+        first = self.printed
+        self.printed += count
+        self._path.journal.say(
+            UNIT,
+            *(
+                f'{{"level":30,"msg":"line","n":{n}}}' if n % 2 else f"line n {n}."
+                for n in range(first, self.printed)
+            ),
+        )
+
+    @contextmanager
+    def steadily(self, per_second: int) -> Iterator[None]:
+        """Print at this rate while the body runs."""
+        done = threading.Event()
+
+        def run() -> None:
+            while not done.wait(0.05):
+                self.burst(per_second // 20)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def numbers(path: LogPath) -> Counter[int]:
+    """How often Loki has each number."""
+    found: Counter[int] = Counter()
+    for remainder in range(10):
+        # At most 5,000 entries come with one answer.
+        part = path.everything(f'{QUERY} |~ "{remainder}[}}.]$"')
+        for entry in part:
+            match = re.search(r"(\d+)[}.]$", entry.line)
+            assert match is not None
+            found[int(match[1])] += 1
+    return found
+
+
+def exactly_once(path: LogPath, printed: int, within: float = 90) -> None:
+    """Every number once: as a line and in a count."""
+
+    def complete() -> bool:
+        return len(numbers(path)) >= printed
+
+    try:
+        until(complete, within, every=0.5)
+    except TimeoutError:
+        missing = sorted(set(range(printed)) - set(numbers(path)))
+        pytest.fail(f"{len(missing)} of {printed} missing: {missing[:20]} …")
+    time.sleep(1)
+    found = numbers(path)
+    assert [n for n, times in found.items() if times > 1] == []
+    assert set(found) == set(range(printed))
+    counted = path.number(f"sum(count_over_time({QUERY}[1h]))")
+    assert counted[0][1] == printed
+
+
+def test_it_never_gives_up(paths: Factory) -> None:
+    """No number of failed attempts ends in a dropped batch."""
+    client = paths().files["promtail.yaml"]["clients"][0]
+    assert client["backoff_config"]["max_retries"] == 0
+
+
+def test_loki_stopped(path: LogPath) -> None:
+    """What is printed while Loki is away arrives afterwards."""
+    printer = Printer(path)
+    printer.burst(1000)
+    exactly_once(path, 1000)
+    path.stop_loki()
+    with printer.steadily(400):
+        time.sleep(8)
+    path.start_loki()
+    exactly_once(path, printer.printed)
+
+
+def test_loki_killed_while_writing(path: LogPath) -> None:
+    """Loki is killed twice in the middle of writing."""
+    printer = Printer(path)
+    with printer.steadily(800):
+        for _ in range(2):
+            time.sleep(2)
+            path.stop_loki(signal.SIGKILL)
+            time.sleep(1)
+            path.start_loki()
+        time.sleep(1)
+    exactly_once(path, printer.printed)
+
+
+def test_shipper_killed_while_reading(path: LogPath) -> None:
+    """The shipper is killed in the middle of a busy time, and starts again."""
+    printer = Printer(path)
+    with printer.steadily(800):
+        time.sleep(3)
+        path.stop_shipper(signal.SIGKILL)
+        time.sleep(1)
+        path.rewind()
+        path.start_shipper()
+        time.sleep(2)
+    exactly_once(path, printer.printed)
+
+
+def test_shipper_killed_while_loki_is_away(path: LogPath) -> None:
+    """The worst case: what the shipper holds has nowhere to go, and is killed."""
+    printer = Printer(path)
+    printer.burst(2000)
+    exactly_once(path, 2000)
+    path.stop_loki()
+    with printer.steadily(400):
+        time.sleep(6)
+        path.stop_shipper(signal.SIGKILL)
+        time.sleep(1)
+    # The host starts again: Loki first, then the shipper.
+    path.start_loki()
+    path.rewind()
+    path.start_shipper()
+    exactly_once(path, printer.printed)
+
+
+def test_what_is_on_disk_already_is_not_there_twice(path: LogPath) -> None:
+    """What Loki wrote to disk a while ago is not read again, nor counted again."""
+    printer = Printer(path)
+    printer.burst(3000)
+    exactly_once(path, 3000)
+    path.flush()
+    time.sleep(7)
+    printer.burst(500)
+    exactly_once(path, 3500)
+    path.stop_shipper(signal.SIGKILL)
+    path.rewind()
+    path.start_shipper()
+    printer.burst(500)
+    exactly_once(path, printer.printed)
+
+
+def test_shut_down_does_not_hang(path: LogPath) -> None:
+    """With Loki away, the shipper ends within the time the unit gives it."""
+    printer = Printer(path)
+    printer.burst(500)
+    exactly_once(path, 500)
+    path.stop_loki()
+    printer.burst(500)
+    time.sleep(1)
+    seconds = path.stop_shipper()
+    # TimeoutStopSec of the unit is 5; the harness kills after as long.
+    assert seconds < 7
+    path.start_loki()
+    path.rewind()
+    path.start_shipper()
+    exactly_once(path, printer.printed)
+
+
+def test_burst(path: LogPath) -> None:
+    """Ten thousand lines in one second arrive, all of them."""
+    printer = Printer(path)
+    began = time.monotonic()
+    printer.burst(10_000)
+    print(f"printed in {time.monotonic() - began:.1f} s")
+    exactly_once(path, 10_000)
+    print(f"all found after {time.monotonic() - began:.1f} s")
