@@ -36,8 +36,6 @@ rec {
     "password"
     "secret"
     "cookie"
-    "key_id"
-    "wa_id"
     "waid"
   ];
 
@@ -64,12 +62,12 @@ rec {
 
   words = name: builtins.filter (w: builtins.isString w && w != "") (builtins.split "_" (lower name));
 
+  # "reqId" is none of these words by its parts, but is as "reqid".
   offends =
     name:
     !(builtins.elem name harmless)
-    && (
-      builtins.any (word: builtins.elem word personal) (words name)
-      || builtins.elem (builtins.concatStringsSep "_" (words name)) personal
+    && builtins.any (word: builtins.elem word personal) (
+      words name ++ [ (builtins.concatStringsSep "" (words name)) ]
     );
 
   offending = builtins.filter offends;

@@ -1,6 +1,7 @@
 # What the shipper masks before a line leaves the host. Pure, builtins only.
 #
-#   redact.stages EXTRA -> stages of the pipeline, in order
+#   redact.stages EXTRA -> stages of the pipeline: EXTRA patterns, then the table
+#   redact.custom PATTERNS -> stages of these patterns alone
 #
 # Each entry: `name`; `gate`, a cheap regular expression that a line must match
 # before the expensive one is tried; `expression` (RE2), whose CAPTURED groups
@@ -259,6 +260,7 @@ in
 {
   inherit mask table;
 
-  # extra: list of { expression; replace ?; gate ?; labels ? }
+  # list of { expression; replace ?; gate ?; labels ? } -> stages
+  custom = map stage;
   stages = extra: map stage (extra ++ table);
 }

@@ -200,7 +200,9 @@ let
           // optionalAttrs (source.app != null) { inherit (source) app; }
           // guard.labels "${where}.labels" source.labels;
       }) source.paths;
-      pipeline_stages = pipeline.file format (extra ''{job=~".+"}'' source.redact);
+      pipeline_stages = pipeline.file format (
+        masking.custom (extra ''{job=~".+"}'' source.redact)
+      );
     };
   fullSources = mapAttrsToList (
     name: source:

@@ -45,6 +45,12 @@ class Factory:
         self._made.append(made)
         return made
 
+    def folder(self, name: str) -> Path:
+        """A new folder for files that programs write."""
+        made = self._base / f"{name}{len(self._made)}"
+        made.mkdir()
+        return made
+
     def stop(self) -> None:
         """Stop everything that was started."""
         for made in self._made:
