@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 from dashboard_files import filled
-from dashboard_lint import targets
+from dashboard_lint import Json, panels
 
 WEEK = 7 * 86400
 
@@ -53,42 +53,54 @@ def ask(
 
     `prometheus` and `loki` are addresses without a slash at the end.
     """
-    for panel, index, target in targets(dashboard):
-        expr = filled(target["expr"], app=app)
-        now = time.time()
-        arguments: dict[str, str | int] = {"query": expr}
-        if target["datasource"]["type"] == "prometheus":
-            assert target["instant"]
-            assert not target["range"]
-            url = f"{prometheus}/api/v1/query"
-        elif target["queryType"] == "instant":
-            url = f"{loki}/loki/api/v1/query"
-        else:
-            url = f"{loki}/loki/api/v1/query_range"
-            arguments |= {
-                "start": int((now - WEEK) * 1e9),
-                "end": int(now * 1e9),
-                "limit": target.get("maxLines", 1000),
-                "direction": "backward",
-            }
-            if "step" in target:
-                arguments["step"] = target["step"]
-        started = time.perf_counter()
-        response = requests.get(url, params=arguments, timeout=30)
-        seconds = time.perf_counter() - started
-        assert response.ok, f"{panel['title']}: {expr}: {response.text}"
-        answer = _read(panel["title"], index, expr, seconds, response.json()["data"])
+    for panel in panels(dashboard):
+        found = [
+            _ask(panel["title"], index, target, prometheus, loki, app)
+            for index, target in enumerate(panel["targets"])
+        ]
         for step in panel["transformations"]:
             if step["id"] == "limit":
-                _keep_newest(answer.numbers, step["options"]["limitField"])
-        yield answer
+                _keep_newest(found, step["options"]["limitField"])
+        yield from found
 
 
-def _keep_newest(numbers: dict[Labels, float], limit: int) -> None:
-    """Keep so many rows, as the panel does after sorting by `day`."""
-    newest = sorted(numbers, key=lambda labels: dict(labels)["day"])[-limit:]
-    for labels in set(numbers) - set(newest):
-        del numbers[labels]
+def _ask(
+    panel: str, index: int, target: Json, prometheus: str, loki: str, app: str
+) -> Answer:
+    expr = filled(target["expr"], app=app)
+    now = time.time()
+    arguments: dict[str, str | int] = {"query": expr}
+    if target["datasource"]["type"] == "prometheus":
+        assert target["instant"]
+        assert not target["range"]
+        url = f"{prometheus}/api/v1/query"
+    elif target["queryType"] == "instant":
+        url = f"{loki}/loki/api/v1/query"
+    else:
+        url = f"{loki}/loki/api/v1/query_range"
+        arguments |= {
+            "start": int((now - WEEK) * 1e9),
+            "end": int(now * 1e9),
+            "limit": target.get("maxLines", 1000),
+            "direction": "backward",
+        }
+        if "step" in target:
+            arguments["step"] = target["step"]
+    started = time.perf_counter()
+    response = requests.get(url, params=arguments, timeout=30)
+    seconds = time.perf_counter() - started
+    assert response.ok, f"{panel}: {expr}: {response.text}"
+    return _read(panel, index, expr, seconds, response.json()["data"])
+
+
+def _keep_newest(answers: list[Answer], limit: int) -> None:
+    """Keep so many days, as a panel does that joins its answers and sorts them."""
+    days = {dict(labels)["day"] for answer in answers for labels in answer.numbers}
+    newest = sorted(days)[-limit:]
+    for answer in answers:
+        for labels in list(answer.numbers):
+            if dict(labels)["day"] not in newest:
+                del answer.numbers[labels]
 
 
 def _read(

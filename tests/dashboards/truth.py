@@ -142,13 +142,13 @@ def _(answer: Answer, truth: Truth) -> None:
     assert answer.number() == int(late)
 
 
-@panel("Digest success, 7 days")
+@panel("Digest success rate")
 def _(answer: Answer, truth: Truth) -> None:
     good, bad = (truth.count(f"digests_{end}", 7) for end in ("created", "failed"))
     assert answer.number() == pytest.approx(good / (good + bad))
 
 
-@panel("Errors, 24 hours")
+@panel("Error count, 24 h")
 def _(answer: Answer, truth: Truth) -> None:
     found = truth.happened(dt.timedelta(days=1))
     assert answer.number() == sum(o.level >= ERROR for o in found)
@@ -163,6 +163,12 @@ def _(answer: Answer, truth: Truth) -> None:
 def _(answer: Answer, truth: Truth) -> None:
     wanted = {truth.day(back).isoformat(): truth.users(back) for back in range(7)}
     assert answer.by("day") == estimate(wanted)
+
+
+@panel("Digests created per day", 1)
+def _(answer: Answer, truth: Truth) -> None:
+    failed = truth.per_day("digests_failed")
+    assert answer.by("day") == {day: n for day, n in failed.items() if n}
 
 
 @panel("Top deficiencies this week")
@@ -227,8 +233,8 @@ def _(answer: Answer, truth: Truth) -> None:
 
 
 one("soloscope", lambda _: 1)
-average("OpenAI, average today", "openai")
-average("Redis, average today", "redis")
+average("OpenAI response avg", "openai")
+average("Redis response avg", "redis")
 one("Total users", lambda truth: truth.gauge("users_total"))
 one(
     "Premium subscribers",
@@ -241,7 +247,6 @@ one("Conversations today", lambda truth: truth.count("conversations"))
 one("Digests today", lambda truth: truth.count("digests_created"))
 per_day("Conversations per day", "conversations")
 per_day("Digests created per day", "digests_created")
-per_day("Digests created per day", "digests_failed", 1)
 one("Under way and waiting", lambda truth: truth.gauge("conversations_active"), 0)
 one("Under way and waiting", lambda truth: truth.gauge("digests_pending"), 1)
 one("Under way and waiting", lambda truth: truth.gauge("users_to_reengage"), 2)

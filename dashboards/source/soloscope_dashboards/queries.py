@@ -54,12 +54,16 @@ class Source(ABC):
         """Seconds that a call took on average today; nothing without calls."""
         return Query(self.kind, self._average(timing))
 
-    def per_day(self, name: str) -> Query:
+    def per_day(self, name: str, above: int | None = None) -> Query:
         """A table `day`, `Value` of today and the six days before.
 
-        In the light shape it has all days that are kept.
+        With `above` only the days with more than that. In the light shape it has
+        all days that are kept.
         """
-        return Query(self.kind, self._per_day(name), how="table")
+        expr = self._per_day(name)
+        if above is not None:
+            expr = f"({expr}) > {above}"
+        return Query(self.kind, expr, how="table")
 
     def top(self, breakdown: str, count: int) -> Query:
         """The largest keys of a breakdown in seven days."""

@@ -75,8 +75,8 @@ def overview(shape: Source) -> Dashboard:
             *health_row(shape, 0),
             *status_row(shape, 3),
             *week_row(shape, 6),
-            *story_row(12),
-            *background_row(shape, 20),
+            *story_row(11),
+            *background_row(shape, 19),
         ),
         annotations=(deployments(),),
         links=(

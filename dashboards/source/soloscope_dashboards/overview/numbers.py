@@ -47,7 +47,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         ),
         stat(
             2,
-            "Digest success, 7 days",
+            "Digest success rate",
             "Digests created of all that were tried, today and the six days before.",
             1,
             y,
@@ -60,7 +60,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         ),
         stat(
             3,
-            "Errors, 24 hours",
+            "Error count, 24 h",
             "Lines of the app with level error or fatal in the last 24 hours. It is "
             "0 only when the app wrote other lines in that time.",
             2,
@@ -73,7 +73,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         ),
         stat(
             4,
-            "OpenAI, average today",
+            "OpenAI response avg",
             "How long a call to OpenAI took on average since the app's midnight.",
             3,
             y,
@@ -84,7 +84,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         ),
         stat(
             5,
-            "Redis, average today",
+            "Redis response avg",
             "How long the app waited for Redis on average since its midnight.",
             4,
             y,

@@ -6,26 +6,44 @@ from ..explore import link
 from ..grafana import Panel, Place, Query, fixed, override, stat_options
 from ..queries import ACTIVITY, APP, APP_ERRORS, Source, troubles_per_hour
 
+HEIGHT = 8
+
+#: What Grafana calls the columns of log lines; newer versions have other names.
+TIME = ("Time", "timestamp")
+LINE = ("Line", "body")
+
+#: An event with what it tells, in columns as far as that goes.
+EVENT = (
+    '`{{ printf "%-20s" .event }}'
+    "{{ if .last4 }}  ***{{ .last4 }}{{ end }}"
+    "{{ if .minutes }}  {{ .minutes }} min{{ end }}"
+    "{{ if .messages }}  {{ .messages }} messages{{ end }}"
+    "{{ if .words }}  {{ .words }} new words{{ end }}"
+    "{{ if .left }}  {{ .left }} days left{{ end }}"
+    '{{ if not (eq .level "info") }}  {{ or .err .msg .message __line__ }}{{ end }}'
+    "{{ if .conversation_id }}  {{ .conversation_id }}{{ end }}`"
+)
+
 
 def story_row(y: int) -> list[Panel]:
     """What went wrong, and what happened around it."""
-    conversation = '{app="$app"} | conversation_id="${__value.text}"'
+    about = '{app="$app"} |= "${__value.text}"'
     return [
         Panel(
             id=17,
             kind="table",
             title="Latest failures",
             description="The newest lines with level error or fatal: when, what, and "
-            "in which conversation. A click on the conversation opens all its lines.",
-            place=Place(0, y, 12, 8),
+            "about which conversation, or else which user. A click on that opens all "
+            "its lines.",
+            place=Place(0, y, 12, HEIGHT),
             queries=(
                 Query(
                     "loki",
                     f"{APP_ERRORS} "
                     '| json msg="msg",message="message",err="err.message" '
-                    "| line_format `{{ if .err }}{{ .err }}{{ else if .msg }}"
-                    "{{ .msg }}{{ else if .message }}{{ .message }}{{ else }}"
-                    "{{ __line__ }}{{ end }}`",
+                    "| label_format about=`{{ or .conversation_id .user }}` "
+                    "| line_format `{{ or .err .msg .message __line__ }}`",
                     how="logs",
                     limit=20,
                 ),
@@ -34,12 +52,18 @@ def story_row(y: int) -> list[Panel]:
             unit="string",
             custom={"align": "left", "filterable": False, "inspect": False},
             overrides=[
-                override("when", unit="dateTimeFromNow", custom__width=120),
-                override("event", custom__width=150),
+                override("when", unit="dateTimeFromNow", custom__width=108),
                 override(
-                    "conversation",
-                    custom__width=130,
-                    links=[link("This conversation in Explore", conversation)],
+                    "what happened",
+                    custom__inspect=True,
+                    custom__cellOptions={"type": "auto", "wrapText": True},
+                ),
+                override("event", noValue="-", custom__width=150),
+                override(
+                    "about",
+                    noValue="-",
+                    custom__width=168,
+                    links=[link("All lines about this in Explore", about)],
                 ),
             ],
             options={
@@ -50,50 +74,33 @@ def story_row(y: int) -> list[Panel]:
             transformations=[
                 {
                     "id": "extractFields",
+                    "options": {"format": "json", "source": "labels"},
+                },
+                {
+                    "id": "filterFieldsByName",
                     "options": {
-                        "format": "json",
-                        "source": "labels",
-                        "keepTime": False,
-                        "replace": False,
+                        "include": {"names": ["event", "about", *TIME, *LINE]},
                     },
                 },
                 {
                     "id": "organize",
                     "options": {
-                        "excludeByName": dict.fromkeys(
-                            (
-                                "labels",
-                                "tsNs",
-                                "id",
-                                "app",
-                                "unit",
-                                "job",
-                                "host",
-                                "service_name",
-                                "level",
-                                "msg",
-                                "message",
-                                "err",
-                                "trace_id",
-                                "user",
-                                "labelTypes",
-                            ),
-                            True,
-                        ),
+                        "excludeByName": {},
                         "indexByName": {
-                            "Time": 0,
+                            **dict.fromkeys(TIME, 0),
                             "event": 1,
-                            "conversation_id": 2,
-                            "Line": 3,
+                            "about": 2,
+                            **dict.fromkeys(LINE, 3),
                         },
                         "renameByName": {
-                            "Time": "when",
-                            "timestamp": "when",
-                            "conversation_id": "conversation",
-                            "Line": "what happened",
-                            "body": "what happened",
+                            **dict.fromkeys(TIME, "when"),
+                            **dict.fromkeys(LINE, "what happened"),
                         },
                     },
+                },
+                {
+                    "id": "sortBy",
+                    "options": {"sort": [{"field": "when", "desc": True}]},
                 },
             ],
             links=[link("All errors in Explore", APP_ERRORS)],
@@ -104,20 +111,15 @@ def story_row(y: int) -> list[Panel]:
             title="Activity stream",
             description="Digests, conversations that start and end, trial warnings, "
             "throttled users and errors, newest first. Open a line for its fields.",
-            place=Place(12, y, 12, 8),
+            place=Place(12, y, 12, HEIGHT),
             queries=(
                 Query(
                     "loki",
                     f'{APP} | event=~"{ACTIVITY}" or level=~"error|fatal" '
-                    '| json msg="msg",last4="phone_last4",minutes="duration_minutes",'
-                    'messages="message_count",words="new_words",err="err.message" '
-                    "| line_format `{{ .event }}"
-                    "{{ if .last4 }}  ***{{ .last4 }}{{ end }}"
-                    "{{ if .minutes }}  {{ .minutes }} min{{ end }}"
-                    "{{ if .messages }}  {{ .messages }} messages{{ end }}"
-                    "{{ if .words }}  {{ .words }} new words{{ end }}"
-                    "{{ if .err }}  {{ .err }}{{ else if .msg }}  {{ .msg }}{{ end }}"
-                    "{{ if .conversation_id }}  {{ .conversation_id }}{{ end }}`",
+                    '| json msg="msg",message="message",err="err.message",'
+                    'last4="phone_last4",minutes="duration_minutes",'
+                    'messages="message_count",words="new_words",left="days_left" '
+                    f"| line_format {EVENT}",
                     how="logs",
                     limit=100,
                 ),

@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from ..grafana import Json, Panel, Place, Query, fixed, override
 from ..queries import Light, Source
 
-#: A label is a string and no date, so each month is spelled by a rule of its own.
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+HEIGHT = 5
 
 
-def spelled_days() -> list[Json]:
-    """2026-11-18 shown as 18 Nov: it is short, and it is the app's own day."""
-    return [
-        {
-            "type": "regex",
-            "options": {
-                "pattern": rf"\d{{4}}-{number:02}-(\d\d)",
-                "result": {"text": f"$1 {month}", "index": number - 1},
-            },
-        }
-        for number, month in enumerate(MONTHS.split(), start=1)
-    ]
+#: 2026-11-18 is shown as 11-18. It stays a string: a date would be moved to the
+#: browser's zone, and this is the app's own day.
+SHORT_DAY: Json = {
+    "type": "regex",
+    "options": {
+        "pattern": r"\d{4}-(\d\d-\d\d)",
+        "result": {"text": "$1", "index": 0},
+    },
+}
 
 
 def by_day(shape: Source, *names: str) -> list[Json]:
@@ -76,16 +72,20 @@ def bars(
         min=0,
         decimals=0,
         color=color,
+        # The numbers stand on the bars, so only the days have an axis.
         custom={
             "fillOpacity": 75,
             "lineWidth": 0,
             "axisGridShow": False,
             "axisPlacement": "hidden",
         },
-        overrides=[override("day", mappings=spelled_days()), *overrides],
+        overrides=[
+            override("day", mappings=[SHORT_DAY], custom__axisPlacement="bottom"),
+            *overrides,
+        ],
         options={
             "barWidth": 0.8,
-            "groupWidth": 0.8,
+            "groupWidth": 0.7,
             "legend": {
                 "showLegend": False,
                 "displayMode": "list",
@@ -94,7 +94,9 @@ def bars(
             },
             "orientation": "vertical",
             "showValue": "always",
-            "stacking": "normal",
+            # Left to itself it leaves numbers out where bars are low.
+            "text": {"valueSize": 11},
+            "stacking": "normal" if len(queries) > 1 else "none",
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": "day",
             "xTickLabelRotation": 0,
@@ -113,7 +115,7 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             "Users active per day ≈",
             "Different users who wrote on each day; today is the last bar and still "
             "grows. An estimate, exact to about one in a hundred.",
-            Place(0, y, 6, 6),
+            Place(0, y, 6, HEIGHT),
             [shape.per_day("active_users")],
             by_day(shape, "active users ≈"),
             missing,
@@ -123,7 +125,7 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             14,
             "Conversations per day",
             "Conversations of each day; today is the last bar and still grows.",
-            Place(6, y, 6, 6),
+            Place(6, y, 6, HEIGHT),
             [shape.per_day("conversations")],
             by_day(shape, "conversations"),
             missing,
@@ -133,8 +135,11 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             15,
             "Digests created per day",
             "Digests created on each day, and in red those that failed.",
-            Place(12, y, 6, 6),
-            [shape.per_day("digests_created"), shape.per_day("digests_failed")],
+            Place(12, y, 6, HEIGHT),
+            [
+                shape.per_day("digests_created"),
+                shape.per_day("digests_failed", above=0),
+            ],
             by_day(shape, "created", "failed"),
             missing,
             "green",
@@ -145,7 +150,7 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             kind="bargauge",
             title="Top deficiencies this week",
             description="What was practised most, today and the six days before.",
-            place=Place(18, y, 6, 6),
+            place=Place(18, y, 6, HEIGHT),
             queries=(shape.top("deficiencies", 5),),
             no_value="no deficiency practised in 7 days",
             min=0,
