@@ -37,13 +37,17 @@ let
       postgres = optional defaults.app.postgres (given.postgres or null);
     };
 
+  domain = declaration.domain or defaults.domain;
   rooms = removeAttrs defaults [
     "app"
     "listenAddress"
     "logSource"
   ];
 in
-recursiveUpdate ({ enable = true; } // rooms) declaration
+recursiveUpdate (recursiveUpdate rooms {
+  enable = true;
+  nginx.enable = domain != null;
+}) declaration
 // {
   apps = builtins.mapAttrs app (declaration.apps or { });
 }

@@ -26,7 +26,12 @@ let
   };
 
   json = pkgs.formats.json { };
-  file = json.generate "soloscope.json" settings.configuration;
+  written = json.generate "soloscope.json" settings.configuration;
+  # Read by the program itself before it is deployed.
+  file = pkgs.runCommand "soloscope.json" { nativeBuildInputs = [ cfg.package ]; } ''
+    soloscope --config ${written} check-config
+    ln -s ${written} $out
+  '';
 
   # The groups whose sockets are read.
   groups = unique (
@@ -94,6 +99,7 @@ in
       restartTriggers = [ file ];
       startLimitIntervalSec = 0; # it may start before its secrets or its Redis
       serviceConfig = import ../hardening.nix // {
+        Type = "notify";
         ExecStart = "${lib.getExe cfg.package} serve";
         Restart = "on-failure";
         RestartSec = 2;

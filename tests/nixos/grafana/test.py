@@ -84,7 +84,7 @@ with subtest("from another machine: TLS, the login page, and nothing else"):
     )
     assert re.search(r"(?im)^set-cookie: grafana_session=.*secure", cookies), cookies
     for port in [3000, 3100, 9080, 9090, 9096, 9100, 9121, 9847]:
-        client.fail(f"curl -sS --max-time 3 http://grafana.test:{port}/")
+        client.fail(f"curl -sS --max-time 1 http://grafana.test:{port}/")
 
 with subtest("through nginx a websocket works, for Grafana's own pages only"):
     command = f"python3 /etc/websocket.py grafana.test {CA} {{}} admin:{password}"

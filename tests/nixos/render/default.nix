@@ -42,6 +42,8 @@ pkgs.testers.runNixOSTest {
 
       environment.etc."expected.json".text = builtins.toJSON {
         inherit rendered completed folders;
+        # What services.grafana writes down of its own accord.
+        grafana = (pkgs.nixos { services.grafana.enable = true; }).config.services.grafana.settings;
         # The option values without what only a host has.
         options = lib.filterAttrsRecursive (name: _: name != "package") (
           removeAttrs config.services.soloscope [
