@@ -10,6 +10,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
+from exporting import close_stores
 from running import redis_server
 
 # A machine shared with other work must not fail a property for being slow.
@@ -17,6 +18,13 @@ settings.register_profile(
     "shared", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("shared")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """No connection outlives its test."""
+    yield
+    close_stores()
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,15 @@ class Counted:
     faults: list[Fault]
 
 
+_stores: list[Store] = []
+
+
+def close_stores() -> None:
+    """Close the connections of every store that `counted` has made."""
+    while _stores:
+        _stores.pop().close()
+
+
 def counted(app: App, clock: Clock, history: int = 30) -> Counted:
     faults: list[Fault] = []
     assert app.redis is not None
@@ -91,6 +100,7 @@ def counted(app: App, clock: Clock, history: int = 30) -> Counted:
         ticks=lambda: clock.ticked,
         on_fault=faults.append,
     )
+    _stores.append(store)
     return Counted(store, clock, faults)
 
 

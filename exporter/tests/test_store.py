@@ -431,4 +431,3 @@ def test_windows_are_the_sums_of_their_days(
         for window in ("1d", "7d", "30d"):
             days = int(window[:-1])
             assert snapshot.windows[window]["conversations"] == truth(days)
-        reader.store.close()

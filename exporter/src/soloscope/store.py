@@ -186,7 +186,7 @@ class Store:
             self._forget()
         failed = [r for r in replies if isinstance(r, Failure)]
         if len(failed) == len(replies):
-            raise BackendUnavailable(f"every command is refused: {failed[0].message}")
+            raise self._link.unavailable(failed[0].message)
         shrank = False
         rest = iter(replies)
         for question in questions:
