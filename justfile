@@ -8,6 +8,9 @@ python := env("SOLOSCOPE_PYTHON", "python3")
 # Modules of the demo that need nothing but Python's standard library.
 run := "PYTHONPATH=" + quote(top / "demo/src") + " " + quote(python) + " -m soloscope_demo"
 
+# The programs of the cache come after those of PATH.
+paths := 'PATH="$venv/bin:$PATH:$(' + run + '.programs --bin)"'
+
 # List the tasks
 default:
     @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
@@ -16,14 +19,39 @@ default:
 demo *ARGS:
     @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" run "$@"
 
-# Lint and test everything that this machine can run
+# Lint and test everything that this machine can run (or only the parts named; --list)
 test *ARGS:
     @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check "$@"
+
+# Lint only
+lint:
+    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check lint
+
+# Format Python, and Nix where nixfmt is found
+fmt:
+    @venv=$({{ run }}.venvs dev) && "$venv/bin/ruff" check --fix --quiet {{ quote(top) }}; "$venv/bin/ruff" format {{ quote(top) }}
+    @if command -v nixfmt >/dev/null; then git -C {{ quote(top) }} ls-files '*.nix' | (cd {{ quote(top) }} && xargs nixfmt); else echo "not shown: nixfmt (not on PATH)"; fi
+
+# The live tests alone, with pytest's own options
+live *ARGS:
+    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
+
+# Time the overview's queries and the exporter's scrapes (a bench, not a test)
+bench *ARGS:
+    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
+
+# Write what each program is told into DIR
+render DIR *ARGS:
+    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
+
+# The NixOS checks on a real systemd, where ../shared/nspawn-test and its root are
+test-nixos *ARGS:
+    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check-nixos "$@"
 
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
     @{{ run }}.programs "$@"
 
-# Measure the exporter against redis_exporter, and write docs/benchmarks.md
-bench *ARGS:
-    @venv=$({{ run }}.venvs dev) && cd {{ quote(top / "exporter") }} && exec "$venv/bin/python" -m bench "$@"
+# Remove the cache: programs, environments and the demo's state
+clean-cache:
+    @{{ run }}.cache

@@ -73,8 +73,10 @@ def rendered(
 def accepted() -> Callable[..., str]:
     """Run a program that checks a file; fail with its words when it refuses."""
 
-    def check(*argv: str) -> str:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    def check(*argv: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, check=False
+        )
         said = done.stdout + done.stderr
         assert done.returncode == 0, f"{' '.join(argv)}\n{said}"
         return said

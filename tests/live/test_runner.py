@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from soloscope_demo import render
 from soloscope_demo import stack as stack_module
 from soloscope_demo.errors import DemoError
 from soloscope_demo.ports import check_free, free_ports
@@ -188,7 +189,7 @@ def test_a_port_in_use_stops_the_demo_before_it_starts(tmp_path: Path) -> None:
 def test_a_missing_program_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = stack_module.evaluate
+    evaluate = render.evaluate
 
     def with_another(root: Path, overrides: dict[str, object]) -> dict[str, object]:
         files = evaluate(root, overrides)

@@ -88,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--list", action="store_true", help="list the parts")
 
+    nixos = add("check-nixos", "run the NixOS checks where nspawn-test is")
+    nixos.add_argument("only", nargs="*", help="run only these; all by default")
+
     app = add("app", "the sample app alone")
     app.add_argument("--port", type=int, required=True)
     app.add_argument("--redis", required=True, help="its Redis, as a URL")
@@ -120,6 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .checks import main as check
 
             return check(arguments.only, list_only=arguments.list)
+        case "check-nixos":
+            from .nixos import main as check_nixos
+
+            return check_nixos(arguments.only)
         case "app":
             return _app(arguments)
         case _:

@@ -94,13 +94,11 @@ class App:
     def __init__(self, settings: Settings) -> None:
         """Connects to Redis at the first use, not here."""
         self.settings = settings
-        self.ledger = Ledger(
-            settings.redis_url, settings.prefix, settings.truth_file
-        )
+        self.ledger = Ledger(settings.redis_url, settings.prefix, settings.truth_file)
         self._print_lock = threading.Lock()
         self._chance = random.Random(settings.seed)  # noqa: S311 - believable
         self._conversations = 0
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "http_requests_total",
@@ -161,7 +159,8 @@ class App:
         today = now.date()
         if played:
             first = max(
-                dt.date.fromisoformat(max(played)), today - dt.timedelta(EXPIRY.days - 1)
+                dt.date.fromisoformat(max(played)),
+                today - dt.timedelta(EXPIRY.days - 1),
             )
         else:
             first = today - dt.timedelta(max(0, self.settings.history - 1))
@@ -231,9 +230,7 @@ class App:
                 raise KeyError(user_id)
             user = known[user_id]
         self._conversations += 1
-        events = list(
-            conversation(self._chance, user, now, 1000 + self._conversations)
-        )
+        events = list(conversation(self._chance, user, now, 1000 + self._conversations))
         # Compressed to this moment, a millisecond apart, in their order.
         moments = [
             Occurrence(
@@ -273,7 +270,7 @@ class App:
         while True:
             request = urllib.request.Request(url, data=b"{}", method="POST")
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=10) as answer:
                     answer.read()
             except (urllib.error.URLError, OSError):
                 # Redis is away; /api/health says so.
@@ -288,11 +285,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         """Health and metrics."""
         self._answer("GET")
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         """The webhook, and what a test wants to happen."""
         self._answer("POST")
 
@@ -335,7 +332,9 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, content: Any) -> None:
         text = isinstance(content, bytes)
         data = content if text else json.dumps(content).encode()
-        kind = "text/plain; version=0.0.4; charset=utf-8" if text else "application/json"
+        kind = (
+            "text/plain; version=0.0.4; charset=utf-8" if text else "application/json"
+        )
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))

@@ -70,10 +70,14 @@ def remove(folder: Path) -> None:
     if not folder.exists():
         return
     for parent, _, _ in os.walk(folder):
-        os.chmod(parent, 0o755)  # noqa: S103 - ours, about to be removed
+        Path(parent).chmod(0o755)
     shutil.rmtree(folder)
 
 
 def free_bytes(folder: Path) -> int:
     """Bytes that this user can still write to the file system of `folder`."""
     return shutil.disk_usage(folder).free
+
+
+if __name__ == "__main__":
+    remove(cache_home())

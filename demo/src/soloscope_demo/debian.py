@@ -282,9 +282,7 @@ def link_libraries(root: Path, folder: Path) -> Path:
     return folder
 
 
-def write_script(
-    path: Path, variables: Mapping[str, str], argv: Sequence[str]
-) -> Path:
+def write_script(path: Path, variables: Mapping[str, str], argv: Sequence[str]) -> Path:
     """A script that becomes the program `argv` with `variables` set."""
     lines = [f"export {key}={shlex.quote(value)}\n" for key, value in variables.items()]
     path.write_text(f'#!/bin/sh\n{"".join(lines)}exec {shlex.join(argv)} "$@"\n')

@@ -180,7 +180,7 @@ def _go_install(
     argv = [go, "install", "-tags", "promtail_journal_enabled", "tool"]
     started = time.monotonic()
     with log.open("w") as output:
-        build = subprocess.Popen(  # noqa: S603
+        build = subprocess.Popen(
             argv,
             cwd=module,
             env=environment,

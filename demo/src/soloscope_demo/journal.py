@@ -122,17 +122,17 @@ class Bridge:
         entries = []
         for followed in self._followed:
             for line in followed.lines():
-                priority = "6"
+                priority, text = "6", line
                 found = _PREFIX.match(line)
                 if found is not None:
-                    priority, line = found[1].decode(), line[found.end() :]
+                    priority, text = found[1].decode(), line[found.end() :]
                 fields = {
                     **self._fields,
                     "_SYSTEMD_UNIT": followed.unit,
                     "SYSLOG_IDENTIFIER": followed.unit.removesuffix(".service"),
                     "PRIORITY": priority,
                 }
-                entries.append(entry(fields, line, followed.clock.stamp(line)))
+                entries.append(entry(fields, text, followed.clock.stamp(text)))
         if entries and self._writer.stdin is not None:
             self._writer.stdin.write(b"".join(entries))
             self._writer.stdin.flush()
@@ -151,7 +151,11 @@ class Bridge:
             time.sleep(POLL)
         if self._writer.poll() is None:
             self.step()
+        code = self.close()
+        return 0 if stopping else code or 1
+
+    def close(self) -> int:
+        """Let the journal be finished; the exit code of its writer."""
         if self._writer.stdin is not None:
             self._writer.stdin.close()
-        code = self._writer.wait(timeout=10)
-        return 0 if stopping else code or 1
+        return self._writer.wait(timeout=10)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -127,7 +126,8 @@ class Ledger:
     def set_gauges(self, values: dict[str, int]) -> None:
         """Set values of `metrics:now`, a key without expiry."""
         with self._lock:
-            self.redis.hset(f"{self._prefix}now", mapping=dict(values))
+            texts: Any = {name: str(value) for name, value in values.items()}
+            self.redis.hset(f"{self._prefix}now", mapping=texts)
             self._truth["gauges"].update(values)
             self._save()
 
@@ -137,7 +137,7 @@ class Ledger:
     def _save(self) -> None:
         temporary = self._file.with_suffix(".new")
         temporary.write_text(json.dumps(self._truth, indent=1, sort_keys=True))
-        os.replace(temporary, self._file)
+        temporary.replace(self._file)
 
 
 def _add(truth: DayTruth, occurrence: Occurrence, *, printed: bool) -> None:

@@ -132,14 +132,16 @@ def conversation(
 ) -> Iterator[Occurrence]:
     """A conversation from its start to its end, with what is practised in it."""
     common = {
-        "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.randrange(16**4):04x}",
+        "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.randrange(65536):x}",
         "trace_id": f"{chance.getrandbits(128):032x}",
         "user": user.id,
         "phone_last4": user.phone[-4:],
         "language": user.language,
     }
     weights = list(DEFICIENCIES.values())
-    practised = chance.choices(list(DEFICIENCIES), weights, k=chance.choice((0, 1, 1, 2)))
+    practised = chance.choices(
+        list(DEFICIENCIES), weights, k=chance.choice((0, 1, 1, 2))
+    )
     messages = chance.randint(4, 24)
     length = dt.timedelta(minutes=chance.uniform(3, 25))
     yield Occurrence(
@@ -188,7 +190,10 @@ def conversation(
         Counts(
             timings={
                 "openai": (messages, openai),
-                "redis": (redis_calls, sum(chance.choices((1, 1, 2, 3), k=redis_calls))),
+                "redis": (
+                    redis_calls,
+                    sum(chance.choices((1, 1, 2, 3), k=redis_calls)),
+                ),
             }
         ),
     )

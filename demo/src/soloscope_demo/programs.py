@@ -177,7 +177,7 @@ def _write_scripts(
     (temporary / "bin").mkdir()
     libraries = link_libraries(temporary / "root", temporary / "lib")
     for link in libraries.iterdir():
-        inside = Path(os.readlink(link)).relative_to(temporary)
+        inside = link.readlink().relative_to(temporary)
         link.unlink()
         link.symlink_to(Path("..") / inside)
     for program in PROGRAMS.values():

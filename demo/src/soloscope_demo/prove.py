@@ -141,9 +141,11 @@ def prove_grafana(stack: Stack) -> None:
         "the dashboard soloscope-overview in Grafana",
         lambda: answers("/api/dashboards/uid/soloscope-overview"),
     )
-    for uid in ("prometheus", "loki"):
-        wait_for(
-            stack,
-            f"the data source {uid} in Grafana",
-            lambda uid=uid: answers(f"/api/datasources/uid/{uid}")["uid"] == uid,
-        )
+    enabled = [uid for uid in ("prometheus", "loki") if stack.has(uid)]
+    wait_for(
+        stack,
+        f"the data sources {', '.join(enabled)} in Grafana",
+        lambda: (
+            {source["uid"] for source in answers("/api/datasources")} >= set(enabled)
+        ),
+    )

@@ -115,7 +115,9 @@ def _panels(stack: Stack, console: Console) -> None:
         console.print(f"  {query.expression}", markup=False, style="dim")
         if answer.error:
             console.print(f"  failed: {answer.error}", markup=False)
-        shown = [f"{labels}: {text}" if labels else text for labels, text in answer.rows]
+        shown = [
+            f"{labels}: {text}" if labels else text for labels, text in answer.rows
+        ]
         for line in shown[:_ROWS]:
             console.print(f"  → {line[:100]}", markup=False)
         if len(shown) > _ROWS:

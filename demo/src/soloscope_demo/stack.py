@@ -221,9 +221,12 @@ class Stack:
         }
         wanted = {"redis-server", "systemd-journal-remote"}
         commands = {
-            name: list(told["argv"]) for name, told in self.files["programs.json"].items()
+            name: list(told["argv"])
+            for name, told in self.files["programs.json"].items()
         }
-        wanted |= {by_alias[argv[0]] for argv in commands.values() if argv[0] in by_alias}
+        wanted |= {
+            by_alias[argv[0]] for argv in commands.values() if argv[0] in by_alias
+        }
         places = programs.ensure(sorted(wanted))
         resolved = {}
         for name, argv in commands.items():
@@ -385,11 +388,16 @@ class Stack:
             if name in ("soloscope", "notify"):
                 unit = "exporter" if name == "soloscope" else name
                 units[name] = f"soloscope-{unit}.service"
-        journal = Path(self.files["promtail.yaml"]["scrape_configs"][0]["journal"]["path"])
+        journal = Path(
+            self.files["promtail.yaml"]["scrape_configs"][0]["journal"]["path"]
+        )
         argv = [
             *(sys.executable, "-m", "soloscope_demo", "bridge"),
             *("--program", self._journal_remote, "--journal", str(journal)),
-            *(f"{unit}={self.root / 'logs' / name}.log" for name, unit in units.items()),
+            *(
+                f"{unit}={self.root / 'logs' / name}.log"
+                for name, unit in units.items()
+            ),
         ]
         for name in units:
             # Emptied before the bridge looks, or it would read the last run's.

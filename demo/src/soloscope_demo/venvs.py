@@ -31,6 +31,7 @@ PYTHON_NEEDED = (3, 11)
 #: An environment that was not asked for in this time may go (seconds).
 UNUSED_FOR = 24 * 3600
 
+
 def checkout() -> Path:
     """The folder that holds modules/, dashboards/ and demo/.
 
@@ -140,7 +141,9 @@ def main() -> int:
     if sys.version_info[:2] < PYTHON_NEEDED:
         needed = ".".join(map(str, PYTHON_NEEDED))
         have = ".".join(map(str, sys.version_info[:3]))
-        raise DemoError(f"Python {needed} or later is needed; {sys.executable} is {have}")
+        raise DemoError(
+            f"Python {needed} or later is needed; {sys.executable} is {have}"
+        )
     match sys.argv[1:]:
         case ["just"]:
             print(just())

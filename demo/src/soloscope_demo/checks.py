@@ -1,0 +1,237 @@
+"""`just test`: lint and test everything this machine can run, side by side.
+
+Each part is a command. What it prints is shown when it has ended; whatever was
+skipped is repeated last, one line `not shown: …` each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import programs
+from .cache import cache_home
+from .errors import DemoError, say
+from .venvs import checkout
+
+
+@dataclass(frozen=True)
+class Part:
+    """One command, run in `folder`; `quick` ones are the linters."""
+
+    name: str
+    argv: Sequence[str]
+    folder: Path
+    quick: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a part ended."""
+
+    part: Part
+    code: int
+    output: str
+    seconds: float
+
+
+def _python(*argv: str) -> list[str]:
+    return [sys.executable, "-m", *argv]
+
+
+def shell_scripts(top: Path) -> list[str]:
+    """The tracked shell scripts, by their first line."""
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=top, capture_output=True, check=False
+    )
+    names = [name for name in done.stdout.decode().split("\0") if name]
+    if not names:  # not a git checkout: an archive of one
+        names = [str(p.relative_to(top)) for p in top.rglob("*") if p.is_file()]
+    return [name for name in names if _is_shell(top / name)]
+
+
+def _is_shell(path: Path) -> bool:
+    if not path.is_file() or path.suffix in (".json", ".py", ".nix", ".md"):
+        return False
+    with path.open("rb") as handle:
+        return re.match(rb"#!.*\b(sh|bash)\b", handle.readline()) is not None
+
+
+def _mypy(name: str, top: Path, *folders: str) -> Part:
+    """mypy --strict over some folders; modules beside tests are found by name."""
+    bases = ("exporter/src", "demo/src", "dashboards/source", *folders)
+    environment = {"MYPYPATH": os.pathsep.join(str(top / base) for base in bases)}
+    argv = _python(
+        *("mypy", "--strict", "--python-version", "3.11"),
+        *("--explicit-package-bases", "--namespace-packages"),
+        *("--cache-dir", str(cache_home() / "mypy" / name), *folders),
+    )
+    return Part(name, argv, top, quick=True, environment=environment)
+
+
+def parts() -> list[Part]:
+    """Every part, the quick ones first."""
+    top = checkout()
+    # A folder with a conftest.py of its own is checked on its own: two modules
+    # cannot have one name.
+    tests = [path.parent.name for path in sorted(top.glob("tests/*/test_*.py"))]
+    apart = [
+        name
+        for name in dict.fromkeys(tests)
+        if (top / "tests" / name / "conftest.py").exists()
+    ]
+    together = [f"tests/{name}" for name in dict.fromkeys(tests) if name not in apart]
+    quick = [
+        Part("ruff", _python("ruff", "check", "."), top, quick=True),
+        Part("format", _python("ruff", "format", "--check", "."), top, quick=True),
+        Part("mypy-exporter", _python("mypy"), top / "exporter", quick=True),
+        _mypy("mypy", top, "demo/src", "demo/tests", "tests/conftest.py", *together),
+        *(_mypy(f"mypy-{name}", top, f"tests/{name}") for name in apart),
+        Part("shellcheck", ["shellcheck", *shell_scripts(top)], top, quick=True),
+    ]
+    nix = sorted(
+        str(path.relative_to(top))
+        for path in top.rglob("*.nix")
+        if not any(
+            part.startswith((".", "result")) for part in path.parts[len(top.parts) :]
+        )
+    )
+    for name, argv in (
+        ("nixfmt", ["nixfmt", "--check", *nix]),
+        ("deadnix", ["deadnix", "--fail", "."]),
+        ("statix", ["statix", "check", "."]),
+    ):
+        quick.append(Part(name, argv, top, quick=True))
+    return [
+        *quick,
+        Part("exporter", _pytest("exporter"), top / "exporter"),
+        Part("tests", _pytest("tests"), top),
+    ]
+
+
+def _pytest(what: str) -> list[str]:
+    cores = len(os.sched_getaffinity(0))
+    argv = _python("pytest", "-q", "-rs", "-p", "no:cacheprovider")
+    if what == "exporter":
+        return [*argv, "-n", str(max(1, cores // 2))]
+    # Tests of one stack stay on one worker.
+    spread = ("-n", str(max(2, cores // 2)), "--dist", "loadgroup")
+    return [*argv, *spread, "tests", "demo/tests"]
+
+
+def run_part(part: Part, environment: Mapping[str, str]) -> Result:
+    """Run one part to its end."""
+    started = time.monotonic()
+    if shutil.which(part.argv[0], path=environment["PATH"]) is None:
+        text = f"not shown: {part.name} (no `{part.argv[0]}` on PATH)\n"
+        return Result(part, 0, text, 0.0)
+    with _children_lock:
+        process = subprocess.Popen(
+            part.argv,
+            cwd=part.folder,
+            env={**environment, **part.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        _children.append(process)
+    output, _ = process.communicate()
+    return Result(part, process.returncode, output, time.monotonic() - started)
+
+
+_children: list[subprocess.Popen[str]] = []
+_children_lock = threading.Lock()
+
+
+def skipped(output: str) -> Iterator[str]:
+    """What a part's output says was not shown, one line each."""
+    for line in output.splitlines():
+        found = re.match(r"SKIPPED \[\d+\] (\S+): (.*)$", line.strip())
+        if line.startswith("not shown: "):
+            yield line
+        elif found is not None:
+            reason = found[2].removeprefix("not shown: ").removeprefix("Skipped: ")
+            yield f"not shown: {reason} [{found[1]}]"
+
+
+def main(only: Sequence[str], *, list_only: bool = False) -> int:
+    """Run the parts named in `only`, or all; 0 when none failed."""
+    known = parts()
+    names = [part.name for part in known]
+    if list_only:
+        print("\n".join(names))
+        return 0
+    groups = {"lint": [part.name for part in known if part.quick]}
+    wanted = {name for word in only for name in groups.get(word, [word])}
+    if wanted - set(names):
+        unknown = ", ".join(sorted(wanted - set(names)))
+        raise DemoError(f"no such part: {unknown}; there are {', '.join(names)}, lint")
+    chosen = [part for part in known if not wanted or part.name in wanted]
+    programs.ensure()
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join(
+            (
+                str(Path(sys.executable).parent),
+                os.environ.get("PATH", os.defpath),
+                str(programs.bin_folder()),
+                "/usr/sbin",
+            )
+        ),
+    }
+    started = time.monotonic()
+    say(f"running {', '.join(part.name for part in chosen)} (about 3 minutes)")
+    results = []
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(max_workers=max(2, cores // 2)) as pool:
+        try:
+            futures = [pool.submit(run_part, part, environment) for part in chosen]
+            for future in as_completed(futures):
+                result = future.result()
+                results.append(result)
+                _show(result)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_children()
+            raise
+    print()
+    for line in sorted({line for r in results for line in skipped(r.output)}):
+        print(line)
+    failed = [result.part.name for result in results if result.code]
+    seconds = time.monotonic() - started
+    if failed:
+        print(f"FAILED: {', '.join(failed)} ({seconds:.0f} s)")
+        return 1
+    print(f"All {len(results)} parts passed ({seconds:.0f} s)")
+    return 0
+
+
+def _show(result: Result) -> None:
+    mark = "✗" if result.code else "✓"
+    print(f"{mark} {result.part.name} ({result.seconds:.1f} s)", flush=True)
+    lines = result.output.rstrip().splitlines()
+    shown = lines if result.code else lines[-1:]
+    for line in shown:
+        print(f"  {line}", flush=True)
+
+
+def _end_children() -> None:
+    """End what is still running, with all that it started."""
+    import signal
+
+    with _children_lock:
+        for process in _children:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)

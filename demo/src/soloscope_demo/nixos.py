@@ -1,0 +1,112 @@
+"""`just test-nixos`: the NixOS checks on a real systemd, without a virtual machine.
+
+They run through `../shared/nspawn-test` beside the checkout (SOLOSCOPE_NSPAWN_TEST
+names another place), with the programs of PATH and of the cache. Where it, its
+root or a nixpkgs tree is missing, that is said and nothing fails. Further folders
+with programs (`DIR/bin`) stand in SOLOSCOPE_BIN_DIRS, separated by colons.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import programs
+from .errors import DemoError, say
+from .golang import BINARIES, loki_version
+from .venvs import checkout
+
+
+def harness() -> tuple[Path, str]:
+    """The program nspawn-test, and why it cannot be used ("" when it can)."""
+    beside = checkout().parent / "shared/nspawn-test/nspawn-test"
+    program = Path(os.environ.get("SOLOSCOPE_NSPAWN_TEST", beside))
+    default = Path.home() / ".cache/nspawn-test"
+    home = Path(os.environ.get("NSPAWN_TEST_HOME", default))
+    if not program.is_file():
+        return program, "no nspawn-test beside the checkout"
+    for name in ("root", "nixpkgs"):
+        if not (home / name).is_dir():
+            return program, f"nspawn-test has no {name}"
+    if os.geteuid() != 0:
+        return program, "nspawn-test needs root"
+    return program, ""
+
+
+def checks() -> dict[str, bool]:
+    """The flake's checks (tests/nixos/default.nix) and whether each boots a node."""
+    found = {}
+    for path in sorted((checkout() / "tests/nixos").iterdir()):
+        if path.name in ("default.nix", "lib"):
+            continue
+        if (path / "default.nix").exists():
+            text = (path / "default.nix").read_text()
+        elif path.suffix == ".nix":
+            text = path.read_text()
+        else:
+            continue
+        found[path.stem] = "runNixOSTest" in text
+    return found
+
+
+def bin_dir(folder: Path) -> Path:
+    """The log programs laid out as nspawn-test takes them."""
+    (folder / "bin").mkdir(parents=True)
+    for name, place in programs.ensure(BINARIES).items():
+        (folder / "bin" / name).symlink_to(place.resolve())
+    versions = {name: loki_version() for name in ("loki", "promtail")}
+    (folder / "versions.json").write_text(json.dumps(versions))
+    return folder
+
+
+def main(only: Sequence[str]) -> int:
+    """Run the checks named in `only`, or all; 0 when none failed."""
+    known = checks()
+    unknown = sorted(set(only) - known.keys())
+    if unknown:
+        raise DemoError(
+            f"no such check: {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    program, reason = harness()
+    if reason:
+        print(f"not shown: the NixOS checks ({reason})")
+        return 0
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        folders = [str(bin_dir(Path(folder) / "programs"))]
+        folders += [p for p in os.environ.get("SOLOSCOPE_BIN_DIRS", "").split(":") if p]
+        for name in only or known:
+            started = time.monotonic()
+            say(f"NixOS check {name} (about {60 if known[name] else 20} s)")
+            argv = [str(program), "--flake", str(checkout()), "--check", name]
+            for path in folders:
+                argv += ["--bin-dir", path]
+            if not known[name]:
+                argv.append("--build-only")
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            seconds = time.monotonic() - started
+            lines = done.stdout.rstrip().splitlines()
+            if done.returncode == 2:
+                print(f"not shown: NixOS check {name} (a package is not mapped)")
+            elif done.returncode:
+                failed.append(name)
+            mark = "✓" if done.returncode == 0 else "✗" if done.returncode == 1 else "-"
+            print(f"{mark} {name} ({seconds:.1f} s)", flush=True)
+            for line in lines if done.returncode else lines[-1:]:
+                print(f"  {line}", flush=True)
+    if failed:
+        print(f"FAILED: {', '.join(failed)}")
+        return 1
+    return 0

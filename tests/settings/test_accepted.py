@@ -1,0 +1,220 @@
+"""Every rendered file is accepted by the real program that will read it.
+
+Each check is shown to refuse something as well: a check that takes anything
+proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from soloscope_demo.render import nix
+from soloscope_demo.venvs import checkout
+
+Rendered = Callable[..., tuple[Path, dict[str, Any]]]
+Accepted = Callable[..., str]
+Program = Callable[[str], str]
+
+#: Shapes of a declaration that change what programs are told.
+SHAPES: dict[str, dict[str, Any]] = {
+    "demo": {},
+    "with Alertmanager": {"alertmanager": {"enable": True}},
+    "without Prometheus": {"prometheus": {"enable": False}},
+    "other ports": {"loki": {"port": 3101, "grpcPort": 9196}},
+    "short retention": {"loki": {"retention": "7d"}, "prometheus": {"retention": "7d"}},
+    "a second app": {
+        "apps": {"other": {"units": ["other.service", "other-worker@1.service"]}}
+    },
+}
+
+
+def refused(*argv: str) -> str:
+    """Run a check that must fail; its words."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode != 0, f"{' '.join(argv)} took a wrong file"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(params=SHAPES)
+def shape(
+    request: pytest.FixtureRequest, rendered: Rendered
+) -> tuple[Path, dict[str, Any]]:
+    """A rendered folder of one shape."""
+    return rendered(**SHAPES[request.param])
+
+
+def test_loki_takes_its_file(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, _ = shape
+    accepted(program("loki"), "-verify-config", f"-config.file={folder}/loki.yaml")
+
+
+def test_promtail_takes_its_file(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, _ = shape
+    (folder / "state/promtail").mkdir(parents=True)
+    accepted(
+        program("promtail"), "-check-syntax", f"-config.file={folder}/promtail.yaml"
+    )
+
+
+def test_prometheus_takes_its_file_and_rules(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, files = shape
+    if "prometheus.yml" not in files:
+        assert not files["soloscope.json"]["prometheus"]["enable"]
+        return
+    said = accepted(program("promtool"), "check", "config", f"{folder}/prometheus.yml")
+    assert "rules found" in said
+    for rules in (folder / "rules").glob("*.yml"):
+        accepted(program("promtool"), "check", "rules", str(rules))
+
+
+def test_loki_takes_its_rules(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, _ = shape
+    # logcli reads a query as Loki's own parser does.
+    for path in sorted((folder / "loki/rules").rglob("*.yaml")):
+        for group in json.loads(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                accepted(program("logcli"), "fmt", stdin=rule["expr"])
+
+
+def test_the_exporter_takes_its_file(shape: tuple[Path, dict[str, Any]]) -> None:
+    from soloscope import config
+
+    folder, files = shape
+    read = config.load(folder / "soloscope.json")
+    assert set(read.apps) == set(files["soloscope.json"]["apps"])
+
+
+def test_nginx_takes_its_locations(
+    tmp_path: Path, program: Program, accepted: Accepted
+) -> None:
+    nginx = program("nginx")
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(nginx_file(tmp_path, ""))
+    argv = [nginx, "-e", str(tmp_path / "error.log"), "-p", str(tmp_path)]
+    accepted(*argv, "-t", "-c", str(configuration))
+    configuration.write_text(nginx_file(tmp_path, "no_such_directive on;"))
+    assert "no_such_directive" in refused(*argv, "-t", "-c", str(configuration))
+
+
+def nginx_file(folder: Path, extra: str) -> str:
+    """A whole nginx.conf around the locations of modules/nginx/settings.nix."""
+    wrapper = folder / "locations.nix"
+    modules = checkout() / "modules"
+    wrapper.write_text(
+        f"""
+        let
+          soloscope = import {modules}/complete.nix (
+            import {checkout()}/demo/declaration.nix // {{ domain = "g.example.org"; }}
+          );
+          places = (import {modules}/places.nix).host;
+        in
+        import {modules}/nginx/settings.nix {{ inherit soloscope places; }}
+        """
+    )
+    locations = nix(str(wrapper))["locations"]
+    blocks = []
+    for path, told in locations.items():
+        upgrade = ""
+        if told.get("proxyWebsockets"):
+            # What nixpkgs' option proxyWebsockets writes.
+            upgrade = (
+                "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
+                'proxy_set_header Connection "upgrade";'
+            )
+        proxy = f"proxy_pass {told['proxyPass']};" if told.get("proxyPass") else ""
+        blocks.append(
+            f"location {path} {{ {proxy} {upgrade} {told.get('extraConfig', '')} }}"
+        )
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return (
+        f"pid {folder}/pid; events {{}} http {{ {temporary} access_log off; "
+        f"server {{ listen unix:{folder}/socket; server_name g.example.org; {extra} "
+        f"{' '.join(blocks)} }} }}"
+    )
+
+
+def spoiled(folder: Path, name: str, *path: str) -> Path:
+    """The rendered file with an unknown key below `path`."""
+    content = json.loads((folder / name).read_text())
+    place = content
+    for key in path:
+        place = place[int(key)] if isinstance(place, list) else place[key]
+    place["no_such_key"] = 1
+    wrong = folder / f"wrong-{Path(name).name}"
+    wrong.write_text(json.dumps(content))
+    return wrong
+
+
+def test_the_checks_refuse_what_is_wrong(rendered: Rendered, program: Program) -> None:
+    folder, _ = rendered()
+    (folder / "state/promtail").mkdir(parents=True)
+    wrong = spoiled(folder, "loki.yaml", "limits_config")
+    argv = ("-verify-config", f"-config.file={wrong}")
+    assert "no_such_key" in refused(program("loki"), *argv)
+
+    wrong = spoiled(folder, "promtail.yaml", "scrape_configs", "0", "journal")
+    argv = ("-check-syntax", f"-config.file={wrong}")
+    assert "no_such_key" in refused(program("promtail"), *argv)
+
+    wrong = spoiled(folder, "prometheus.yml", "global")
+    said = refused(program("promtool"), "check", "config", str(wrong))
+    assert "no_such_key" in said
+
+    wrong = spoiled(folder, "rules/soloscope.yml", "groups", "0")
+    assert "no_such_key" in refused(program("promtool"), "check", "rules", str(wrong))
+
+
+def test_render_writes_what_design_lists(rendered: Rendered) -> None:
+    folder, _ = rendered()
+    for name in (
+        "loki.yaml",
+        "promtail.yaml",
+        "prometheus.yml",
+        "rules/soloscope.yml",
+        "grafana/grafana.ini",
+        "grafana/provisioning/datasources/soloscope.yaml",
+        "grafana/provisioning/dashboards/soloscope.yaml",
+        "dashboards/soloscope-overview.json",
+        "soloscope.json",
+    ):
+        assert (folder / name).is_file(), name
+
+
+def test_nothing_rendered_listens_beyond_localhost(rendered: Rendered) -> None:
+    folder, files = rendered()
+    for name in files:
+        assert "0.0.0.0" not in (folder / name).read_text(), name
+    server = files["loki.yaml"]["server"]
+    assert server["http_listen_address"] == server["grpc_listen_address"] == "127.0.0.1"
+
+
+def test_the_demo_is_described_whole_by_the_command(tmp_path: Path) -> None:
+    """`just render` writes the same files as the fixture, through its command."""
+    done = subprocess.run(
+        [shutil.which("soloscope-demo") or "soloscope-demo", "render", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=dict(os.environ),
+    )
+    written = [Path(line) for line in done.stdout.splitlines()]
+    assert tmp_path / "loki.yaml" in written
+    assert all(path.is_file() for path in written)
