@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from running import free_port, raw_server, redis_server, running, standin, until
+from running import (
+    answers,
+    free_port,
+    loki_server,
+    program,
+    raw_server,
+    redis_server,
+    running,
+    standin,
+    until,
+)
 from soloscope.checks import kinds
 from soloscope.checks.declared import checks, ping
 from soloscope.checks.fetch import LIMIT, fetch
@@ -47,8 +58,8 @@ def broken(_timeout: float) -> Outcome:
 @pytest.mark.parametrize(
     ("last", "running_since", "now", "ok", "detail"),
     [
-        (None, None, 100.0, False, "not asked yet"),
-        (None, 95.0, 100.0, False, "not asked yet"),
+        (None, None, 100.0, False, "no answer yet"),
+        (None, 95.0, 100.0, False, "no answer yet"),
         (Recorded(True, 90.0, "fine"), None, 100.0, True, "fine"),
         (Recorded(False, 90.0, "refused"), None, 100.0, False, "refused"),
         # Exactly twice the interval is still fresh, a second later it is not.
@@ -97,7 +108,7 @@ def test_one_that_hangs_delays_nobody_and_is_told() -> None:
         early = by_name(registry.results(wait=0.5))
         assert time.monotonic() - start < 0.8
         assert early["quick"].ok
-        assert early["hangs"].detail == "not asked yet"
+        assert early["hangs"].detail == "no answer yet"
         until(
             "the hanging one has failed",
             lambda: by_name(registry.results())["hangs"].detail == "no answer for 1 s",
@@ -306,7 +317,15 @@ def at(path: Path) -> Redis:
 
 def test_redis_answers_hangs_comes_back_and_dies(tmp_path: Path) -> None:
     path = tmp_path / "r.sock"
-    argv = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", ""]
+    argv = [
+        program("redis-server"),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(path),
+        "--save",
+        "",
+    ]
     with running([*argv, "--dir", str(tmp_path)], tmp_path / "log") as server:
         until("redis listens", path.exists)
         assert ping(at(path))(3).detail == "PONG"
@@ -394,3 +413,48 @@ def test_the_last_scrape_is_a_check() -> None:
     assert scrape.run(1).detail == "the last scrape was complete"
     errors["shop"] = "redis away"
     assert detail_of(scrape.run) == "the last scrape failed: redis away"
+
+
+# --- the real servers ---------------------------------------------------------------
+
+
+def test_a_real_loki_and_a_real_prometheus(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    (tmp_path / "p.yml").write_text("{}")
+    argv = [
+        program("prometheus"),
+        f"--config.file={tmp_path / 'p.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with loki_server(tmp_path) as loki, running(argv, tmp_path / "p.log"):
+        assert kinds.loki(loki)(10).detail == "answers queries"
+        until("Prometheus listens", lambda: answers(f"{url}/-/ready"))
+        assert kinds.ready(url)(10).detail == "ready"
+    assert detail_of(kinds.loki(loki)) == "connection refused"
+    assert detail_of(kinds.ready(url)) == "connection refused"
+
+
+def test_grafana_with_and_without_a_path() -> None:
+    state: dict[str, Any] = {"database": "ok", "path": "/api/health", "code": 200}
+
+    def handle(request: Any) -> tuple[int, dict[str, str], bytes]:
+        if request.path != state["path"]:
+            return 404, {}, b"{}"
+        body = json.dumps({"database": state["database"], "version": "12.0.0"})
+        return int(state["code"]), {}, body.encode()
+
+    with standin(handle) as server:
+        plain = kinds.grafana(server.url, "http://127.0.0.1:3000/")
+        under = kinds.grafana(server.url, "https://example.org/grafana/")
+        assert plain(2).detail == "database ok"
+        assert under(2).detail == "database ok", "a proxy may cut the path off"
+        state["path"] = "/grafana/api/health"
+        assert under(2).detail == "database ok"
+        assert detail_of(plain) == "answered 404, expected 200"
+        # As Grafana answers when it cannot reach its database.
+        state |= {"path": "/api/health", "code": 503, "database": "failing"}
+        assert detail_of(plain) == "answered 503, expected 200"
+        state |= {"code": 200}
+        assert detail_of(plain) == "its database is `failing`"

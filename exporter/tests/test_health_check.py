@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,15 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from running import Request, free_port, redis_server, running, standin, until
+from running import (
+    Request,
+    free_port,
+    raw_server,
+    redis_server,
+    running,
+    standin,
+    until,
+)
 
 LOKI_ANSWER = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
 
@@ -264,6 +273,27 @@ def test_without_colour_and_without_unicode(tmp_path: Path) -> None:
     assert "FAILED  loki" in told.stdout
 
 
+def test_what_hangs_at_the_start_holds_no_request(tmp_path: Path) -> None:
+    def hang(peer: socket.socket) -> None:
+        peer.recv(4096)
+        time.sleep(5)
+
+    with raw_server(hang) as port:
+        value = {
+            "loki": {"port": port},
+            "prometheus": {"enable": False},
+            "grafana": {"enable": False},
+            "apps": {"shop": {"health": {"url": f"http://127.0.0.1:{port}/"}}},
+        }
+        with served(tmp_path, value) as (_, url):
+            start = time.monotonic()
+            code, body = asked(f"{url}/api/health")
+            assert time.monotonic() - start < 1.5
+            assert code == 503
+            details = {c["name"]: c["detail"] for c in body["checks"]}
+            assert details == {"loki": "no answer yet", "health": "not asked yet"}
+
+
 def test_watch_shows_it_again_until_interrupted(tmp_path: Path) -> None:
     with (
         standin(stack) as server,
@@ -282,7 +312,7 @@ def test_watch_shows_it_again_until_interrupted(tmp_path: Path) -> None:
     assert told.returncode == 2
 
 
-@pytest.mark.parametrize("command", ["health-check", "probe", "backfill"])
+@pytest.mark.parametrize("command", ["health-check", "probe", "backfill", "doctor"])
 def test_help_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
     argv = [sys.executable, "-X", "importtime", "-m", "soloscope", command, "--help"]
     told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)

@@ -133,7 +133,7 @@ def judge(
     if running > check.timeout + GRACE:
         return result(False, f"no answer for {running:.0f} s")
     if last is None:
-        return result(False, "not asked yet")
+        return result(False, "no answer yet")
     if now - last.at > 2 * check.interval:
         return result(
             False,

@@ -121,10 +121,14 @@ class Registry:
             detail = f"could not be asked ({type(error).__name__})"
             return Recorded(False, self._clock(), detail)
         end = self._clock()
+        seconds = outcome.seconds
+        # Looking into memory or a file is no answer whose time says anything.
+        if seconds is None and not check.passive:
+            seconds = end - start
         return Recorded(
             ok=True,
             at=end - outcome.age,
             detail=outcome.detail,
-            seconds=end - start if outcome.seconds is None else outcome.seconds,
+            seconds=seconds,
             figures=outcome.figures,
         )

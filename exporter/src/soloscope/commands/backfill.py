@@ -44,6 +44,10 @@ _COUNTS = (
 )
 
 
+_KNOWN_STEP = 300.0
+"""Seconds; a query sees five minutes back, so no sample falls between two steps."""
+
+
 class Refused(SoloscopeError):  # noqa: N818 (reads as a state)
     """Nothing was written, for the reason given."""
 
@@ -94,7 +98,7 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     # Progress and messages go to standard error: the data may go to standard output.
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     apps = _apps(config, arguments.app, arguments.redis_password_file)
     now = time.time()
     to_file = arguments.output is not None
@@ -192,8 +196,7 @@ def _first_known(
     api: PrometheusApi, app: str, oldest: float, now: float
 ) -> float | None:
     """The first moment since `oldest` for which there are counts of `app`."""
-    # Each step sees the five minutes before it, so no sample falls between two.
-    step = 300.0
+    step = _KNOWN_STEP
     start = oldest - oldest % step
     query = f'count({{__name__=~"{_COUNTS}",app="{app}"}})'
     found = [sample.at for sample in api.span(query, start, now, step)]
@@ -241,10 +244,11 @@ def _plan(
 def _why_none(app: App, days: Sequence[Any], now: float, known: float | None) -> str:
     """Why no day of `app` is written, and what can be done about it."""
     if known is not None:
-        since = datetime.fromtimestamp(known, app.zone)
+        # What is known may begin up to a step later.
+        since = datetime.fromtimestamp(known + _KNOWN_STEP, app.zone)
         return (
-            f"Prometheus has its counts since {since:%Y-%m-%d %H:%M %Z}, and Redis "
-            "holds none of a day before that"
+            f"Prometheus has its counts since {since:%Y-%m-%d}, and Redis holds none "
+            "of a whole day before that"
         )
     if days:
         return "Redis holds no count for any closed day"

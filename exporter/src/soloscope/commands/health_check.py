@@ -181,15 +181,17 @@ def render(config: Config, report: Report, *, plain: bool = False) -> Renderable
             style = "green" if well else "red"
             mark = Text(tick if well else cross, style=style)
             table.add_row(mark, Text(one["name"]), Text(detail, "" if well else "red"))
+        numbers = Table.grid(padding=(0, 2))
         gauges = report.gauges.get(app.name, {}) if app is not None else {}
         for name, value in gauges.items():
             gauge = app.gauges[name] if app is not None else None
             label = gauge.help or name if gauge is not None else name
             unit = gauge.unit if gauge is not None else ""
-            table.add_row("", Text(label), Text(_figure(value, unit), "bold"))
+            numbers.add_row(" ", Text(label), Text(_figure(value, unit), "bold"))
         if not told and not gauges:
             table.add_row("", Text("nothing is declared"), "")
-        blocks += [Text(title, "bold"), table, Text("")]
+        blocks += [Text(title, "bold"), table, *([numbers] if gauges else [])]
+        blocks.append(Text(""))
     failed = [c for c in report.document["checks"] if c["status"] != "healthy"]
     if failed:
         names = ", ".join(f"{c['app']} {c['name']}".strip() for c in failed)
