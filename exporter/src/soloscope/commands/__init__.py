@@ -16,5 +16,6 @@ COMMANDS = {
     "probe": "ask the outside APIs once, with their keys",
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
+    "loki-budget": "keep Loki's folder under its budget",
     "check-config": "say what is wrong in the configuration file",
 }

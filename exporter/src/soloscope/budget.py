@@ -1,0 +1,178 @@
+"""The disk budget of Loki: what its folder may hold, and what follows from that.
+
+Loki keeps by time only, and says nothing when the disk is full. So the time is chosen
+here, as long as the budget allows, and written to the file of overrides that Loki reads
+again every few seconds (`runtime_config`). Everything in this module is pure but
+`measure`, which looks at a folder.
+
+Sources: Loki's documentation of `runtime_config`, `retention_period`,
+`block_ingestion_until` and `block_ingestion_status_code`; the numbers were tried.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Decision", "Limits", "Usage", "decide", "hours", "measure", "overrides"]
+
+#: Loki frees only after compaction and a delay, about 40 minutes after it was told.
+#: Until then what comes in needs room.
+TARGET = 0.85
+
+#: Blocking begins at the budget and ends here.
+RESUME = 0.95
+
+#: How long one block lasts (the next run renews it), and what a shipper is answered:
+#: 429 makes it try again, so that the journal keeps what cannot be taken.
+BLOCK = timedelta(minutes=15)
+BLOCK_STATUS = 429
+
+_HOUR = 3600.0
+_UNITS = {"h": 1, "d": 24, "w": 168, "y": 8760}
+
+
+def hours(duration: str) -> int:
+    """Whole hours of a duration such as `30d` or `1w12h`; `ValueError` otherwise."""
+    parts = re.findall(r"(\d+)([hdwy])", duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise ValueError(f"`{duration}` is no duration in hours, days, weeks or years")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What was declared: bytes, and hours of retention at most and at least."""
+
+    budget: int
+    retention: int
+    floor: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is on the disk.
+
+    `parts` are bytes by part of Loki's folder; `ages` is (hours since its last line,
+    bytes) of each chunk.
+    """
+
+    parts: Mapping[str, int]
+    ages: Sequence[tuple[float, int]]
+
+    @property
+    def total(self) -> int:
+        """All bytes of Loki's folder."""
+        return sum(self.parts.values())
+
+    @property
+    def bytes_per_day(self) -> float:
+        """Bytes of the last day's chunks, or what a part of a day comes to."""
+        if not self.ages:
+            return 0.0
+        oldest = max(age for age, _ in self.ages)
+        span = min(24.0, max(1.0, oldest))
+        return sum(size for age, size in self.ages if age <= span) * 24.0 / span
+
+    def within(self, budget: float) -> float:
+        """The age up to which chunks fit into `budget` bytes beside the rest."""
+        left = budget - (self.total - self.parts.get("chunks", 0))
+        for age, size in sorted(self.ages):
+            left -= size
+            if left < 0:
+                return age
+        return float("inf")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What Loki is told: hours of retention, and until when it takes nothing."""
+
+    retention: int
+    blocked_until: datetime | None
+
+
+def _newest(file: Path) -> float | None:
+    """Seconds since 1970 of a chunk's last line, which stands in its file's name.
+
+    Base64 of `FROM:THROUGH:CHECKSUM`, in hexadecimal milliseconds, as Loki's file
+    store names chunks from schema 12 on.
+    """
+    try:
+        _, through, _ = base64.b64decode(file.name, validate=True).split(b":")
+        return int(through, 16) / 1000
+    except ValueError:
+        return None
+
+
+def measure(folder: Path, now: float) -> Usage:
+    """The sizes of Loki's folder; `now` in seconds since 1970.
+
+    What is deleted while it is counted counts nothing.
+    """
+    parts: dict[str, int] = {}
+    ages: list[tuple[float, int]] = []
+    for file in folder.rglob("*"):
+        try:
+            status = file.lstat()
+        except FileNotFoundError:
+            continue
+        top, *below = file.relative_to(folder).parts
+        part = "index" if top == "chunks" and below[:1] == ["index"] else top
+        size = status.st_blocks * 512
+        parts[part] = parts.get(part, 0) + size
+        if part == "chunks" and file.is_file():
+            newest = _newest(file) or status.st_mtime
+            ages.append(((now - newest) / _HOUR, size))
+    return Usage(parts, ages)
+
+
+def decide(
+    usage: Usage, limits: Limits, before: Decision | None, elapsed: float, now: datetime
+) -> Decision:
+    """The longest retention under the target, and whether to block.
+
+    Down at once; up again by an hour per hour at most (`elapsed`, hours since
+    `before`), because what a longer retention costs is seen only when it is full.
+    """
+    fitting = usage.within(limits.budget * TARGET)
+    wanted = limits.retention if fitting == float("inf") else int(fitting)
+    retention = max(limits.floor, min(limits.retention, wanted))
+    if before is not None and retention > before.retention:
+        slowly = before.retention + max(1, int(elapsed))
+        retention = max(limits.floor, min(retention, slowly))
+    blocking = before is not None and before.blocked_until is not None
+    threshold = limits.budget * (RESUME if blocking else 1.0)
+    full = usage.total >= threshold
+    return Decision(retention, now + BLOCK if full else None)
+
+
+def overrides(
+    decision: Decision, streams: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Loki's file of overrides for the one tenant.
+
+    `streams` are the declared retentions of single streams (`selector`, `period`,
+    `priority`); none outlives the rest.
+    """
+    limits: dict[str, Any] = {"retention_period": f"{decision.retention}h"}
+    if streams:
+        limits["retention_stream"] = [
+            {
+                **stream,
+                "period": f"{min(hours(stream['period']), decision.retention)}h",
+            }
+            for stream in streams
+        ]
+    if decision.blocked_until is not None:
+        until = decision.blocked_until.astimezone(UTC)
+        limits["block_ingestion_until"] = until.strftime("%Y-%m-%dT%H:%M:%SZ")
+        limits["block_ingestion_status_code"] = BLOCK_STATUS
+    return {"overrides": {"fake": limits}}
