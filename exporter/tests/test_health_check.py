@@ -291,7 +291,7 @@ def test_what_hangs_at_the_start_holds_no_request(tmp_path: Path) -> None:
             assert time.monotonic() - start < 1.5
             assert code == 503
             details = {c["name"]: c["detail"] for c in body["checks"]}
-            assert details == {"loki": "no answer yet", "health": "not asked yet"}
+            assert details == {"loki": "no answer yet", "health": "no answer yet"}
 
 
 def test_watch_shows_it_again_until_interrupted(tmp_path: Path) -> None:
