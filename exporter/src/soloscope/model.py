@@ -207,8 +207,7 @@ class DayValues:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class JobState:
+class JobState(NamedTuple):
     """Whether a job is late, and when it last succeeded (Unix time) if known."""
 
     late: bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soloscope.link import Failure, pack
 from soloscope.model import DayValues, Number, label, number
@@ -33,8 +33,7 @@ class Keys:
         return b"%s%s:%s" % (self.prefix, day.isoformat().encode(), name.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A metric that was left out: its name, the key, and why."""
 
     name: str
@@ -42,8 +41,7 @@ class Fault:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """The commands that read one day, in the order of the replies.
 
     One MGET answers for the counters in `strings`. MGET says nil both for a missing

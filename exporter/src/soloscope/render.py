@@ -14,8 +14,7 @@ The counters are zero at the app's midnight, which OpenMetrics says as `_created
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,8 +39,7 @@ __all__ = [
 Kind = Literal["counter", "gauge", "summary", "info"]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """An exposition format; `created` asks for `_created` lines."""
 
     content_type: str
@@ -54,8 +52,7 @@ OPENMETRICS: Final = Format(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A metric's name without suffix, its kind and its help text."""
 
     name: str
@@ -184,20 +181,24 @@ def lines(name: str, samples: Iterable[tuple[Mapping[str, str], Number]]) -> str
 Row = tuple[str, ...]
 
 
-@dataclass(slots=True)
 class _Slot:
     """The text that was last made of some objects; valid while they are the same."""
 
-    source: tuple[object, ...] = ()
-    text: str = ""
+    __slots__ = ("source", "text")
+
+    def __init__(self) -> None:
+        self.source: tuple[object, ...] = ()
+        self.text = ""
 
 
-@dataclass(slots=True)
 class _Starts:
     """Remembered line starts, up to the space before the value, by names."""
 
-    make: Callable[[Row], str]
-    known: dict[Row, str] = field(default_factory=dict)
+    __slots__ = ("known", "make")
+
+    def __init__(self, make: Callable[[Row], str]) -> None:
+        self.make = make
+        self.known: dict[Row, str] = {}
 
     def __call__(self, row: Row) -> str:
         start = self.known.get(row)

@@ -16,11 +16,11 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from soloscope.log import event
@@ -43,8 +43,7 @@ GZIP_FROM = 1024
 """Answers smaller than this are not compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a client asks. `headers` have names in lower case."""
 
     method: str
@@ -54,21 +53,19 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What it is answered. `headers` come in addition to type and length."""
 
     body: bytes
     status: int = 200
     content_type: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 Handler = Callable[[Request], Response]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """How a path is answered. `title` puts it on the landing page.
 
     `max_body` is the most bytes a request may bring; 0 for none.

@@ -7,8 +7,8 @@ object gives the same output object.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from soloscope.model import (
     DayValues,
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Assembler", "JobWatch", "Shown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """What is shown of the days: see `Snapshot`, whose fields these are."""
 
     today: DayValues
@@ -40,12 +39,11 @@ class Shown:
     keys_dropped: int
 
 
-@dataclass(slots=True)
-class _Closed:
+class _Closed(NamedTuple):
     """The sums of the days before today, for one window."""
 
-    plain: Mapping[str, Number] = field(default_factory=dict)
-    breakdowns: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
+    plain: Mapping[str, Number]
+    breakdowns: Mapping[str, Mapping[str, Number]]
 
 
 class Assembler:
