@@ -1,0 +1,82 @@
+# ruff: noqa: F821, INP001, S101
+SERVE = "http://127.0.0.1:9847"
+
+
+def overall() -> tuple[int, dict[str, Any]]:
+    """Status and body of /health/overall."""
+    text = machine.succeed(
+        f"curl -sS --max-time 5 -w '\\n%{{http_code}}' {SERVE}/health/overall"
+    )
+    body, status = text.rsplit("\n", 1)
+    return int(status), json.loads(body)
+
+
+def check_up() -> dict[tuple[tuple[str, str], ...], float]:
+    return prometheus("soloscope_check_up")
+
+
+machine.start()
+for unit in ("prometheus", "soloscope-exporter", "prometheus-postgres-exporter"):
+    machine.wait_for_unit(f"{unit}.service", timeout=120)
+machine.wait_for_unit("soloscope-probe.timer", timeout=60)
+
+with subtest("everything that was declared is asked and is well"):
+    eventually("/health/overall", lambda: overall()[0], 200, 120)
+    wanted = {
+        labels(app="shop", name=name): 1.0
+        for name in ("health", "mail", "openai", "redis", "postgres")
+    }
+    eventually(
+        "soloscope_check_up",
+        lambda: {k: v for k, v in check_up().items() if k in wanted},
+        wanted,
+    )
+    _, body = overall()
+    t.assertEqual(body["status"], "healthy")
+    t.assertEqual(body["services"]["database"]["status"], "healthy")
+
+with subtest("the database shows its connections, and Prometheus has its series"):
+    database = json.loads(get(f"{SERVE}/health/database"))
+    t.assertEqual(database["connection_pool"]["size"], 100)
+    performance = json.loads(get(f"{SERVE}/health/database/performance"))
+    assert performance["metrics"]["response_time_p95_ms"] > 0, performance
+    eventually("pg_up", lambda: prometheus('pg_up{job="postgres"}'), {(): 1.0})
+
+with subtest("the exporter of the database is no superuser of it"):
+    answer = machine.succeed(
+        "sudo -u postgres psql -tAc "
+        "\"select rolsuper from pg_roles where rolname = 'postgres-exporter'\""
+    )
+    t.assertEqual(answer.strip(), "f")
+
+with subtest("a sick app is told by every path"):
+    get("http://127.0.0.1:8080/sick")
+    eventually("503", lambda: overall()[0], 503)
+    status, _ = machine.execute("soloscope health-check")
+    t.assertEqual(status, 1)
+    eventually(
+        "the metric",
+        lambda: check_up().get(labels(app="shop", name="health")),
+        0.0,
+    )
+    get("http://127.0.0.1:8080/well")
+    eventually("200 again", lambda: overall()[0], 200)
+    print(machine.succeed("soloscope health-check"))
+
+with subtest("a stopped database is told, and comes back"):
+    machine.succeed("systemctl stop postgresql.service")
+    eventually("503", lambda: overall()[0], 503, 90)
+    machine.succeed("systemctl start postgresql.target")
+    eventually("200 again", lambda: overall()[0], 200, 90)
+
+with subtest("nobody but the probe sees the key of the outside API"):
+    key = machine.succeed("cat /var/lib/test-secrets/api-key").strip()
+    machine.fail(f"journalctl --no-pager --output=cat | grep -F {key}")
+    machine.fail(f"grep -aF {key} /proc/[0-9]*/cmdline")
+    machine.fail(f"grep -F {key} /run/soloscope-probe/results.json")
+    machine.fail(f"grep -rF {key} /etc/soloscope/")
+
+with subtest("soloscope-probe is hardened as our other units are"):
+    exposure = machine.succeed("systemd-analyze security --no-pager soloscope-probe | tail -1")
+    level = float(re.search(r"([0-9.]+) [A-Z]+", exposure)[1])
+    assert level <= 1.5, exposure
