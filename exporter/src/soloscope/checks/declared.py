@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from soloscope.checks import kinds
-from soloscope.checks.database import postgres
 from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
 from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
@@ -96,6 +95,8 @@ def _database(config: Config) -> Check | None:
     exporter = config.postgres_exporter
     if not apps or exporter is None:
         return None
+    from soloscope.checks.database import postgres
+
     app = apps[0] if len(apps) == 1 else ""
     run = postgres(_base(exporter.listen_address, exporter.port))
     return Check(app, "postgres", "postgres", run, *_DATABASE)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -42,6 +41,9 @@ def write(path: Path, results: Results) -> None:
 
     Anybody may read it: `serve` runs as another user. Raises OSError.
     """
+    # `serve` only reads, and starts faster without it.
+    import tempfile
+
     value = {
         "version": VERSION,
         "results": {
