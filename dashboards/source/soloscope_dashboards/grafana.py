@@ -105,10 +105,13 @@ def say(values: Mapping[int, tuple[str, str]]) -> list[Json]:
     ]
 
 
-def override(name: str, **properties: object) -> Json:
-    """Field options for the one field `name`; `__` in a key stands for a dot."""
+def override(name: str, by: str = "byName", **properties: object) -> Json:
+    """Field options for the one field `name`; `__` in a key stands for a dot.
+
+    With `by="byFrameRefID"` the name is that of a query: A, B, …
+    """
     return {
-        "matcher": {"id": "byName", "options": name},
+        "matcher": {"id": by, "options": name},
         "properties": [
             {"id": key.replace("__", "."), "value": value}
             for key, value in properties.items()

@@ -33,13 +33,13 @@ class Source(ABC):
 
     kind: ClassVar[Kind]
 
-    def gauge(self, name: str, legend: str = "") -> Query:
+    def gauge(self, name: str) -> Query:
         """The gauge's value now."""
-        return Query(self.kind, self._gauge(name), legend=legend)
+        return Query(self.kind, self._gauge(name))
 
-    def window(self, name: str, window: str, legend: str = "") -> Query:
+    def window(self, name: str, window: str) -> Query:
         """A count, or an estimate of uniques, over `1d` (today), `7d`, `30d`."""
-        return Query(self.kind, self._window(name, window), legend=legend)
+        return Query(self.kind, self._window(name, window))
 
     def share(self, part: str, whole: str) -> Query:
         """One gauge as a ratio of another; nothing when the other is 0."""
@@ -66,8 +66,8 @@ class Source(ABC):
         return Query(self.kind, expr, how="table")
 
     def top(self, breakdown: str, count: int) -> Query:
-        """The largest keys of a breakdown in seven days."""
-        return Query(self.kind, self._top(breakdown, count), legend="{{key}}")
+        """A table `key`, `Value` of a breakdown's largest in seven days."""
+        return Query(self.kind, self._top(breakdown, count), how="table")
 
     def up(self) -> Query:
         """1 when soloscope can read the app's counts, 0 when it cannot."""

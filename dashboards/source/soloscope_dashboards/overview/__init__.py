@@ -74,7 +74,7 @@ def overview(shape: Source) -> Dashboard:
         panels=(
             *health_row(shape, 0),
             *status_row(shape, 3),
-            *week_row(shape, 6),
+            *week_row(shape, 5),
             *story_row(11),
             *background_row(shape, 19),
         ),

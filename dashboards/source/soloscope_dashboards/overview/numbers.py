@@ -15,6 +15,7 @@ def stat(
     row: int,
     query: Query,
     no_value: str,
+    height: int = 3,
     **more: object,
 ) -> Panel:
     """One of six single values in a row."""
@@ -23,10 +24,10 @@ def stat(
         kind="stat",
         title=title,
         description=description,
-        place=Place(4 * column, row, 4, 3),
+        place=Place(4 * column, row, 4, height),
         queries=(query,),
         no_value=no_value,
-        **{"options": stat_options(), **more},  # type: ignore[arg-type]
+        **{"options": stat_options(size=0 if height > 2 else 26), **more},  # type: ignore[arg-type]
     )
 
 
@@ -120,6 +121,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             shape.gauge("users_total"),
             "users_total not reported",
             decimals=0,
+            height=2,
         ),
         stat(
             8,
@@ -132,6 +134,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             "active_users not reported",
             unit="prefix:≈ ",
             decimals=0,
+            height=2,
         ),
         stat(
             9,
@@ -144,6 +147,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             unit="percentunit",
             min=0,
             max=1,
+            height=2,
         ),
         stat(
             10,
@@ -154,6 +158,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             shape.gauge("users_trial_ending"),
             "users_trial_ending not reported",
             decimals=0,
+            height=2,
         ),
         stat(
             11,
@@ -164,6 +169,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             shape.window("conversations", "1d"),
             "conversations not reported",
             decimals=0,
+            height=2,
         ),
         stat(
             12,
@@ -174,5 +180,6 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             shape.window("digests_created", "1d"),
             "digests_created not reported",
             decimals=0,
+            height=2,
         ),
     ]

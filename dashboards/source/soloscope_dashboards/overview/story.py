@@ -52,7 +52,7 @@ def story_row(y: int) -> list[Panel]:
             unit="string",
             custom={"align": "left", "filterable": False, "inspect": False},
             overrides=[
-                override("when", unit="dateTimeFromNow", custom__width=108),
+                override("when", unit="dateTimeFromNow", custom__width=118),
                 override(
                     "what happened",
                     custom__inspect=True,
@@ -142,6 +142,14 @@ def story_row(y: int) -> list[Panel]:
 
 def background_row(shape: Source, y: int) -> list[Panel]:
     """Below the fold: troubles over time with deployments, and what waits."""
+    waiting = {
+        "conversations under way": shape.gauge("conversations_active"),
+        "digests to make": shape.gauge("digests_pending"),
+        "users to write to": shape.gauge("users_to_reengage"),
+        "digests failed today": shape.window("digests_failed", "1d"),
+        "trials won, 30 days": shape.window("trial_conversions", "30d"),
+        "monthly revenue": shape.gauge("revenue_monthly"),
+    }
     return [
         Panel(
             id=19,
@@ -186,17 +194,14 @@ def background_row(shape: Source, y: int) -> list[Panel]:
             title="Under way and waiting",
             description="What the app says is open now, and what the month brought.",
             place=Place(16, y, 8, 6),
-            queries=(
-                shape.gauge("conversations_active", "conversations under way"),
-                shape.gauge("digests_pending", "digests to make"),
-                shape.gauge("users_to_reengage", "users to write to"),
-                shape.window("digests_failed", "1d", "digests failed today"),
-                shape.window("trial_conversions", "30d", "trials won, 30 days"),
-                shape.gauge("revenue_monthly", "monthly revenue"),
-            ),
+            queries=tuple(waiting.values()),
             no_value="not reported",
             decimals=0,
-            overrides=[override("monthly revenue", unit="currencyUSD")],
+            overrides=[
+                override(chr(ord("A") + index), by="byFrameRefID", displayName=words)
+                for index, words in enumerate(waiting)
+            ]
+            + [override("F", by="byFrameRefID", unit="currencyUSD")],
             options=stat_options(mode="value_and_name"),
         ),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..grafana import Json, Panel, Place, Query, fixed, override
 from ..queries import Light, Source
 
-HEIGHT = 5
+HEIGHT = 6
 
 
 #: 2026-11-18 is shown as 11-18. It stays a string: a date would be moved to the
@@ -94,8 +94,6 @@ def bars(
             },
             "orientation": "vertical",
             "showValue": "always",
-            # Left to itself it leaves numbers out where bars are low.
-            "text": {"valueSize": 11},
             "stacking": "normal" if len(queries) > 1 else "none",
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": "day",
@@ -161,10 +159,12 @@ def week_row(shape: Source, y: int) -> list[Panel]:
                 "minVizHeight": 10,
                 "minVizWidth": 0,
                 "orientation": "horizontal",
+                # One bar for each row, named by its text.
                 "reduceOptions": {
-                    "calcs": ["lastNotNull"],
+                    "calcs": [],
                     "fields": "",
-                    "values": False,
+                    "limit": 5,
+                    "values": True,
                 },
                 "showUnfilled": True,
                 "valueMode": "text",
