@@ -205,7 +205,7 @@ class Link:
         if not commands:
             return replies
         # A server that turns a client away says why, and closes: read it all the same.
-        with suppress(BrokenPipeError):
+        with suppress(ConnectionError):
             connection.sendall(b"".join(commands))
         parser = self._parser
         count = len(commands)
