@@ -382,7 +382,7 @@ def test_the_checks_of_a_configuration() -> None:
         ("shop", "health"): ("health", 60, 10),
         ("shop", "openai"): ("api", 30, 10),
         ("shop", "smtp"): ("tcp", 30, 10),
-        ("shop", "cache"): ("redis", 30, 10),
+        ("shop", "cache"): ("redis", 10, 3),
         ("shop", "site"): ("http", 30, 10),
     }
     assert [c.name for c in found if c.passive] == ["scrape", "openai"]

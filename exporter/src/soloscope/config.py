@@ -693,13 +693,19 @@ _CHECK_URLS: Mapping[str, Parser[str]] = {
 }
 
 
+# Interval and time-out in seconds where the file has none: Redis is asked more often
+# and has less time, because everything waits for it.
+_CHECK_TIMES = {"redis": (10.0, 3.0)}
+
+
 def _check(s: _Section) -> Check:
     kind = s.get("kind", _choice(*_CHECK_URLS))
+    interval, timeout = _CHECK_TIMES.get(kind, (30.0, 10.0))
     check = Check(
         kind=kind,
         url=s.get("url", _CHECK_URLS.get(kind, _filled)),
-        interval=s.get("interval", _seconds, 30.0),
-        timeout=s.get("timeout", _seconds, 10.0),
+        interval=s.get("interval", _seconds, interval),
+        timeout=s.get("timeout", _seconds, timeout),
         status=s.get("status", _integer(100, 599), 200),
         body=s.get("body", _filled, None),
         max_seconds=s.get("maxSeconds", _positive, None),
