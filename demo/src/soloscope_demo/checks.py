@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,7 @@ def parts() -> list[Part]:
 
 def _pytest(what: str) -> list[str]:
     cores = len(os.sched_getaffinity(0))
-    argv = _python("pytest", "-q", "-rs", "-p", "no:cacheprovider")
+    argv = _python("pytest", "-q", "-rfEs", "-p", "no:cacheprovider")
     if what == "exporter":
         return [*argv, "-n", str(max(1, cores // 2))]
     # Tests of one stack stay on one worker.
@@ -155,15 +156,21 @@ _children: list[subprocess.Popen[str]] = []
 _children_lock = threading.Lock()
 
 
-def skipped(output: str) -> Iterator[str]:
-    """What a part's output says was not shown, one line each."""
-    for line in output.splitlines():
-        found = re.match(r"SKIPPED \[\d+\] (\S+): (.*)$", line.strip())
-        if line.startswith("not shown: "):
-            yield line
-        elif found is not None:
-            reason = found[2].removeprefix("not shown: ").removeprefix("Skipped: ")
-            yield f"not shown: {reason} [{found[1]}]"
+def skipped(outputs: Iterable[str]) -> list[str]:
+    """What the parts' outputs say was not shown: a line for each reason."""
+    tests: Counter[str] = Counter()
+    whole: set[str] = set()
+    for line in "\n".join(outputs).splitlines():
+        found = re.match(r"SKIPPED \[(\d+)\] \S+: (.*)$", line.strip())
+        if found is not None:
+            reason = found[2].removeprefix("Skipped: ").removeprefix("not shown: ")
+            tests[reason] += int(found[1])
+        elif line.startswith("not shown: "):
+            whole.add(line.removeprefix("not shown: "))
+    for reason, number in tests.items():
+        whole.discard(reason)
+        whole.add(f"{reason} [{number} test{'s' * (number != 1)}]")
+    return [f"not shown: {reason}" for reason in sorted(whole)]
 
 
 def main(only: Sequence[str], *, list_only: bool = False) -> int:
@@ -192,7 +199,9 @@ def main(only: Sequence[str], *, list_only: bool = False) -> int:
         ),
     }
     started = time.monotonic()
-    say(f"running {', '.join(part.name for part in chosen)} (about 3 minutes)")
+    say(
+        f"running {', '.join(part.name for part in chosen)} (all takes about 5 minutes)"
+    )
     results = []
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(max_workers=max(2, cores // 2)) as pool:
@@ -207,7 +216,7 @@ def main(only: Sequence[str], *, list_only: bool = False) -> int:
             _end_children()
             raise
     print()
-    for line in sorted({line for r in results for line in skipped(r.output)}):
+    for line in skipped(result.output for result in results):
         print(line)
     failed = [result.part.name for result in results if result.code]
     seconds = time.monotonic() - started
@@ -219,7 +228,8 @@ def main(only: Sequence[str], *, list_only: bool = False) -> int:
 
 
 def _show(result: Result) -> None:
-    mark = "✗" if result.code else "✓"
+    absent = result.output.startswith("not shown: ")
+    mark = "✗" if result.code else "-" if absent else "✓"
     print(f"{mark} {result.part.name} ({result.seconds:.1f} s)", flush=True)
     lines = result.output.rstrip().splitlines()
     shown = lines if result.code else lines[-1:]
