@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from soloscope.checks.fetch import fetch
+from soloscope.checks.fetch import LARGE, fetch
 from soloscope.checks.model import CheckFailed
 from soloscope.config import Config
 from soloscope.errors import BackendUnavailable
@@ -31,7 +31,7 @@ def get_json(url: str, timeout: float = TIMEOUT) -> Any:
     """The JSON at `url`."""
     where = url.partition("?")[0]
     try:
-        answer = fetch(url, timeout, {"Accept": "application/json"})
+        answer = fetch(url, timeout, {"Accept": "application/json"}, LARGE)
     except CheckFailed as failed:
         raise BackendUnavailable(f"{where}: {failed}") from None
     try:

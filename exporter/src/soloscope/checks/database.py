@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from soloscope.checks.fetch import fetch
+from soloscope.checks.fetch import LARGE, fetch
 from soloscope.checks.kinds import expect
 from soloscope.checks.model import CheckFailed, Outcome
 
@@ -123,7 +123,7 @@ def postgres(base: str) -> Callable[[float], Outcome]:
     lock = threading.Lock()
 
     def run(timeout: float) -> Outcome:
-        answer = fetch(f"{base}/metrics", timeout)
+        answer = fetch(f"{base}/metrics", timeout, limit=LARGE)
         expect(answer)
         try:
             found = samples(answer.body.decode())

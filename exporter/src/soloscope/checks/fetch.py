@@ -15,15 +15,18 @@ from urllib.parse import urlsplit
 
 from soloscope.checks.model import CheckFailed
 
-__all__ = ["Answer", "fetch"]
+__all__ = ["LARGE", "LIMIT", "Answer", "fetch"]
 
-# More of a body than this is not read.
 LIMIT = 4 * 1024 * 1024
+"""More bytes of a body than this are not read."""
+
+LARGE = 64 * 1024 * 1024
+"""The limit for our own servers, whose answers are read whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, body (at most LIMIT bytes) and how long both took, in seconds."""
+    """Status, body (cut at the limit) and how long both took, in seconds."""
 
     status: int
     body: bytes
@@ -31,7 +34,12 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def fetch(url: str, timeout: float, headers: Mapping[str, str] | None = None) -> Answer:
+def fetch(
+    url: str,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    limit: int = LIMIT,
+) -> Answer:
     """GET `url`. Raises CheckFailed when there is no whole answer in time.
 
     `timeout` (seconds) is for all of it, so a server that sends one byte at a time
@@ -73,7 +81,7 @@ def fetch(url: str, timeout: float, headers: Mapping[str, str] | None = None) ->
         response = connection.getresponse()
         chunks: list[bytes] = []
         size = 0
-        while size < LIMIT:
+        while size < limit:
             socket.settimeout(remaining())
             chunk = response.read1(65536)
             if not chunk:
@@ -82,7 +90,7 @@ def fetch(url: str, timeout: float, headers: Mapping[str, str] | None = None) ->
             size += len(chunk)
         return Answer(
             status=response.status,
-            body=b"".join(chunks)[:LIMIT],
+            body=b"".join(chunks)[:limit],
             seconds=time.monotonic() - start,
             headers={k.lower(): v for k, v in response.getheaders()},
         )

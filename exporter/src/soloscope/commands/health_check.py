@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from soloscope.checks.declared import checks
-from soloscope.checks.fetch import fetch
+from soloscope.checks.fetch import LARGE, fetch
 from soloscope.checks.model import CheckFailed, Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import document
@@ -71,10 +71,10 @@ def collect(config: Config) -> Report:
             found = None
         if not isinstance(found, dict) or "checks" not in found:
             raise CheckFailed(f"answered {answer.status}, but not as `soloscope serve`")
-        text = fetch(f"{base}/metrics", SERVE_TIMEOUT).body.decode("utf-8", "replace")
+        metrics = fetch(f"{base}/metrics", SERVE_TIMEOUT, limit=LARGE)
     except CheckFailed as failed:
         return _direct(config, f"{base}: {failed}")
-    known = _served_gauges(text)
+    known = _served_gauges(metrics.body.decode("utf-8", "replace"))
     return Report(found, _declared_gauges(config, known))
 
 

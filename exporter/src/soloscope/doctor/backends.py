@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from soloscope.checks.fetch import fetch
+from soloscope.checks.fetch import LARGE, fetch
 from soloscope.checks.model import CheckFailed
 from soloscope.doctor import lines, machine
 from soloscope.doctor.finding import Finding, note, unseen, wrong
@@ -87,7 +87,7 @@ def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Fin
     """Whether Loki takes lines, gets them, and what the apps' lines lack."""
     api = LokiApi.of(config)
     try:
-        yield from refused(fetch(f"{api.base}/metrics", 10).body.decode())
+        yield from refused(fetch(f"{api.base}/metrics", 10, limit=LARGE).body.decode())
         arrived = _arrived(config, api)
         yield from arrived
         for app in config.apps.values():
@@ -210,7 +210,7 @@ def serve(config: Config, hidden: Mapping[str, App]) -> Iterator[Finding]:
     base = f"http://{f'[{host}]' if ':' in host else host}:{config.exporter.port}"
     wanted = ("soloscope_up{", "soloscope_keys_", "soloscope_build_info")
     try:
-        text = fetch(f"{base}/metrics", 10).body.decode()
+        text = fetch(f"{base}/metrics", 10, limit=LARGE).body.decode()
         own = [line for line in text.splitlines() if line.startswith(wanted)]
         found = {
             (sample.name, sample.labels.get("app", "")): sample.value
