@@ -81,7 +81,8 @@ def fetch(
         response = connection.getresponse()
         chunks: list[bytes] = []
         size = 0
-        while size < limit:
+        # The last byte closes the answer and its socket (as of Python 3.13 at once).
+        while size < limit and not response.isclosed():
             socket.settimeout(remaining())
             chunk = response.read1(65536)
             if not chunk:
