@@ -210,10 +210,17 @@ class Link:
         parser = self._parser
         count = len(commands)
         while len(replies) < count:
-            data = connection.recv(CHUNK)
+            try:
+                data = connection.recv(CHUNK)
+            except ConnectionError:
+                data = b""
             if not data:
                 last = replies[-1] if replies else None
-                why = last.message if isinstance(last, Failure) else "hung up"
+                why = (
+                    last.message
+                    if isinstance(last, Failure)
+                    else "closed the connection"
+                )
                 raise self.unavailable(why)
             parser.feed(data)
             while len(replies) < count:
