@@ -65,7 +65,14 @@
         }
       );
 
-      checks = eachSystem linux (pkgs: import ./tests/nixos { inherit self pkgs; });
+      checks = eachSystem linux (
+        pkgs:
+        import ./tests/nixos { inherit self pkgs; }
+        // {
+          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) soloscope;
+          formatting = import ./nix/formatting.nix { inherit self pkgs; };
+        }
+      );
 
       devShells = eachSystem development (pkgs: {
         default = pkgs.mkShellNoCC { packages = (tools pkgs).packages; };

@@ -1,10 +1,10 @@
 # The checks of the flake. Each file beside this one, and each folder with a
 # default.nix, is a check of its own name:
 #
-#   { self, pkgs, lib, … } -> derivation
+#   { self, pkgs, lib, … } -> pkgs.testers.runNixOSTest { … }
 #
-# `stack` and `grafana` boot the module in a virtual machine; the others
-# evaluate or build.
+# Those that only evaluate or build are tests without nodes, so one runner runs
+# all of them.
 { self, pkgs }:
 let
   inherit (pkgs) lib;

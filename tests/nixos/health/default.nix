@@ -63,7 +63,7 @@ pkgs.testers.runNixOSTest {
           kind = "api";
           url = "http://127.0.0.1:8080/v1/models";
           keyFile = key;
-          interval = "2s";
+          interval = "5s";
           timeout = "1s";
         };
       };
