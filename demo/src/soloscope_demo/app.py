@@ -43,6 +43,7 @@ from prometheus_client import (
 from .errors import DemoError
 from .ledger import EXPIRY, Ledger
 from .plan import (
+    ERROR,
     INFO,
     Occurrence,
     conversation,
@@ -96,7 +97,8 @@ class App:
         self.settings = settings
         self.ledger = Ledger(settings.redis_url, settings.prefix, settings.truth_file)
         self._print_lock = threading.Lock()
-        self._chance = random.Random(settings.seed)  # noqa: S311 - believable
+        # What happens outside the plans is new each time.
+        self._chance = random.Random()  # noqa: S311 - believable, not secret
         self._conversations = 0
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
@@ -345,18 +347,34 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are counted, not logged."""
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose errors are lines like the others."""
+
+    app: App
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """A client that went away is no error; anything else is told."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            now = dt.datetime.now(dt.UTC)
+            kind = {"type": type(error).__name__, "message": str(error)}
+            fields = {"event": "unhandled_error", "err": kind}
+            self.app.print([Occurrence(now, ERROR, "Request failed", fields)])
+
+
 def serve(settings: Settings) -> None:
     """Run the app until the process is ended."""
     app = App(settings)
     handler = type("AppHandler", (Handler,), {"app": app})
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", settings.port), handler)
+        server = Server(("127.0.0.1", settings.port), handler)
     except OSError as error:
         raise DemoError(
             f"the sample app cannot listen on 127.0.0.1:{settings.port}: "
             f"{error.strerror}"
         ) from error
-    server.daemon_threads = True
+    server.app = app
     app.fill(dt.datetime.now(dt.UTC))
     app.say("app_started", "Listening", port=settings.port)
     threading.Thread(target=app.play_on, daemon=True).start()

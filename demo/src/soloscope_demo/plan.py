@@ -132,7 +132,7 @@ def conversation(
 ) -> Iterator[Occurrence]:
     """A conversation from its start to its end, with what is practised in it."""
     common = {
-        "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.randrange(65536):x}",
+        "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.getrandbits(32):x}",
         "trace_id": f"{chance.getrandbits(128):032x}",
         "user": user.id,
         "phone_last4": user.phone[-4:],

@@ -452,9 +452,14 @@ class Stack:
         written; a history that was just filled is still in memory, so it is told
         to write it.
         """
-        process = self.child("app").process
-        pid = process.pid if process is not None else 0
-        query = f'{{app="{APP}"}} | event="app_started" |= `"pid":{pid},`'
+        printed = self.child("app").output_file.read_text()
+        started = next(
+            json.loads(line)
+            for line in printed.splitlines()
+            if '"event":"app_started"' in line
+        )
+        # The line after the last one of the history.
+        query = f'{{app="{APP}"}} | event="app_started" |= `"{started["reqId"]}"`'
         end = time.monotonic() + START_TIMEOUT
         url = f"{self.url('loki')}/loki/api/v1/query_range"
         while time.monotonic() < end:
