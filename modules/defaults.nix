@@ -13,6 +13,9 @@
     port = 3100;
     grpcPort = 9096; # not Loki's own 9095, which Tempo uses too
     retention = "30d";
+    # What Loki's folder may fill; never shorter than the floor.
+    maxDiskGiB = 10;
+    budgetFloor = "24h";
     # Streams that are kept for a shorter time, by selector.
     shorter.debug = {
       selector = ''{level=~"debug|trace"}'';
@@ -49,6 +52,7 @@
       units = { };
     };
     sources = { };
+    groups = [ ];
   };
 
   # What a file under logs.sources leaves out.
@@ -78,7 +82,10 @@
         enable = true;
         port = 9121;
       };
-      postgres.port = 9187;
+      postgres = {
+        port = 9187;
+        statements = false; # needs an extension in the database
+      };
       blackbox.port = 9115;
     };
   };

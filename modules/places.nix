@@ -9,6 +9,7 @@
     loki = "/var/lib/loki";
     lokiRules = "/etc/soloscope/loki/rules";
     lokiRuntime = "/var/lib/loki/soloscope-overrides.json";
+    lokiBudget = "/var/lib/soloscope-loki-budget";
     shipper = engine: "/var/lib/soloscope-${engine}";
     journal = null; # the machine's own
     prometheus = "/var/lib/prometheus2";
@@ -25,6 +26,7 @@
     loki = "${dir}/state/loki";
     lokiRules = "${dir}/loki/rules";
     lokiRuntime = "${dir}/loki/overrides.json";
+    lokiBudget = "${dir}/state/loki-budget";
     shipper = engine: "${dir}/state/${engine}";
     journal = "${dir}/state/journal";
     prometheus = "${dir}/state/prometheus";

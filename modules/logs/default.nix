@@ -23,11 +23,14 @@ let
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.logs;
+  inherit (import ../defaults.nix) listenAddress logSource;
+  inherit (import ./formats.nix) formats;
   settings = import ./settings.nix { inherit soloscope places; };
 
-  # package  the default package
-  # start    command line, given a configuration file
-  # verify   command that fails when the file is not accepted
+  # package      the default package
+  # start        command line, given a configuration file
+  # verify       command that fails when the file is not accepted
+  # environment  of the unit
   engines = {
     promtail = {
       package = pkgs.promtail;
@@ -35,6 +38,20 @@ let
       file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
       start = file: "${getExe' cfg.package "promtail"} -config.file=${file}";
       verify = file: "promtail -check-syntax -config.file=${file}";
+      environment = { };
+    };
+    # Promtail's successor reads Promtail's file.
+    alloy = {
+      package = pkgs.grafana-alloy;
+      file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
+      start =
+        file:
+        "${getExe' cfg.package "alloy"} run --config.format=promtail --disable-reporting "
+        + "--server.http.listen-addr=${listenAddress}:${toString cfg.ports.alloy} "
+        + "--storage.path=${places.shipper "alloy"} ${file}";
+      verify = file: "alloy convert --source-format=promtail --output=$TMPDIR/out.alloy ${file}";
+      # It takes 344 MB when idle, and as much more as it is given.
+      environment.GOMEMLIMIT = "384MiB";
     };
   };
   engine = engines.${cfg.shipper};
@@ -45,6 +62,110 @@ let
         ${engine.verify engine.file}
         ln -s ${engine.file} $out
       '';
+
+  # Started before the shipper: begin where Loki is, not where the shipper was.
+  rewind = pkgs.writeShellApplication {
+    name = "soloscope-rewind";
+    runtimeInputs = [
+      pkgs.coreutils
+      pkgs.gnused
+      pkgs.gawk
+      pkgs.curl
+      config.systemd.package
+    ];
+    text = builtins.readFile ./rewind.sh;
+  };
+  positions = "${places.shipper cfg.shipper}/${settings.positions.${cfg.shipper}}";
+
+  pattern = types.submodule {
+    options = {
+      expression = mkOption {
+        type = types.str;
+        example = "customer=(\\w+)";
+        description = "A regular expression (RE2). What its groups capture is replaced.";
+      };
+      gate = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "customer=";
+        description = ''
+          A cheaper regular expression that a line must match before the `expression` is tried.
+        '';
+      };
+      replace = mkOption {
+        type = types.str;
+        default = "***";
+        example = "{{ .Value | trunc 2 }}***";
+        description = "What stands there instead, as a template of Promtail's `replace` stage.";
+      };
+    };
+  };
+  patterns =
+    description:
+    mkOption {
+      type = types.attrsOf pattern;
+      default = { };
+      example = {
+        customer.expression = "customer=(\\w+)";
+      };
+      inherit description;
+    };
+
+  source = types.submodule (
+    { name, ... }:
+    {
+      options = {
+        format = mkOption {
+          type = types.enum (attrNames formats);
+          default = logSource.format;
+          example = "nginx-access";
+          description = ''
+            What a line looks like: where its time is, which level it has, where an entry of
+            several lines begins. `text` is any file: JSON, logfmt or plain lines, dated when
+            they are read.
+          '';
+        };
+        paths = mkOption {
+          type = types.listOf types.str;
+          example = [ "/var/log/nginx/access.log" ];
+          description = "The files, as patterns such as {file}`/var/log/app/*.log`.";
+        };
+        job = mkOption {
+          type = types.nullOr types.str;
+          default = logSource.job;
+          defaultText = lib.literalMD "the attribute's name";
+          description = "The label `job`, and `service_name`.";
+        };
+        unit = mkOption {
+          type = types.nullOr types.str;
+          default = logSource.unit;
+          defaultText = lib.literalMD "the `job` with `.service`";
+          description = "The label `unit`.";
+        };
+        app = mkOption {
+          type = types.nullOr (types.enum (attrNames soloscope.apps));
+          default = logSource.app;
+          description = "The app whose log it is.";
+        };
+        labels = mkOption {
+          type = types.attrsOf types.str;
+          default = logSource.labels;
+          example.tier = "batch";
+          description = ''
+            Further labels with fixed values. Names that would hold a person, a request or a
+            secret are refused.
+          '';
+        };
+        redact = patterns "What is masked in this source only, before what is masked everywhere.";
+        retention = mkOption {
+          type = types.nullOr duration;
+          default = logSource.retention;
+          example = "48h";
+          description = "How long its lines are kept, at least 24 hours. Null is as long as all.";
+        };
+      };
+    }
+  );
 in
 {
   options.services.soloscope.logs = {
@@ -69,9 +190,92 @@ in
       type = duration;
       default = defaults.maxAge;
       description = ''
-        How far back the journal is read when the shipper starts for the first time.
+        How far back the journal is read at the first start, and after a time switched off.
         Loki takes lines of up to a week.
       '';
+    };
+
+    host = mkOption {
+      type = types.str;
+      default = config.networking.hostName;
+      defaultText = lib.literalExpression "config.networking.hostName";
+      description = "The label `host` of lines from files. Those of the journal have its own.";
+    };
+
+    joinMilliseconds = mkOption {
+      type = types.ints.between 10 10000;
+      default = defaults.joinMilliseconds;
+      description = ''
+        How long a plain line waits for the rest of a stack trace. JSON lines do not wait.
+      '';
+    };
+
+    rewindLines = mkOption {
+      type = types.ints.between 1 1000000;
+      default = defaults.rewindLines;
+      description = ''
+        How many lines of the journal are read again at a start when Loki cannot say which was
+        the last. It must be more than the shipper can hold.
+      '';
+    };
+
+    flood = {
+      rate = mkOption {
+        type = types.ints.positive;
+        default = defaults.flood.rate;
+        description = ''
+          Lines per second that a unit may print for long. What goes beyond the `burst` is
+          dropped, counted and told.
+        '';
+      };
+      burst = mkOption {
+        type = types.ints.positive;
+        default = defaults.flood.burst;
+        description = ''
+          Lines that a unit may be ahead of its `rate`. They also bound what is read at once
+          when Loki was away.
+        '';
+      };
+    };
+
+    redact = {
+      enable = mkOption {
+        type = types.bool;
+        default = defaults.redact.enable;
+        example = false;
+        description = ''
+          Whether phone numbers, addresses, tokens, keys, passwords and card numbers are masked
+          before a line leaves the shipper. The journal itself keeps them.
+        '';
+      };
+      patterns = patterns "What is masked in all lines, beside what is masked anyway.";
+      units = mkOption {
+        type = types.attrsOf (types.attrsOf pattern);
+        default = defaults.redact.units;
+        example = {
+          "shop.service".order.expression = "order=(\\w+)";
+        };
+        description = "What is masked in the lines of single units, by the unit's full name.";
+      };
+    };
+
+    sources = mkOption {
+      type = types.attrsOf source;
+      default = defaults.sources;
+      example = {
+        nginx = {
+          format = "nginx-access";
+          paths = [ "/var/log/nginx/access.log" ];
+        };
+      };
+      description = "Text logs that are files. What goes to the journal needs no source.";
+    };
+
+    groups = mkOption {
+      type = types.listOf types.str;
+      default = defaults.groups;
+      example = [ "nginx" ];
+      description = "Further groups of the shipper, for reading the files of its `sources`.";
     };
   };
 
@@ -79,8 +283,24 @@ in
     services.soloscope.listeners."services.soloscope.logs.ports.${cfg.shipper}" =
       cfg.ports.${cfg.shipper};
 
-    # What is not on disk is lost at a reboot before it was shipped.
-    services.journald.storage = lib.mkDefault "persistent";
+    warnings = lib.optional (cfg.shipper == "promtail") ''
+      services.soloscope.logs.shipper is "promtail", which has not been maintained since March 2026. It works; its successor with the same pipeline is "alloy", which needs some 300 MB more memory.
+    '';
+
+    services.journald = {
+      # What is not on disk is lost at a reboot before it was shipped.
+      storage = lib.mkDefault "persistent";
+      # journald drops what goes beyond, and says so in the journal. Ten thousand
+      # lines in a second are a busy second, not a flood.
+      rateLimitBurst = lib.mkDefault 20000;
+      # The journal is the buffer while Loki is away, and Loki the memory: two
+      # weeks are enough here. A line longer than 48 kB stays whole.
+      extraConfig = lib.mkBefore ''
+        MaxRetentionSec=2week
+        SystemMaxUse=2G
+        LineMax=256K
+      '';
+    };
 
     systemd.services."soloscope-${cfg.shipper}" = {
       description = "soloscope: carry the journal to Loki";
@@ -89,15 +309,18 @@ in
       # Stopped before Loki, so that its last lines are still taken.
       after = [ "loki.service" ];
       startLimitIntervalSec = 0;
+      inherit (engine) environment;
       serviceConfig = import ../hardening.nix // {
+        ExecStartPre = "${lib.getExe rewind} ${positions} ${lib.escapeShellArgs settings.rewind}";
         ExecStart = engine.start verified;
         Restart = "always";
         RestartSec = 2;
         # Without this group it starts well and ships nothing.
-        SupplementaryGroups = [ "systemd-journal" ];
+        SupplementaryGroups = [ "systemd-journal" ] ++ cfg.groups;
         StateDirectory = baseNameOf (places.shipper cfg.shipper);
         # It waits for Loki for ever; the journal has what it did not ship.
         TimeoutStopSec = 5;
+        MemoryMax = "512M";
         RestrictAddressFamilies = [
           "AF_UNIX"
           "AF_INET"

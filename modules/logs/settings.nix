@@ -1,6 +1,6 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, retentionStreams, rewind }
+#   { soloscope, places } -> { configuration, retentionStreams, positions, rewind }
 #     configuration     Promtail's file; Alloy reads it, too
 #                       (`alloy run --config.format=promtail`)
 #     retentionStreams  sources that Loki keeps for a shorter time
@@ -228,7 +228,7 @@ in
     };
 
     positions = {
-      filename = "${places.shipper "promtail"}/positions.yaml";
+      filename = "${places.shipper "promtail"}/positions.yaml"; # as below
       # What is read again after a crash: Loki drops what it has already.
       sync_period = "1s";
     };
@@ -248,6 +248,12 @@ in
     ];
 
     scrape_configs = [ journal ] ++ sources;
+  };
+
+  # The file of positions below the shipper's folder.
+  positions = {
+    promtail = "positions.yaml";
+    alloy = "loki.source.journal.journal/positions.yml";
   };
 
   rewind = [

@@ -8,13 +8,21 @@
   ...
 }:
 let
-  inherit (lib) mkDefault mkIf mkOption;
+  inherit (lib)
+    mkDefault
+    mkIf
+    mkMerge
+    mkOption
+    types
+    ;
   inherit (import ../types.nix { inherit lib; }) duration mkDefaults portOption;
   defaults = (import ../defaults.nix).loki;
+  inherit (import ../defaults.nix) listenAddress;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
   settings = import ./settings.nix { inherit soloscope places; };
+  shipper = soloscope.logs.shipper;
 in
 {
   options.services.soloscope.loki = {
@@ -25,11 +33,54 @@ in
       type = duration;
       default = defaults.retention;
       example = "90d";
-      description = "How long log lines are kept.";
+      description = "How long log lines are kept, as far as `maxDiskGiB` allows.";
+    };
+    shorter = mkOption {
+      type = types.attrsOf (
+        types.submodule {
+          options = {
+            selector = mkOption {
+              type = types.str;
+              example = ''{unit="noisy.service"}'';
+              description = "The streams, by labels only.";
+            };
+            retention = mkOption {
+              type = types.nullOr duration;
+              example = "48h";
+              description = "How long their lines are kept, at least 24 hours. Null switches the entry off.";
+            };
+          };
+        }
+      );
+      default = { };
+      defaultText = lib.literalExpression (
+        lib.generators.toPretty { } { inherit (defaults.shorter) debug; }
+      );
+      example.noisy = {
+        selector = ''{unit="noisy.service"}'';
+        retention = "48h";
+      };
+      description = "Streams whose lines are kept for a shorter time than the others.";
+    };
+    maxDiskGiB = mkOption {
+      type = types.nullOr types.numbers.positive;
+      default = defaults.maxDiskGiB;
+      description = ''
+        How much of the disk Loki may fill. Before it is full, the oldest lines go, to the last
+        {option}`budgetFloor`; then Loki takes no more, and the journal keeps the new lines
+        until there is room. Null sets no bound.
+      '';
+    };
+    budgetFloor = mkOption {
+      type = duration;
+      default = defaults.budgetFloor;
+      description = "What `maxDiskGiB` never shortens the retention below, at least 24 hours.";
     };
   };
 
-  config = mkIf soloscope.enable {
+  config = mkIf soloscope.enable (mkMerge [
+    {
+    services.soloscope.loki.shorter = lib.mapAttrs (_: lib.mapAttrs (_: mkDefault)) defaults.shorter;
     services.soloscope.listeners = {
       "services.soloscope.loki.port" = cfg.port;
       "services.soloscope.loki.grpcPort" = cfg.grpcPort;
@@ -76,5 +127,73 @@ in
       RestrictSUIDSGID = true;
       SystemCallArchitectures = "native";
     };
-  };
+    }
+
+    (mkIf (cfg.maxDiskGiB != null) {
+      systemd.services.soloscope-loki-budget = {
+        description = "soloscope: keep Loki's folder under its budget";
+        serviceConfig = {
+          Type = "oneshot";
+          # As Loki: it reads Loki's folder and writes Loki's file of overrides.
+          User = config.services.loki.user;
+          Group = config.services.loki.group;
+          ExecStart = lib.escapeShellArgs (
+            [ (lib.getExe' soloscope.exporter.package "soloscope") ]
+            ++ settings.budget
+            ++ [
+              "--shipper"
+              "http://${listenAddress}:${toString soloscope.logs.ports.${shipper}}/metrics"
+            ]
+          );
+          StateDirectory = "soloscope-loki-budget";
+          StateDirectoryMode = "0755";
+          ReadWritePaths = [ config.services.loki.dataDir ];
+          CapabilityBoundingSet = "";
+          IPAddressAllow = "localhost";
+          IPAddressDeny = "any";
+          LockPersonality = true;
+          MemoryDenyWriteExecute = true;
+          NoNewPrivileges = true;
+          PrivateDevices = true;
+          PrivateTmp = true;
+          ProtectClock = true;
+          ProtectControlGroups = true;
+          ProtectHome = true;
+          ProtectHostname = true;
+          ProtectKernelLogs = true;
+          ProtectKernelModules = true;
+          ProtectKernelTunables = true;
+          ProtectProc = "invisible";
+          ProtectSystem = "strict";
+          RestrictAddressFamilies = [
+            "AF_UNIX"
+            "AF_INET"
+            "AF_INET6"
+          ];
+          RestrictNamespaces = true;
+          RestrictRealtime = true;
+          RestrictSUIDSGID = true;
+          SystemCallArchitectures = "native";
+          SystemCallFilter = [
+            "@system-service"
+            "~@privileged"
+          ];
+          # The node exporter reads what it writes.
+          UMask = "0022";
+        };
+      };
+      systemd.timers.soloscope-loki-budget = {
+        description = "soloscope: keep Loki's folder under its budget";
+        wantedBy = [ "timers.target" ];
+        timerConfig = {
+          OnBootSec = "2min";
+          OnUnitActiveSec = "5min";
+        };
+      };
+      services.prometheus.exporters.node = mkIf soloscope.prometheus.enable {
+        enabledCollectors = [ "textfile" ];
+        extraFlags = [ "--collector.textfile.directory=${places.lokiBudget}" ];
+      };
+    })
+  ]);
 }
