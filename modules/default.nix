@@ -33,6 +33,7 @@ in
     ./logs
     ./loki
     ./nginx
+    ./probe
     ./prometheus
     ./secrets
   ];

@@ -28,6 +28,7 @@ let
     timeOfDay
     timeZone
     ;
+  inherit (import ../durations.nix) milliseconds;
   urls = import ../urls.nix;
   defaults = (import ../defaults.nix).app;
   cfg = config.services.soloscope;
@@ -365,23 +366,6 @@ let
     "uniques"
     "timings"
   ];
-
-  # Prometheus' duration in milliseconds, to compare two of them.
-  milliseconds =
-    text:
-    let
-      factor = {
-        y = 31536000000;
-        w = 604800000;
-        d = 86400000;
-        h = 3600000;
-        m = 60000;
-        s = 1000;
-        ms = 1;
-      };
-      parts = lib.filter lib.isList (builtins.split "([0-9]+)(ms|[ywdhms])" text);
-    in
-    lib.foldl' (sum: part: sum + lib.toInt (head part) * factor.${lib.last part}) 0 parts;
 
   # Each takes "services.soloscope.apps.<name>" and the app.
   fits = option: given: {

@@ -77,6 +77,8 @@ let
       "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads ${name}.";
 in
 {
+  imports = [ ./postgres.nix ];
+
   options.services.soloscope.prometheus = {
     enable = mkEnableOption "Prometheus. Without it soloscope shows counts from Redis and Loki alone, with no rates, no alerts and nothing of the host" // {
       default = defaults.enable;

@@ -77,6 +77,7 @@ let
 
   withRedis = filterAttrs (_: app: app.redis.url != null) soloscope.apps;
   withMetrics = filterAttrs (_: app: app.metrics.url != null) soloscope.apps;
+  withPostgres = filterAttrs (_: app: app.postgres != null) soloscope.apps;
   asksRedis = cfg.exporters.redis.enable && withRedis != { };
 in
 {
@@ -119,6 +120,7 @@ in
       ];
     }
   ]
+  ++ optionals (withPostgres != { }) [ (job "postgres" cfg.exporters.postgres.port) ]
   ++ mapAttrsToList ownMetrics withMetrics;
 
   rules.groups = (import ./rules.nix).groups ++ optionals (withMetrics != { }) [ objectives ];
@@ -130,6 +132,7 @@ in
 
   exporters = {
     node.collectors = [ "systemd" ];
+    postgres.flags = optionals cfg.exporters.postgres.statements [ "--collector.stat_statements" ];
     # What /scrape?target= answers: Redis' own state, no key of any app.
     redis = {
       enable = asksRedis;

@@ -1,0 +1,76 @@
+# `soloscope probe` as the unit soloscope-probe and its timer: asks the outside
+# APIs that an app's checks of kind `api` name, and leaves the answers in
+# /run/soloscope-probe for `soloscope serve`. It exists only when such a check is
+# declared, and it alone holds their keys.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  inherit (lib)
+    attrValues
+    concatMap
+    filter
+    mapAttrsToList
+    mkIf
+    ;
+  inherit (import ../durations.nix) milliseconds;
+  places = (import ../places.nix).host;
+  soloscope = config.services.soloscope;
+  settings = import ../exporter/settings.nix { inherit soloscope places; };
+
+  checks = filter (check: check.kind == "api") (
+    concatMap (app: attrValues app.checks) (attrValues soloscope.apps)
+  );
+  # The timer runs as often as the most frequent check wants; the command asks
+  # only what is due.
+  every = lib.foldl' lib.min (lib.head intervals) (lib.tail intervals);
+  intervals = map (check: milliseconds check.interval) checks;
+  name = baseNameOf places.probe;
+in
+{
+  config = mkIf (soloscope.enable && checks != [ ]) {
+    # A user of its own, not a dynamic one: systemd would hide the folder of a
+    # dynamic user from `serve`.
+    users.users.${name} = {
+      isSystemUser = true;
+      group = name;
+    };
+    users.groups.${name} = { };
+
+    systemd.services.${name} = {
+      description = "soloscope: ask the outside APIs that the apps need";
+      wants = [ "network-online.target" ];
+      after = [ "network-online.target" ];
+      serviceConfig = import ../hardening.nix // {
+        Type = "oneshot";
+        ExecStart = "${lib.getExe soloscope.exporter.package} probe";
+        DynamicUser = false;
+        User = name;
+        Group = name;
+        RuntimeDirectory = name;
+        RuntimeDirectoryPreserve = true; # the answers outlive the process
+        UMask = "0022"; # and others read them
+        LoadCredential = mapAttrsToList (
+          credential: path: "${credential}:${path}"
+        ) settings.probeCredentials;
+        RestrictAddressFamilies = [
+          "AF_UNIX" # the resolver's socket
+          "AF_INET"
+          "AF_INET6"
+        ];
+        MemoryMax = "256M";
+      };
+    };
+
+    systemd.timers.${name} = {
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnActiveSec = "1s";
+        OnUnitActiveSec = "${toString every}ms";
+        AccuracySec = "1s";
+      };
+    };
+  };
+}

@@ -1,0 +1,127 @@
+# The postgres exporter, when an app declares `postgres`: services.prometheus.
+# exporters.postgres with a role of its own, member of pg_monitor. Where the
+# database runs on this host the role is made here.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  inherit (lib)
+    attrNames
+    filterAttrs
+    head
+    mkDefault
+    mkIf
+    mkMerge
+    unique
+    ;
+  inherit (import ../types.nix { inherit lib; }) portOption;
+  urls = import ../urls.nix;
+  defaults = (import ../defaults.nix).prometheus.exporters.postgres;
+  address = (import ../defaults.nix).listenAddress;
+  soloscope = config.services.soloscope;
+  cfg = soloscope.prometheus.exporters.postgres;
+  settings = import ./settings.nix {
+    inherit soloscope;
+    places = (import ../places.nix).host;
+  };
+
+  withPostgres = filterAttrs (_: app: app.postgres != null) soloscope.apps;
+  servers = unique (
+    map (name: {
+      inherit (soloscope.apps.${name}.postgres) socket url passwordFile;
+    }) (attrNames withPostgres)
+  );
+  server = head servers;
+  local = server.socket != null && config.services.postgresql.enable;
+  role = "postgres-exporter"; # nixpkgs' name for the exporter's user
+  password = "postgres-password";
+  url = urls.need server.url;
+in
+{
+  options.services.soloscope.prometheus.exporters.postgres = {
+    port = portOption "the postgres exporter" defaults.port;
+    statements = lib.mkOption {
+      type = lib.types.bool;
+      default = defaults.statements;
+      description = ''
+        Whether calls and seconds are shown for each query. The database needs the
+        extension `pg_stat_statements` for it: `shared_preload_libraries` loads it,
+        `CREATE EXTENSION pg_stat_statements` in the database `postgres` makes it.
+      '';
+    };
+  };
+
+  config = mkIf (soloscope.enable && soloscope.prometheus.enable && withPostgres != { }) (mkMerge [
+    {
+      assertions = [
+        {
+          assertion = lib.length servers == 1;
+          message = "services.soloscope.apps: ${lib.concatStringsSep ", " (attrNames withPostgres)} declare different `postgres` servers, and one postgres exporter reads one server. Declare it the same in each, or in one app only.";
+        }
+        {
+          assertion = server.url == null || server.passwordFile == null || url.user != "";
+          message = "services.soloscope.apps.${head (attrNames withPostgres)}.postgres.passwordFile is set, but `postgres.url` names no user. Write it as `postgresql://USER@HOST:PORT/DATABASE`.";
+        }
+      ];
+
+      services.soloscope.listeners."services.soloscope.prometheus.exporters.postgres.port" = cfg.port;
+
+      services.prometheus.exporters.postgres = {
+        enable = true;
+        port = mkDefault cfg.port;
+        listenAddress = mkDefault address;
+        extraFlags = settings.exporters.postgres.flags;
+        dataSourceName = mkIf (server.passwordFile == null) (
+          if server.socket != null then
+            "user=${role} database=postgres host=${server.socket} sslmode=disable"
+          else
+            server.url
+        );
+      };
+    }
+
+    # With a password: its parts, and the file that holds it.
+    (mkIf (server.passwordFile != null) {
+      systemd.services.prometheus-postgres-exporter = {
+        environment = {
+          DATA_SOURCE_NAME = lib.mkForce null; # it would win over the parts
+          DATA_SOURCE_URI =
+            if server.socket != null then
+              "/postgres?host=${server.socket}&sslmode=disable"
+            else
+              urls.address url;
+          DATA_SOURCE_USER = if server.socket != null then role else url.user;
+          DATA_SOURCE_PASS_FILE = "%d/${password}";
+        };
+        serviceConfig.LoadCredential = [ "${password}:${server.passwordFile}" ];
+      };
+    })
+
+    (mkIf local {
+      services.postgresql.ensureUsers = [ { name = role; } ];
+      systemd.services.soloscope-postgres-role = {
+        description = "soloscope: let the postgres exporter read PostgreSQL's statistics";
+        wantedBy = [ "multi-user.target" ];
+        before = [ "prometheus-postgres-exporter.service" ];
+        # nixpkgs makes the roles in postgresql-setup, which postgresql.target awaits.
+        requires = [ "postgresql.target" ];
+        after = [ "postgresql.target" ];
+        serviceConfig = import ../hardening.nix // {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          DynamicUser = false;
+          User = "postgres";
+          PrivateUsers = false;
+          RestrictAddressFamilies = [ "AF_UNIX" ];
+          ExecStart = "${lib.getExe' config.services.postgresql.finalPackage "psql"} --no-psqlrc --host ${server.socket} --dbname postgres --command 'GRANT pg_monitor TO \"${role}\"'";
+        };
+      };
+      systemd.services.prometheus-postgres-exporter = {
+        wants = [ "soloscope-postgres-role.service" ];
+        after = [ "soloscope-postgres-role.service" ];
+      };
+    })
+  ]);
+}
