@@ -183,14 +183,34 @@ def _version(program: Path) -> str:
     return match[1]
 
 
-def time_to_answer(command: Sequence[str], port: int) -> tuple[float, float]:
-    """Seconds from the start of `command` until it listens, and until it answers.
+_BARE = """\
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments):
+        pass
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def bare_server_command(port: int) -> list[str]:
+    """A server of Python's standard library that says nothing: the least there is."""
+    return [sys.executable, "-c", _BARE, str(port)]
+
+
+def start(command: Sequence[str], port: int) -> tuple[float, float, float]:
+    """Start `command`: seconds until it listens, until it answers, and of CPU.
 
     "Answers" is the last byte of a first, whole /metrics.
     """
     from bench.client import PLAIN, Connection
 
-    start = time.perf_counter()
+    begun = time.perf_counter()
     process = subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
@@ -201,15 +221,16 @@ def time_to_answer(command: Sequence[str], port: int) -> tuple[float, float]:
         while True:
             try:
                 with Connection(port, PLAIN) as connection:
-                    listens = time.perf_counter() - start
+                    listens = time.perf_counter() - begun
                     connection.scrape()
-                    return listens, time.perf_counter() - start
+                    answers = time.perf_counter() - begun
+                    return listens, answers, cpu_seconds(process.pid)
             except ConnectionRefusedError:
                 if process.poll() is not None:
                     raise ProcessLookupError(
                         f"{command[0]} ended with {process.returncode}"
                     ) from None
-                if time.perf_counter() - start > 30:
+                if time.perf_counter() - begun > 30:
                     raise TimeoutError(f"{command[0]} does not answer") from None
                 time.sleep(0.0005)
     finally:

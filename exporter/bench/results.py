@@ -62,10 +62,11 @@ class Load:
 
 @dataclass(frozen=True)
 class Start:
-    """From the start of the process until it listens, and until it has answered."""
+    """From the start of the process until it listens and has answered; CPU for it."""
 
     listens: float
     answers: float
+    cpu: float
     starts: int
 
 

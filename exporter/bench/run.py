@@ -47,6 +47,7 @@ REX_MILLION = "rex min by pattern, today, 1M foreign keys"
 REX_MILLION_SINGLE = "rex min, today, 1M foreign keys"
 LARGE_MONTH = "soloscope, LARGE, 30 days"
 REX_LARGE = "rex min by pattern, LARGE, 30 days"
+BARE = "Python's http.server and nothing else"
 IDLE = "nobody scrapes"
 
 CLIENTS = 8
@@ -292,16 +293,19 @@ class _Bench:
             self.rex, server.process.port, port, [keys]
         )
         commands = {TODAY: ours(0), MONTH: ours(None), REX_TODAY: (rex, port)}
-        times: dict[str, list[tuple[float, float]]] = {key: [] for key in commands}
+        port = free_port()
+        commands[BARE] = processes.bare_server_command(port), port
+        times: dict[str, list[tuple[float, float, float]]] = {k: [] for k in commands}
         turns = list(commands)
         for _ in range(self.plan.starts):
             self.order.shuffle(turns)
             for key in turns:
-                times[key].append(processes.time_to_answer(*commands[key]))
+                times[key].append(processes.start(*commands[key]))
         return {
             key: Start(
-                listens=median([listens for listens, _ in got]) * 1000,
-                answers=median([answers for _, answers in got]) * 1000,
+                listens=median([listens for listens, _, _ in got]) * 1000,
+                answers=median([answers for _, answers, _ in got]) * 1000,
+                cpu=median([cpu for _, _, cpu in got]) * 1000,
                 starts=len(got),
             )
             for key, got in times.items()
@@ -499,6 +503,11 @@ def run(
     with bench.redis() as server:
         machine = _machine(rex_version, server.client)
     machine["load average"] = f"{_load_average()} before"
+    if os.getloadavg()[0] > 0.5:
+        machine["note"] = (
+            "other programs ran as well. Waiting for a core is in every time, so only "
+            "the ratios mean something, and delays and starts are too long"
+        )
     results = Results(machine, {}, {}, {}, {}, {})
     for part in parts:
         getattr(bench, part)(results)
