@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from . import programs
 from .cache import remove
 from .errors import DemoError
 from .panels import ask, queries
@@ -17,6 +18,21 @@ from .stack import APP, Child, Options, Stack, Stopped, running
 
 #: How many rows of an answer are shown.
 _ROWS = 7
+
+#: What stands for a host's app and for its journald: not part of the stack.
+_OURS = ("app", "journal")
+
+#: What the demo needs at least, got in one go.
+_PROGRAMS = (
+    "nix-instantiate",
+    "redis-server",
+    "systemd-journal-remote",
+    "loki",
+    "promtail",
+    "prometheus",
+    "node_exporter",
+    "redis_exporter",
+)
 
 
 def stop_on_signals(stack: Stack) -> None:
@@ -35,6 +51,7 @@ def run(options: Options, *, once: bool, fresh: bool) -> int:
     Raises `DemoError` with one clear line when something is not as it should be.
     """
     console = Console(highlight=False, soft_wrap=True)
+    programs.ensure(_PROGRAMS)
     if fresh and options.root.exists():
         _forget(options.root)
 
@@ -86,18 +103,24 @@ def _show(stack: Stack, console: Console, *, once: bool) -> None:
 
 
 def _addresses(stack: Stack, console: Console) -> None:
-    table = Table("what", "where", "login", box=None, pad_edge=False)
+    """Where everything is. Plain lines: nothing is cut in a narrow terminal."""
+    places = {}
     if stack.has_grafana:
         password = stack.secret("grafana-admin-password")
-        table.add_row("Grafana", stack.url("grafana"), f"admin / {password}")
+        places["Grafana"] = f"{stack.url('grafana')}  login admin / {password}"
     if stack.has("prometheus"):
-        table.add_row("Prometheus", stack.url("prometheus"), "")
-    table.add_row("Loki", f"{stack.url('loki')} (no pages: its API)", "")
-    table.add_row("soloscope", f"{stack.url('soloscope')}/metrics", "")
-    table.add_row("sample app", f"{stack.url('app')}/metrics", "")
-    table.add_row("Redis", stack.redis_url, "")
-    table.add_row("output of each", str(stack.root / "logs"), "")
-    console.print(table)
+        places["Prometheus"] = stack.url("prometheus")
+    places |= {
+        "Loki": f"{stack.url('loki')}  (no pages: its API)",
+        "soloscope": f"{stack.url('soloscope')}/metrics",
+        "sample app": f"{stack.url('app')}/metrics",
+        "Redis": stack.redis_url,
+        "their output": str(stack.root / "logs"),
+    }
+    console.print()
+    for name, place in places.items():
+        console.print(f"  {name:<12} {place}", markup=False)
+    console.print()
 
 
 def _panels(stack: Stack, console: Console) -> None:
@@ -128,10 +151,14 @@ def _panels(stack: Stack, console: Console) -> None:
 
 
 def _memory(stack: Stack, console: Console) -> None:
+    used = stack.memory()
+    sums = {
+        "the stack": sum(size for name, size in used.items() if name not in _OURS),
+        "with the sample app and its journal": sum(used.values()),
+    }
     table = Table("program", "resident MB", title="Memory", box=None, pad_edge=False)
     table.columns[1].justify = "right"
-    used = stack.memory()
-    for name, size in sorted(used.items(), key=lambda item: -item[1]):
+    rows = sorted(used.items(), key=lambda item: -item[1])
+    for name, size in (*rows, *sums.items()):
         table.add_row(name, f"{size / 1e6:.0f}")
-    table.add_row("all", f"{sum(used.values()) / 1e6:.0f}")
     console.print(table)

@@ -311,6 +311,11 @@ class Stack:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         for name in ("redis", "promtail", "prometheus", "grafana"):
             (self.root / "state" / name).mkdir(exist_ok=True)
+        # Grafana reports every folder of its provisioning that is not there.
+        for name in ("plugins", "notifiers", "alerting"):
+            (self.root / "grafana/provisioning" / name).mkdir(
+                parents=True, exist_ok=True
+            )
         (self.root / "secrets").chmod(0o700)
         # What the first boot makes on a host (modules/secrets).
         for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
