@@ -90,6 +90,63 @@ def test_every_panel_has_a_value_to_be_held_against(name: str) -> None:
     assert without == []
 
 
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/app.py", line 3, in <module>
+    read()
+TimeoutError: Timeout reading from socket"""
+STACK = """TypeError: x is not a function
+    at handle (/srv/app.js:3:5)
+    at process (/srv/app.js:9:1)"""
+#: An error line, its structured metadata -> what failed, and about what.
+ERRORS: list[tuple[str, dict[str, str], str, str | None]] = [
+    (
+        '{"level":50,"msg":"Conversation failed","err":{"message":"No answer"}}',
+        {"event": "conversation_failed", "conversation_id": "c_1", "user": "u_1"},
+        "No answer",
+        "c_1",
+    ),
+    ('{"level":"error","message":"Digest"}', {"user": "u_2"}, "Digest", "u_2"),
+    (TRACEBACK, {}, "TimeoutError: Timeout reading from socket", None),
+    (STACK, {}, "TypeError: x is not a function", None),
+    ("disk full", {}, "disk full", None),
+]
+
+
+def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> None:
+    name, stack = shape
+    app = f"broken-{time.time_ns()}"
+    labels = {"app": app, "unit": "x.service", "level": "error"}
+    now = time.time_ns()
+    values = [
+        [str(now + number), line, metadata]
+        for number, (line, metadata, _, _) in enumerate(ERRORS)
+    ]
+    requests.post(
+        f"{stack.url('loki')}/loki/api/v1/push",
+        json={"streams": [{"stream": labels, "values": values}]},
+        timeout=10,
+    ).raise_for_status()
+    found = {
+        answer.panel: answer
+        for answer in ask(
+            files.load(name), stack.url("prometheus"), stack.url("loki"), app=app
+        )
+    }
+    failures = [
+        (text.strip(), labels.get("about") or None)
+        for _, labels, text in found["Latest failures"].lines
+    ]
+    assert failures == [(said, about) for _, _, said, about in reversed(ERRORS)]
+    stream = [text for _, _, text in found["Activity stream"].lines]
+    assert len(stream) == len(ERRORS)
+    assert stream[-1].split() == [*("conversation_failed", "No", "answer", "c_1")]
+    assert stream[0].strip() == "disk full"
+    assert found["Error count, 24 h"].number() == len(ERRORS)
+    assert not any(
+        "__error__" in labels for _, labels, _ in found["Latest failures"].lines
+    )
+
+
 def test_an_app_that_nobody_declared_shows_nothing(shape: tuple[str, Stack]) -> None:
     name, stack = shape
     found = ask(

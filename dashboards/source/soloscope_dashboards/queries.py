@@ -103,7 +103,11 @@ class Source(ABC):
 
 
 class Full(Source):
-    """From Prometheus."""
+    """From Prometheus.
+
+    One soloscope gives each series once. `max` and not `sum`, because for five
+    minutes after it moved to another port it is there twice.
+    """
 
     kind = "prometheus"
 
@@ -112,7 +116,7 @@ class Full(Source):
         """One series of `metric` for the app, with these exact labels."""
         wanted = {"app": "$app", **labels}
         matchers = ",".join(f'{key}="{value}"' for key, value in wanted.items())
-        return f"sum by ({by}) ({metric}{{{matchers}}})"
+        return f"max by ({by}) ({metric}{{{matchers}}})"
 
     def _gauge(self, name: str) -> str:
         return self._one("soloscope_gauge", name=name)
@@ -127,13 +131,13 @@ class Full(Source):
 
     def _per_day(self, name: str) -> str:
         return (
-            f'sum by (day) (soloscope_day{{app="$app",name="{name}"}} '
+            f'max by (day) (soloscope_day{{app="$app",name="{name}"}} '
             'and on (app, day) (soloscope_day_age{app="$app"} < 7))'
         )
 
     def _top(self, breakdown: str, count: int) -> str:
         return (
-            f"sort_desc(topk({count}, sum by (key) (soloscope_window{{"
+            f"sort_desc(topk({count}, max by (key) (soloscope_window{{"
             f'app="$app",name="{breakdown}",window="7d",key!=""}})))'
         )
 

@@ -1,4 +1,7 @@
-"""Two rows of single values: does it work, and where does it stand."""
+"""Two rows of single values: does it work, and where does it stand.
+
+The first step of the thresholds is the colour of what is not there.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             y,
             shape.jobs_late(),
             "no job reported",
+            thresholds=thresholds((None, "orange")),
             mappings=say({0: ("on time", "green"), 1: ("LATE", "red")}),
             options=stat_options(background=True),
         ),
@@ -53,11 +57,13 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             1,
             y,
             shape.success("digests_created", "digests_failed", "7d"),
-            "no digest tried",
+            "no digest reported",
             unit="percentunit",
             min=0,
             max=1,
-            thresholds=thresholds((None, "red"), (0.8, "orange"), (0.95, "green")),
+            thresholds=thresholds(
+                (None, "text"), (0, "red"), (0.8, "orange"), (0.95, "green")
+            ),
         ),
         stat(
             3,
@@ -69,7 +75,9 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             errors("24h"),
             "no log line in 24 h",
             decimals=0,
-            thresholds=thresholds((None, "green"), (1, "orange"), (10, "red")),
+            thresholds=thresholds(
+                (None, "text"), (0, "green"), (1, "orange"), (10, "red")
+            ),
             links=[link("All errors in Explore", APP_ERRORS)],
         ),
         stat(
@@ -79,9 +87,11 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             3,
             y,
             shape.average("openai"),
-            "no call today",
+            "no call reported",
             unit="s",
-            thresholds=thresholds((None, "green"), (3, "orange"), (10, "red")),
+            thresholds=thresholds(
+                (None, "text"), (0, "green"), (3, "orange"), (10, "red")
+            ),
         ),
         stat(
             5,
@@ -90,9 +100,11 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             4,
             y,
             shape.average("redis"),
-            "no call today",
+            "no call reported",
             unit="s",
-            thresholds=thresholds((None, "green"), (0.02, "orange"), (0.1, "red")),
+            thresholds=thresholds(
+                (None, "text"), (0, "green"), (0.02, "orange"), (0.1, "red")
+            ),
         ),
         stat(
             6,
@@ -103,6 +115,7 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             y,
             shape.up(),
             "DOES NOT ANSWER",
+            thresholds=thresholds((None, "red")),
             mappings=say({1: ("reads Redis", "green"), 0: ("NO REDIS", "red")}),
             options=stat_options(background=True),
         ),
@@ -119,7 +132,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             0,
             y,
             shape.gauge("users_total"),
-            "users_total not reported",
+            "not reported",
             decimals=0,
             height=2,
         ),
@@ -131,7 +144,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             1,
             y,
             shape.window("active_users", "1d"),
-            "active_users not reported",
+            "not reported",
             unit="prefix:≈ ",
             decimals=0,
             height=2,
@@ -143,7 +156,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             2,
             y,
             shape.share("users_premium", "users_total"),
-            "no user reported",
+            "not reported",
             unit="percentunit",
             min=0,
             max=1,
@@ -156,7 +169,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             3,
             y,
             shape.gauge("users_trial_ending"),
-            "users_trial_ending not reported",
+            "not reported",
             decimals=0,
             height=2,
         ),
@@ -167,7 +180,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             4,
             y,
             shape.window("conversations", "1d"),
-            "conversations not reported",
+            "not reported",
             decimals=0,
             height=2,
         ),
@@ -178,7 +191,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             5,
             y,
             shape.window("digests_created", "1d"),
-            "digests_created not reported",
+            "not reported",
             decimals=0,
             height=2,
         ),

@@ -12,16 +12,26 @@ HEIGHT = 8
 TIME = ("Time", "timestamp")
 LINE = ("Line", "body")
 
+#: Named fields of a line, and nothing said about lines that are no JSON.
+SAID = 'msg="msg",message="message",err="err.message"'
+QUIETLY = "| drop __error__,__error_details__"
+
+#: What an error says: of a stack trace without JSON the lines that are not indented.
+WORDS = (
+    "or .err .msg .message (regexReplaceAll "
+    r'"(?m)^(\\s.*|Traceback .*)\\n?" __line__ "")'
+)
+
 #: An event with what it tells, in columns as far as that goes.
 EVENT = (
-    '`{{ printf "%-20s" .event }}'
-    "{{ if .last4 }}  ***{{ .last4 }}{{ end }}"
-    "{{ if .minutes }}  {{ .minutes }} min{{ end }}"
-    "{{ if .messages }}  {{ .messages }} messages{{ end }}"
-    "{{ if .words }}  {{ .words }} new words{{ end }}"
-    "{{ if .left }}  {{ .left }} days left{{ end }}"
-    '{{ if not (eq .level "info") }}  {{ or .err .msg .message __line__ }}{{ end }}'
-    "{{ if .conversation_id }}  {{ .conversation_id }}{{ end }}`"
+    '{{ if .event }}{{ printf "%-20s  " .event }}{{ end }}'
+    "{{ if .last4 }}***{{ .last4 }}  {{ end }}"
+    "{{ if .minutes }}{{ .minutes }} min  {{ end }}"
+    "{{ if .messages }}{{ .messages }} messages  {{ end }}"
+    "{{ if .words }}{{ .words }} new words  {{ end }}"
+    "{{ if .left }}{{ .left }} days left  {{ end }}"
+    f'{{{{ if not (eq .level "info") }}}}{{{{ {WORDS} }}}}  {{{{ end }}}}'
+    "{{ .conversation_id }}"
 )
 
 
@@ -41,9 +51,9 @@ def story_row(y: int) -> list[Panel]:
                 Query(
                     "loki",
                     f"{APP_ERRORS} "
-                    '| json msg="msg",message="message",err="err.message" '
+                    f"| json {SAID} {QUIETLY} "
                     "| label_format about=`{{ or .conversation_id .user }}` "
-                    "| line_format `{{ or .err .msg .message __line__ }}`",
+                    f"| line_format `{{{{ {WORDS} }}}}`",
                     how="logs",
                     limit=20,
                 ),
@@ -52,7 +62,7 @@ def story_row(y: int) -> list[Panel]:
             unit="string",
             custom={"align": "left", "filterable": False, "inspect": False},
             overrides=[
-                override("when", unit="dateTimeFromNow", custom__width=118),
+                override("when", unit="dateTimeFromNow", custom__width=128),
                 override(
                     "what happened",
                     custom__inspect=True,
@@ -116,10 +126,9 @@ def story_row(y: int) -> list[Panel]:
                 Query(
                     "loki",
                     f'{APP} | event=~"{ACTIVITY}" or level=~"error|fatal" '
-                    '| json msg="msg",message="message",err="err.message",'
-                    'last4="phone_last4",minutes="duration_minutes",'
+                    f'| json {SAID},last4="phone_last4",minutes="duration_minutes",'
                     'messages="message_count",words="new_words",left="days_left" '
-                    f"| line_format {EVENT}",
+                    f"{QUIETLY} | line_format `{EVENT}`",
                     how="logs",
                     limit=100,
                 ),
@@ -143,7 +152,7 @@ def story_row(y: int) -> list[Panel]:
 def background_row(shape: Source, y: int) -> list[Panel]:
     """Below the fold: troubles over time with deployments, and what waits."""
     waiting = {
-        "conversations under way": shape.gauge("conversations_active"),
+        "open conversations": shape.gauge("conversations_active"),
         "digests to make": shape.gauge("digests_pending"),
         "users to write to": shape.gauge("users_to_reengage"),
         "digests failed today": shape.window("digests_failed", "1d"),

@@ -150,7 +150,7 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             description="What was practised most, today and the six days before.",
             place=Place(18, y, 6, HEIGHT),
             queries=(shape.top("deficiencies", 5),),
-            no_value="no deficiency practised in 7 days",
+            no_value="none reported",
             min=0,
             decimals=0,
             color="orange",
