@@ -51,14 +51,14 @@ def _python(*argv: str) -> list[str]:
 
 
 def shell_scripts(top: Path) -> list[str]:
-    """The tracked shell scripts, by their first line."""
-    done = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=top, capture_output=True, check=False
-    )
-    names = [name for name in done.stdout.decode().split("\0") if name]
-    if not names:  # not a git checkout: an archive of one
-        names = [str(p.relative_to(top)) for p in top.rglob("*") if p.is_file()]
-    return [name for name in names if _is_shell(top / name)]
+    """The shell scripts of the checkout, by their first line. git may be missing."""
+    hidden = (".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
+    found = []
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if name not in hidden)
+        paths = [Path(folder) / name for name in sorted(files)]
+        found += [str(path.relative_to(top)) for path in paths if _is_shell(path)]
+    return found
 
 
 def _is_shell(path: Path) -> bool:
