@@ -102,7 +102,7 @@ def test_seven_days_are_today_and_the_six_before() -> None:
 @pytest.mark.parametrize(
     ("history", "labels"),
     [
-        (0, ["1d"]),
+        (0, []),
         (1, ["1d"]),
         (6, ["1d"]),
         (7, ["1d", "7d"]),

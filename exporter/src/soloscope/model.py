@@ -58,8 +58,8 @@ WINDOWS = (Window("1d", 1), Window("7d", 7), Window("30d", 30))
 
 
 def windows_within(history: int) -> tuple[Window, ...]:
-    """The windows that `history` days can fill; today alone is always possible."""
-    return tuple(w for w in WINDOWS if w.days <= max(history, 1))
+    """The windows that `history` days can fill; none when there is no history."""
+    return tuple(w for w in WINDOWS if w.days <= history)
 
 
 def today(now: float, zone: ZoneInfo) -> date:

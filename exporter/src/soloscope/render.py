@@ -178,9 +178,6 @@ def lines(name: str, samples: Iterable[tuple[Mapping[str, str], Number]]) -> str
     return "".join(out)
 
 
-Row = tuple[str, ...]
-
-
 class _Slot:
     """The text that was last made of some objects; valid while they are the same."""
 
@@ -191,23 +188,31 @@ class _Slot:
         self.text = ""
 
 
-class _Starts:
-    """Remembered line starts, up to the space before the value, by names."""
+class _Starts(dict[str, str]):
+    """Line starts up to the space before the value, each made once."""
 
-    __slots__ = ("known", "make")
+    def __init__(self, make: Callable[[str], str]) -> None:
+        super().__init__()
+        self._make = make
 
-    def __init__(self, make: Callable[[Row], str]) -> None:
-        self.make = make
-        self.known: dict[Row, str] = {}
-
-    def __call__(self, row: Row) -> str:
-        start = self.known.get(row)
-        if start is None:
-            if len(self.known) > 100_000:
-                # Days and keys come and go for as long as the process lives.
-                self.known.clear()
-            start = self.known[row] = self.make(row)
+    def __missing__(self, name: str) -> str:
+        if len(self) > 20_000:
+            # Keys come and go for as long as the process lives.
+            self.clear()
+        self[name] = start = self._make(name)
         return start
+
+    def lines(self, values: Mapping[str, Number]) -> str:
+        """A line for each value. This is where a scrape spends its time."""
+        return "".join(
+            [
+                # Most values are small integers, which need no call.
+                f"{self[name]}{value}.0\n"
+                if value.__class__ is int and -1_000_000 < value < 1_000_000
+                else f"{self[name]}{go_float(value)}\n"
+                for name, value in values.items()
+            ]
+        )
 
 
 class AppRenderer:
@@ -217,24 +222,7 @@ class AppRenderer:
         self._openmetrics = format.openmetrics
         label = f'app="{escape(app.name)}"'
         self._app = label
-        self._count = _Starts(
-            lambda r: f'soloscope_count_total{{{label},name="{r[0]}"}} '
-        )
-        self._breakdown = _Starts(
-            lambda r: (
-                f'soloscope_breakdown_total{{{label},key="{escape(r[1])}",'
-                f'name="{r[0]}"}} '
-            )
-        )
-        self._window = _Starts(
-            lambda r: f'soloscope_window{{{label},name="{r[0]}",window="{r[1]}"}} '
-        )
-        self._key_window = _Starts(
-            lambda r: (
-                f'soloscope_window{{{label},key="{escape(r[1])}",name="{r[0]}",'
-                f'window="{r[2]}"}} '
-            )
-        )
+        self._starts: dict[tuple[str, ...], _Starts] = {}
         self._slots = {family: _Slot() for family in FAMILIES}
         self._day_texts: dict[date, tuple[DayValues, str]] = {}
         self._info = _metric_info(app)
@@ -303,38 +291,45 @@ class AppRenderer:
         return slot.text
 
     def _named(self, family: Family, values: Mapping[str, Number]) -> str:
-        return "".join(
-            [
-                f'{family.name}{{{self._app},name="{name}"}} {go_float(value)}\n'
-                for name, value in values.items()
-            ]
-        )
+        return self._start(family.name).lines(values)
+
+    def _start(
+        self, metric: str, name: str = "", window: str = "", day: str = ""
+    ) -> _Starts:
+        """The line starts of a metric; with `name` they are by key, else by name."""
+        starts = self._starts.get((metric, name, window))
+        if starts is None or day:
+            before = f"{metric}{{{self._app}"
+            after = f',window="{window}"}} ' if window else "} "
+            if day:
+                before += f',day="{day}"'
+            if name:
+
+                def make(key: str) -> str:
+                    return f'{before},key="{escape(key)}",name="{name}"{after}'
+
+            else:
+
+                def make(key: str) -> str:
+                    return f'{before},name="{key}"{after}'
+
+            starts = _Starts(make)
+            if not day:
+                self._starts[metric, name, window] = starts
+        return starts
 
     def _counts(self, today: DayValues, created: str | None) -> str:
-        start = self._count
-        if created is None:
-            return "".join(
-                [f"{start((n,))}{go_float(v)}\n" for n, v in today.counters.items()]
-            )
-        return "".join(
-            [
-                f"{start((n,))}{go_float(v)}\n"
-                f'soloscope_count_created{{{self._app},name="{n}"}} {created}\n'
-                for n, v in today.counters.items()
-            ]
-        )
+        text = self._start("soloscope_count_total").lines(today.counters)
+        return text if created is None else _with_created(text, created)
 
     def _keys(self, today: DayValues, created: str | None) -> str:
-        start = self._breakdown
-        out = []
-        for name, table in today.breakdowns.items():
-            for key, value in table.items():
-                line = start((name, key))
-                out.append(f"{line}{go_float(value)}\n")
-                if created is not None:
-                    labels = line[line.index("{") :]
-                    out.append(f"soloscope_breakdown_created{labels}{created}\n")
-        return "".join(out)
+        text = "".join(
+            [
+                self._start("soloscope_breakdown_total", name).lines(table)
+                for name, table in today.breakdowns.items()
+            ]
+        )
+        return text if created is None else _with_created(text, created)
 
     def _timings(self, today: DayValues, created: str | None) -> str:
         out = []
@@ -350,16 +345,15 @@ class AppRenderer:
         return "".join(out)
 
     def _windows(self, snapshot: Snapshot) -> str:
-        plain, keyed = self._window, self._key_window
-        out = []
-        for window, row in snapshot.windows.items():
-            out += [f"{plain((n, window))}{go_float(v)}\n" for n, v in row.items()]
+        out = [
+            self._start("soloscope_window", "", window).lines(row)
+            for window, row in snapshot.windows.items()
+        ]
         for window, tables in snapshot.breakdown_windows.items():
-            for name, table in tables.items():
-                out += [
-                    f"{keyed((name, key, window))}{go_float(value)}\n"
-                    for key, value in table.items()
-                ]
+            out += [
+                self._start("soloscope_window", name, window).lines(table)
+                for name, table in tables.items()
+            ]
         return "".join(out)
 
     def _days(self, days: Sequence[DayValues]) -> str:
@@ -367,11 +361,8 @@ class AppRenderer:
         for values in days:
             known = self._day_texts.get(values.day)
             if known is None or known[0] is not values:
-                head = f'soloscope_day{{{self._app},day="{values.day}",name="'
-                text = "".join(
-                    [f'{head}{n}"}} {go_float(v)}\n' for n, v in values.plain().items()]
-                )
-                known = (values, text)
+                starts = self._start("soloscope_day", day=str(values.day))
+                known = (values, starts.lines(values.plain()))
             texts[values.day] = known
         self._day_texts = texts
         return "".join([text for _, text in texts.values()])
@@ -384,6 +375,17 @@ class AppRenderer:
                 for values in days
             ]
         )
+
+
+def _with_created(text: str, created: str) -> str:
+    """The lines of a counter, each followed by that of its `_created`."""
+    out = []
+    # Not splitlines(), which also breaks at characters that a label may hold.
+    for line in text.split("\n")[:-1]:
+        labels = line[line.index("{") : line.rindex("}") + 1]
+        metric = line[: line.index("_total{")]
+        out.append(f"{line}\n{metric}_created{labels} {created}\n")
+    return "".join(out)
 
 
 def _metric_info(app: App) -> str:

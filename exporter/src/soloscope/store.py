@@ -68,6 +68,7 @@ class Store:
     ) -> None:
         self._app = app
         self._keys = Keys(redis.prefix)
+        self._history_days = history
         self._history = max(history, 1)
         self._clock = clock
         self._ticks = ticks
@@ -80,8 +81,11 @@ class Store:
         self._days: dict[date, Reading] = {}
         self._questions: dict[Place | tuple[date, frozenset[str]], Question] = {}
         self._turn = 0
-        self._expires: dict[Place, bool] = {}
-        self._expiry_turn = 0
+        self._asked: set[Place] = set()
+        self._lasting: set[Place] = set()
+        self._places: list[Place] = []
+        self._place_turn = 0
+        self._seen: date | None = None
         windows = model.windows_within(history)
         self._unions = Unions(app, self._keys, windows, self._run)
         self._assembler = Assembler(app, windows)
@@ -113,7 +117,10 @@ class Store:
         start = model.midnight(today, zone)
         ahead = model.midnight(tomorrow, zone) - now <= AHEAD
         wanted = {*window, tomorrow} if ahead else set(window)
-        self._days = {d: kept for d, kept in self._days.items() if d in wanted}
+        if not self._days.keys() <= wanted:
+            self._days = {d: kept for d, kept in self._days.items() if d in wanted}
+        if self._seen != today:
+            self._begin_day(today, window)
         live = [today, *self._alive(window, now - start)]
         if ahead:
             live.append(tomorrow)
@@ -127,11 +134,11 @@ class Store:
             if day not in self._days:
                 self._load(day)
         days = tuple(self._days[d].values for d in window)
-        self._expires = {p: ok for p, ok in self._expires.items() if p[0] in wanted}
         shown = self._assembler.show(days, self._unions.sizes(days))
         early = self._days[tomorrow].values if ahead else None
-        if early is not None and any(early.plain().values()):
-            days = (early, *days)
+        told = days if self._history_days else ()
+        if told and early is not None and any(early.plain().values()):
+            told = (early, *told)
         values, faults = read_gauges(self._app, self._keys, gauges)
         for fault in (
             *faults,
@@ -146,11 +153,11 @@ class Store:
             today=shown.today,
             midnight=start,
             gauges=values,
-            days=days,
+            days=told,
             windows=shown.windows,
             breakdown_windows=shown.breakdown_windows,
-            jobs=self._jobs.states([self._days[d].values for d in window], now),
-            keys_without_expiry=sum(not ok for ok in self._expires.values()),
+            jobs=self._jobs.states(days, now),
+            keys_without_expiry=len(self._lasting),
             keys_dropped=shown.keys_dropped,
         )
 
@@ -238,10 +245,19 @@ class Store:
     def _forget(self) -> None:
         """Drop everything that was read before."""
         self._days.clear()
-        self._expires.clear()
+        self._asked.clear()
+        self._lasting.clear()
         self._unions.clear()
 
     # --- expiries ------------------------------------------------------------------
+
+    def _begin_day(self, today: date, window: Sequence[date]) -> None:
+        """Forget the expiries of days that are no longer looked at."""
+        self._seen = today
+        kept = {*window, today + timedelta(days=1)}
+        self._asked = {place for place in self._asked if place[0] in kept}
+        self._lasting = {place for place in self._lasting if place[0] in kept}
+        self._places = [(day, name) for day in window for name in self._names]
 
     def _expiry_places(self, today: date) -> list[Place]:
         """The keys whose expiry this trip asks for.
@@ -255,21 +271,23 @@ class Store:
         new = [
             (today, name)
             for name in reading.present
-            if (today, name) not in self._expires
+            if (today, name) not in self._asked
         ][:EXPIRIES]
-        count = min(EXPIRIES - len(new), len(self._expires))
-        if count == 0:
-            return new
-        known = list(self._expires)
-        at = self._expiry_turn % len(known)
-        self._expiry_turn = at + count
-        return [*new, *(known[at:] + known[:at])[:count]]
+        at = self._place_turn
+        turn = self._places[at : at + EXPIRIES - len(new)]
+        self._place_turn = at + len(turn) if turn else 0
+        return [*new, *turn]
 
     def _note_expiries(self, places: Sequence[Place], replies: Sequence[Any]) -> None:
         # TTL answers -1 for a key without expiry and -2 for one that is not there
         # (https://redis.io/docs/latest/commands/ttl).
         for place, reply in zip(places, replies, strict=True):
-            if isinstance(reply, int) and reply != -2:
-                self._expires[place] = reply != -1
+            if reply == -1:
+                self._asked.add(place)
+                self._lasting.add(place)
             else:
-                self._expires.pop(place, None)
+                self._lasting.discard(place)
+                if isinstance(reply, int) and reply != -2:
+                    self._asked.add(place)
+                else:
+                    self._asked.discard(place)

@@ -55,6 +55,7 @@ class Assembler:
         self._days: tuple[DayValues, ...] = ()
         self._unions: Mapping[str, Mapping[str, int]] = {}
         self._closed: dict[str, _Closed] = {}
+        self._kept: dict[str, tuple[set[str], list[str]]] = {}
         self._shown: Shown | None = None
 
     def show(
@@ -105,7 +106,6 @@ class Assembler:
         first = days[0]
         own = first.plain()
         windows: dict[str, Mapping[str, Number]] = {}
-        tables: dict[str, dict[str, Mapping[str, Number]]] = {}
         for window in self._windows:
             closed = self._closed[window.label]
             row = {n: c + own[n] for n, c in closed.plain.items() if n in own}
@@ -117,44 +117,45 @@ class Assembler:
                 if size is not None:
                     row[name] = size
             windows[window.label] = row
-            tables[window.label] = {
-                name: add((table, first.breakdowns[name]))
-                for name, table in closed.breakdowns.items()
-                if name in first.breakdowns
-            }
-        return self._limit(days, windows, tables)
+        dropped = max(day.overlong for day in days)
+        tables: dict[str, dict[str, Mapping[str, Number]]] = {w: {} for w in windows}
+        today: dict[str, Mapping[str, Number]] = {}
+        for name in self._app.breakdowns:
+            table = first.breakdowns.get(name)
+            if table is None:
+                continue
+            kept, left = self._keep(name, table)
+            dropped += left
+            today[name] = {key: table.get(key, 0) for key in kept}
+            for window in self._windows:
+                sums = self._closed[window.label].breakdowns.get(name)
+                if sums is not None:
+                    tables[window.label][name] = {
+                        key: sums.get(key, 0) + table.get(key, 0) for key in kept
+                    }
+        return Shown(replace(first, breakdowns=today), windows, tables, dropped)
 
-    def _limit(
-        self,
-        days: Sequence[DayValues],
-        windows: Mapping[str, Mapping[str, Number]],
-        tables: Mapping[str, Mapping[str, Mapping[str, Number]]],
-    ) -> Shown:
-        """Keep the largest keys of each breakdown, the same ones everywhere.
+    def _keep(
+        self, name: str, table: Mapping[str, Number]
+    ) -> tuple[Sequence[str], int]:
+        """The keys of a breakdown that are shown, and how many are left out.
 
-        They are chosen by the longest window, so that a key does not come and go with
+        The largest of the longest window, so that a key does not come and go with
         the day; every one of them is shown everywhere, with zero where it was not
         counted.
         """
-        first = days[0]
-        dropped = max(day.overlong for day in days)
-        own: dict[str, Mapping[str, Number]] = {}
-        limited: dict[str, dict[str, Mapping[str, Number]]] = {w: {} for w in tables}
-        for name, breakdown in self._app.breakdowns.items():
-            if name not in first.breakdowns:
-                continue
-            totals: Mapping[str, Number] = first.breakdowns[name]
-            for window in self._windows:
-                totals = tables[window.label].get(name, totals)
-            kept = keep_largest(totals, breakdown.limit)
-            dropped += len(totals) - len(kept)
-            table = first.breakdowns[name]
-            own[name] = {key: table.get(key, 0) for key in kept}
-            for label, by_name in tables.items():
-                if name in by_name:
-                    sums = by_name[name]
-                    limited[label][name] = {key: sums.get(key, 0) for key in kept}
-        return Shown(replace(first, breakdowns=own), windows, limited, dropped)
+        sums: Mapping[str, Number] = {}
+        for window in self._windows:
+            sums = self._closed[window.label].breakdowns.get(name, sums)
+        keys = sums.keys() | table.keys()
+        limit = self._app.breakdowns[name].limit
+        if len(keys) <= limit:
+            known = self._kept.get(name)
+            if known is None or known[0] != keys:
+                known = self._kept[name] = (keys, sorted(keys))
+            return known[1], 0
+        totals = {key: sums.get(key, 0) + table.get(key, 0) for key in keys}
+        return keep_largest(totals, limit), len(keys) - limit
 
 
 class JobWatch:
