@@ -19,23 +19,13 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from running import (
-    Request,
-    answers,
-    free_port,
-    program,
-    redis_server,
-    running,
-    standin,
-    until,
-)
+from exporting import soloscope_serve
+from running import answers, free_port, program, redis_server, running, until
 from soloscope import backfill
 from soloscope.commands import backfill as command
 from soloscope.config import Config, parse
 from soloscope.model import DayValues, Snapshot, midnight, today
 from soloscope.queries import PrometheusApi
-from soloscope.render import OPENMETRICS, TEXT, AppRenderer, document, families
-from soloscope.store import Store
 
 HOUR = 3600.0
 TARGET = {"job": "soloscope", "instance": "127.0.0.1:9847"}
@@ -288,23 +278,6 @@ def zone_where_it_is(hour: int) -> str:
     return f"Etc/GMT{-offset:+d}" if offset else "UTC"
 
 
-def exposition(config: Config) -> Any:
-    """What `serve` shows: the same store and renderer behind a local HTTP server."""
-    stores = {a.name: Store(a, a.redis, 30) for a in config.apps.values() if a.redis}
-
-    def handle(request: Request) -> tuple[int, dict[str, str], bytes]:
-        openmetrics = "openmetrics" in request.headers.get("accept", "")
-        chosen = OPENMETRICS if openmetrics else TEXT
-        texts = [
-            AppRenderer(config.apps[name], chosen).render(store.read())
-            for name, store in stores.items()
-        ]
-        body = document(families(texts, chosen), chosen)
-        return 200, {"Content-Type": chosen.content_type}, body
-
-    return handle
-
-
 def test_a_real_prometheus_is_right_across_the_seam(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,26 +291,25 @@ def test_a_real_prometheus_is_right_across_the_seam(
     declared: dict[str, Any] = {"counters": {"orders": {}}, "timings": {"openai": {}}}
     declared["breakdowns"] = {"kinds": {}}
     with redis_server(tmp_path) as path:
-        config = parse(
-            {
-                "prometheus": {"port": port},
-                "apps": {
-                    "noon": {
-                        "timeZone": zone_where_it_is(12),
-                        "redis": {"url": f"unix://{path}", "prefix": "noon:"},
-                        **declared,
-                    },
-                    "evening": {
-                        "timeZone": zone_where_it_is(19),
-                        "redis": {"url": f"unix://{path}", "prefix": "evening:"},
-                        **declared,
-                    },
+        value = {
+            "prometheus": {"port": port},
+            "apps": {
+                "noon": {
+                    "timeZone": zone_where_it_is(12),
+                    "redis": {"url": f"unix://{path}", "prefix": "noon:"},
+                    **declared,
                 },
-            }
-        )
+                "evening": {
+                    "timeZone": zone_where_it_is(19),
+                    "redis": {"url": f"unix://{path}", "prefix": "evening:"},
+                    **declared,
+                },
+            },
+        }
+        config = parse(value)
         fill(path, "noon", config.apps["noon"].zone, noon)
         fill(path, "evening", config.apps["evening"].zone, evening)
-        with standin(exposition(config)) as exporter:
+        with soloscope_serve(tmp_path, value) as exporter:
             instance = exporter.url.removeprefix("http://")
             (tmp_path / "prometheus.yml").write_text(
                 json.dumps(
