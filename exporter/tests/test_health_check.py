@@ -319,3 +319,22 @@ def test_help_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
     assert told.stdout.startswith(f"usage: soloscope {command}")
     loaded = {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
     assert not loaded & {"redis", "requests", "rich"}
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "soloscope.json"
+    checks = {f"c{n}": {"kind": "tcp", "url": "tcp://127.0.0.1:1"} for n in range(999)}
+    value = {"exporter": {"port": free_port()}, "apps": {"shop": {"checks": checks}}}
+    path.write_text(json.dumps(value))
+    argv = [sys.executable, "-m", "soloscope", "--config", str(path)]
+    with subprocess.Popen(
+        [*argv, "health-check", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 141

@@ -67,6 +67,10 @@ class Server:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.description = (
+        "Give Prometheus the closed days that Redis still has, once: as blocks in its "
+        "data folder (needs `promtool` and the right to write there), or as text."
+    )
     parser.add_argument(
         "--app", metavar="NAME", help="only this app (default: every app with a Redis)"
     )

@@ -211,6 +211,10 @@ def _plain(console: Console) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.description = (
+        "Show which health checks are well, and the declared gauges. Exit code 1 when "
+        "a check is not well."
+    )
     parser.add_argument(
         "--json", action="store_true", help="print the results as JSON, one document"
     )
