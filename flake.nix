@@ -37,9 +37,9 @@
         }:
         {
           imports = [ ./modules ];
-          services.soloscope.logs.package = lib.mkIf (
-            config.services.soloscope.logs.shipper == "promtail"
-          ) (lib.mkOverride 1400 (promtailFor pkgs));
+          services.soloscope.logs.package = lib.mkIf (config.services.soloscope.logs.shipper == "promtail") (
+            lib.mkOverride 1400 (promtailFor pkgs)
+          );
         };
 
       packages = eachSystem linux (pkgs: rec {

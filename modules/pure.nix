@@ -32,12 +32,7 @@ rec {
   toINI =
     sections:
     let
-      text =
-        value:
-        if builtins.isBool value then
-          (if value then "true" else "false")
-        else
-          toString value;
+      text = value: if builtins.isBool value then (if value then "true" else "false") else toString value;
       section =
         name: body:
         "[${name}]\n" + builtins.concatStringsSep "" (mapAttrsToList (k: v: "${k} = ${text v}\n") body);

@@ -38,7 +38,9 @@ let
     dash: set:
     mapAttrsToList (
       name: value:
-      "${dash}${name}=${if builtins.isBool value then (if value then "true" else "false") else toString value}"
+      "${dash}${name}=${
+        if builtins.isBool value then (if value then "true" else "false") else toString value
+      }"
     ) set;
 
   # Grafana as a plain process also needs its folders.

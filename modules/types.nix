@@ -4,8 +4,7 @@ let
   inherit (lib) mkOption types;
 
   # strMatching whose error says in words what is accepted.
-  matching =
-    description: regex: types.strMatching regex // { inherit description; };
+  matching = description: regex: types.strMatching regex // { inherit description; };
 in
 {
   inherit matching;

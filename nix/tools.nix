@@ -64,30 +64,32 @@ in
     fi
   '';
 
-  packages = formatters ++ [
-    pkgs.go
-    pkgs.just
-    pkgs.shellcheck
-    # ./justw makes its own environments; this one is for editors.
-    (pkgs.python3.withPackages (python: [
-      python.hiredis
-      python.hypothesis
-      python.mirakuru
-      python.mypy
-      python.prometheus-client
-      python.pytest
-      python.pytest-xdist
-      python.python-json-logger
-      python.redis
-      python.requests
-      python.rich
-      python.types-requests
-    ]))
-  ]
-  ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
-    pkgs.grafana-loki
-    pkgs.prometheus
-    pkgs.prometheus.cli
-    pkgs.redis
-  ];
+  packages =
+    formatters
+    ++ [
+      pkgs.go
+      pkgs.just
+      pkgs.shellcheck
+      # ./justw makes its own environments; this one is for editors.
+      (pkgs.python3.withPackages (python: [
+        python.hiredis
+        python.hypothesis
+        python.mirakuru
+        python.mypy
+        python.prometheus-client
+        python.pytest
+        python.pytest-xdist
+        python.python-json-logger
+        python.redis
+        python.requests
+        python.rich
+        python.types-requests
+      ]))
+    ]
+    ++ lib.optionals pkgs.stdenv.hostPlatform.isLinux [
+      pkgs.grafana-loki
+      pkgs.prometheus
+      pkgs.prometheus.cli
+      pkgs.redis
+    ];
 }

@@ -236,10 +236,13 @@ let
             description = "The group that may use the socket in `url`. soloscope's units become members of it.";
           };
         };
-        counters = table "Counts of a day: the app does `INCR PREFIX<day>:<name>`." ''{ orders.help = "Orders placed"; }'' {
-          help = help "Orders placed";
-          unit = unit defaults.counter.unit;
-        };
+        counters =
+          table "Counts of a day: the app does `INCR PREFIX<day>:<name>`."
+            ''{ orders.help = "Orders placed"; }''
+            {
+              help = help "Orders placed";
+              unit = unit defaults.counter.unit;
+            };
         breakdowns =
           table "Counts of a day by key: the app does `HINCRBY PREFIX<day>:<name> KEY 1`."
             ''{ refusals.help = "Payments refused, by reason"; }''
@@ -266,15 +269,20 @@ let
               };
             };
         timings =
-          table "Calls and milliseconds of a day: the app does `HINCRBY PREFIX<day>:<name> count 1` and `… ms 245`."
+          table
+            "Calls and milliseconds of a day: the app does `HINCRBY PREFIX<day>:<name> count 1` and `… ms 245`."
             ''{ payment.help = "Calls to the payment service"; }''
             { help = help "Calls to the payment service"; };
-        gauges = table "Values of now: the app does `HSET PREFIXnow <name> 12`." ''{ users.help = "Registered users"; }'' {
-          help = help "Registered users";
-          unit = unit defaults.gauge.unit;
-        };
+        gauges =
+          table "Values of now: the app does `HSET PREFIXnow <name> 12`."
+            ''{ users.help = "Registered users"; }''
+            {
+              help = help "Registered users";
+              unit = unit defaults.gauge.unit;
+            };
         jobs =
-          table "Work that must be done by a time of day, in the app's time zone. A job is late five minutes after it."
+          table
+            "Work that must be done by a time of day, in the app's time zone. A job is late five minutes after it."
             ''{ invoices = { counter = "invoices_sent"; by = "04:00"; }; }''
             {
               counter = mkOption {
@@ -433,8 +441,7 @@ let
         message = "${option}.keyFile is set, but ${option}.kind is `${given.kind}`. Only a check of kind `api` may have a key.";
       }
       {
-        assertion =
-          !answers -> given.status == defaults.check.status && given.body == defaults.check.body;
+        assertion = !answers -> given.status == defaults.check.status && given.body == defaults.check.body;
         message = "${option}.status or ${option}.body is set, but a check of kind `${given.kind}` reads no answer. Remove it, or set ${option}.kind to `http`.";
       }
     ];
@@ -443,7 +450,11 @@ let
     name: app:
     let
       option = "services.soloscope.apps.${name}";
-      taken = kind: filterAttrs (metric: _: any (other: other != kind && app.${other} ? ${metric}) dayKinds) app.${kind};
+      taken =
+        kind:
+        filterAttrs (
+          metric: _: any (other: other != kind && app.${other} ? ${metric}) dayKinds
+        ) app.${kind};
       twice = lib.unique (concatMap (kind: attrNames (taken kind)) dayKinds);
       needRedis = lib.filter (kind: app.${kind} != { }) (dayKinds ++ [ "gauges" ]);
       redisParts = if app.redis.url == null then null else urls.parse app.redis.url;
@@ -476,13 +487,18 @@ let
         message = "${option} declares ${quoted twice} as more than one of ${concatStringsSep ", " dayKinds}. They share the keys of a day, so use different names.";
       }
       (url "${option}.metrics.url" app.metrics.url urls.isHttp httpUrl)
-      (withoutPassword "${option}.metrics.url" app.metrics.url "a scrape job of your own in services.prometheus.scrapeConfigs")
+      (withoutPassword "${option}.metrics.url" app.metrics.url
+        "a scrape job of your own in services.prometheus.scrapeConfigs"
+      )
       {
         assertion = app.postgres == null || (app.postgres.socket == null) != (app.postgres.url == null);
         message = "${option}.postgres needs either `socket` or `url`. Set one of them.";
       }
     ]
-    ++ names "${option}.metrics.names" "[a-zA-Z_:][a-zA-Z0-9_:]*" "letters, digits and underscores, as Prometheus names metrics" app.metrics.names
+    ++
+      names "${option}.metrics.names" "[a-zA-Z_:][a-zA-Z0-9_:]*"
+        "letters, digits and underscores, as Prometheus names metrics"
+        app.metrics.names
     ++ concatMap (kind: metricNames "${option}.${kind}" app.${kind}) (
       dayKinds
       ++ [
@@ -490,7 +506,9 @@ let
         "jobs"
       ]
     )
-    ++ names "${option}.checks" "[a-zA-Z0-9][a-zA-Z0-9_-]*" "letters, digits, dashes and underscores" app.checks
+    ++
+      names "${option}.checks" "[a-zA-Z0-9][a-zA-Z0-9_-]*" "letters, digits, dashes and underscores"
+        app.checks
     ++ mapAttrsToList (job: given: {
       assertion = app.counters ? ${given.counter};
       message = "${option}.jobs.${job}.counter is `${given.counter}`, which ${option}.counters does not declare. Declare it, or use one of: ${
@@ -524,7 +542,8 @@ let
   shared = key: filterAttrs (_: entries: lib.length entries > 1) (owners key);
   apps = entries: quoted (map (entry: entry.name) entries);
 
-  store = app: lib.optional (app.redis.url != null) "${app.redis.url} with the prefix `${app.redis.prefix}`";
+  store =
+    app: lib.optional (app.redis.url != null) "${app.redis.url} with the prefix `${app.redis.prefix}`";
 
   betweenApps =
     mapAttrsToList (unit: entries: {
@@ -562,8 +581,9 @@ in
     assertions = lib.concatLists (mapAttrsToList appAssertions cfg.apps) ++ betweenApps;
 
     warnings =
-      lib.optional (cfg.apps == { })
-        "services.soloscope.apps is empty: the host is watched, but no app is. Declare at least one."
+      lib.optional (
+        cfg.apps == { }
+      ) "services.soloscope.apps is empty: the host is watched, but no app is. Declare at least one."
       ++ mapAttrsToList (
         name: _:
         "services.soloscope.apps.${name}.metrics.url is set, but services.soloscope.prometheus.enable is false, so nobody reads it."

@@ -35,7 +35,9 @@ let
 
   # The groups whose sockets are read.
   groups = unique (
-    mapAttrsToList (_: app: app.redis.group) (filterAttrs (_: app: app.redis.group != null) soloscope.apps)
+    mapAttrsToList (_: app: app.redis.group) (
+      filterAttrs (_: app: app.redis.group != null) soloscope.apps
+    )
   );
 in
 {

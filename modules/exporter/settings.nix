@@ -27,61 +27,55 @@ let
   apiChecks = filterAttrs (_: check: check.kind == "api");
   answers = check: check.kind == "http" || check.kind == "api";
 
-  app =
-    name: app:
-    {
-      inherit (app)
-        title
-        timeZone
-        units
-        counters
-        breakdowns
-        uniques
-        timings
-        gauges
-        jobs
-        health
-        ;
-      # `metrics.names` is Prometheus' business.
-      metrics = if app.metrics.url == null then null else { inherit (app.metrics) url; };
-      # What is looked for in an answer has no meaning where there is none.
-      checks = builtins.mapAttrs (
-        check: given:
-        removeAttrs given (
-          if answers given then
-            [ "keyFile" ]
-          else
-            [
-              "keyFile"
-              "status"
-              "body"
-            ]
-        )
-        // optionalAttrs (given.keyFile != null) {
-          keyFile = places.secret (checkCredential name check) given.keyFile;
-        }
-      ) app.checks;
-      # `group` and `passwordFile` of an option are for the unit; the program
-      # is told where its secret is.
-      postgres =
-        if app.postgres == null then
-          null
+  app = name: app: {
+    inherit (app)
+      title
+      timeZone
+      units
+      counters
+      breakdowns
+      uniques
+      timings
+      gauges
+      jobs
+      health
+      ;
+    # `metrics.names` is Prometheus' business.
+    metrics = if app.metrics.url == null then null else { inherit (app.metrics) url; };
+    # What is looked for in an answer has no meaning where there is none.
+    checks = builtins.mapAttrs (
+      check: given:
+      removeAttrs given (
+        if answers given then
+          [ "keyFile" ]
         else
-          { inherit (app.postgres) url socket; };
-      redis =
-        if app.redis.url == null then
-          null
-        else
-          {
-            url = withUser app.redis.username app.redis.url;
-            inherit (app.redis) prefix;
-            passwordFile =
-              if app.redis.passwordFile == null then
-                null
-              else
-                places.secret (redisCredential name) app.redis.passwordFile;
-          };
-    };
+          [
+            "keyFile"
+            "status"
+            "body"
+          ]
+      )
+      // optionalAttrs (given.keyFile != null) {
+        keyFile = places.secret (checkCredential name check) given.keyFile;
+      }
+    ) app.checks;
+    # `group` and `passwordFile` of an option are for the unit; the program
+    # is told where its secret is.
+    postgres = if app.postgres == null then null else { inherit (app.postgres) url socket; };
+    redis =
+      if app.redis.url == null then
+        null
+      else
+        {
+          url = withUser app.redis.username app.redis.url;
+          inherit (app.redis) prefix;
+          passwordFile =
+            if app.redis.passwordFile == null then
+              null
+            else
+              places.secret (redisCredential name) app.redis.passwordFile;
+        };
+  };
 
   apps = builtins.attrValues soloscope.apps;
 
@@ -143,9 +137,9 @@ in
   credentials = {
     exporter-token = tokenFile;
   }
-  // named redisCredential (filterAttrs (_: file: file != null) (
-    builtins.mapAttrs (_: a: a.redis.passwordFile) soloscope.apps
-  ));
+  // named redisCredential (
+    filterAttrs (_: file: file != null) (builtins.mapAttrs (_: a: a.redis.passwordFile) soloscope.apps)
+  );
 
   # The credentials of `probe`: the keys of outside APIs.
   probeCredentials = builtins.foldl' (all: some: all // some) { } (

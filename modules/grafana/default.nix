@@ -112,9 +112,7 @@ in
     systemd.services.grafana = {
       after = [ "soloscope-secrets.service" ];
       requires = mkIf (soloscope.secrets.generate != { }) [ "soloscope-secrets.service" ];
-      serviceConfig.LoadCredential = mapAttrsToList (
-        name: path: "${name}:${path}"
-      ) settings.credentials;
+      serviceConfig.LoadCredential = mapAttrsToList (name: path: "${name}:${path}") settings.credentials;
     };
   };
 }

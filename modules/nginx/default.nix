@@ -91,7 +91,8 @@ in
         }
         {
           assertion =
-            cfg.tls == "acme" -> config.security.acme.acceptTerms && config.security.acme.defaults.email != null;
+            cfg.tls == "acme"
+            -> config.security.acme.acceptTerms && config.security.acme.defaults.email != null;
           message = "services.soloscope.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set services.soloscope.nginx.tls to `certificate` or `off`.";
         }
       ];

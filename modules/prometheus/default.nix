@@ -50,7 +50,9 @@ let
     ${lib.getExe pkgs.jq} --null-input \
       ${
         concatStringsSep " \\\n      " (
-          lib.imap0 (i: target: "--rawfile p${toString i} ${credential i} --arg t${toString i} ${escapeShellArg target}") targets
+          lib.imap0 (
+            i: target: "--rawfile p${toString i} ${credential i} --arg t${toString i} ${escapeShellArg target}"
+          ) targets
         )
       } \
       '${
@@ -61,7 +63,9 @@ let
   '';
 
   groups = unique (
-    mapAttrsToList (_: app: app.redis.group) (filterAttrs (_: app: app.redis.group != null) soloscope.apps)
+    mapAttrsToList (_: app: app.redis.group) (
+      filterAttrs (_: app: app.redis.group != null) soloscope.apps
+    )
   );
 
   # --- jobs of the same name ----------------------------------------------------
@@ -80,9 +84,11 @@ in
   imports = [ ./postgres.nix ];
 
   options.services.soloscope.prometheus = {
-    enable = mkEnableOption "Prometheus. Without it soloscope shows counts from Redis and Loki alone, with no rates, no alerts and nothing of the host" // {
-      default = defaults.enable;
-    };
+    enable =
+      mkEnableOption "Prometheus. Without it soloscope shows counts from Redis and Loki alone, with no rates, no alerts and nothing of the host"
+      // {
+        default = defaults.enable;
+      };
     package = lib.mkPackageOption pkgs "prometheus" { };
     port = portOption "Prometheus" defaults.port;
     retention = mkOption {
@@ -103,15 +109,19 @@ in
     };
     exporters = {
       node = {
-        enable = mkEnableOption "the exporter of the host's own state (CPU, memory, disks, failed units). nixpkgs chooses its package" // {
-          default = defaults.exporters.node.enable;
-        };
+        enable =
+          mkEnableOption "the exporter of the host's own state (CPU, memory, disks, failed units). nixpkgs chooses its package"
+          // {
+            default = defaults.exporters.node.enable;
+          };
         port = portOption "the node exporter" defaults.exporters.node.port;
       };
       redis = {
-        enable = mkEnableOption "the exporter of the state of the apps' Redis servers. nixpkgs chooses its package" // {
-          default = defaults.exporters.redis.enable;
-        };
+        enable =
+          mkEnableOption "the exporter of the state of the apps' Redis servers. nixpkgs chooses its package"
+          // {
+            default = defaults.exporters.redis.enable;
+          };
         port = portOption "the Redis exporter" defaults.exporters.redis.port;
       };
     };
@@ -161,8 +171,7 @@ in
         port = mkDefault cfg.exporters.redis.port;
         listenAddress = mkDefault address;
         extraFlags =
-          flagList redis.flags
-          ++ lib.optional (targets != [ ]) "--redis.password-file=${passwordFile}";
+          flagList redis.flags ++ lib.optional (targets != [ ]) "--redis.password-file=${passwordFile}";
       };
       systemd.services.prometheus-redis-exporter = {
         serviceConfig = {

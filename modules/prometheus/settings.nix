@@ -3,7 +3,7 @@
 #   { soloscope, places } -> { globalConfig, scrapeConfigs, rules, flags, exporters }
 #     flags      long options that the unit and the demo both pass
 #     exporters  the same for each exporter
-{ soloscope, places }:
+{ soloscope, ... }:
 let
   inherit (import ../pure.nix)
     filterAttrs

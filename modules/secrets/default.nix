@@ -67,23 +67,23 @@ in
         key() { od -A n -v -t x1 -N 32 /dev/urandom | tr -d ' \n'; echo; }
         password() { head -c 15 /dev/urandom | base32; }
 
-        ${concatStringsSep "\n" (mapAttrsToList (name: kind: "create ${name} ${kind}") cfg.secrets.generate)}
+        ${concatStringsSep "\n" (
+          mapAttrsToList (name: kind: "create ${name} ${kind}") cfg.secrets.generate
+        )}
       '';
-      serviceConfig =
-        import ../hardening.nix
-        // {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          # root, because systemd hands the files to units of several users
-          DynamicUser = false;
-          PrivateUsers = false;
-          StateDirectory = baseNameOf places.secrets;
-          StateDirectoryMode = "0700";
-          WorkingDirectory = places.secrets;
-          PrivateNetwork = true;
-          RestrictAddressFamilies = "none";
-          IPAddressDeny = "any";
-        };
+      serviceConfig = import ../hardening.nix // {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        # root, because systemd hands the files to units of several users
+        DynamicUser = false;
+        PrivateUsers = false;
+        StateDirectory = baseNameOf places.secrets;
+        StateDirectoryMode = "0700";
+        WorkingDirectory = places.secrets;
+        PrivateNetwork = true;
+        RestrictAddressFamilies = "none";
+        IPAddressDeny = "any";
+      };
     };
   };
 }

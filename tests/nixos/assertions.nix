@@ -3,7 +3,11 @@
 #
 # Several mistakes share one evaluation, which takes seconds; what is expected of
 # each is the whole message. Another message, or a missing one, fails. No node boots.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 let
   host =
     module:
@@ -237,8 +241,17 @@ let
     option: value:
     (builtins.tryEval (
       builtins.deepSeq (lib.getAttrFromPath option
-        (host (lib.recursiveUpdate minimal (lib.setAttrByPath ([ "services" "soloscope" ] ++ option) value)))
-        .services.soloscope
+        (host (
+          lib.recursiveUpdate minimal (
+            lib.setAttrByPath (
+              [
+                "services"
+                "soloscope"
+              ]
+              ++ option
+            ) value
+          )
+        )).services.soloscope
       ) true
     )).success;
 
@@ -327,12 +340,18 @@ let
 
   everything = host hosts.everything;
   overridden =
-    lib.optional (!everything.services.grafana.settings.users.allow_sign_up) "services.grafana.settings is not the user's"
-    ++
-      lib.optional (everything.services.loki.configuration.limits_config.retention_period != "1d")
-        "services.loki.configuration is not the user's"
-    ++ lib.optional (everything.services.prometheus.retentionTime != "1d") "services.prometheus is not the user's"
-    ++ lib.optional (everything.systemd.services ? soloscope-secrets) "a secret is made that nobody needs";
+    lib.optional (
+      !everything.services.grafana.settings.users.allow_sign_up
+    ) "services.grafana.settings is not the user's"
+    ++ lib.optional (
+      everything.services.loki.configuration.limits_config.retention_period != "1d"
+    ) "services.loki.configuration is not the user's"
+    ++ lib.optional (
+      everything.services.prometheus.retentionTime != "1d"
+    ) "services.prometheus is not the user's"
+    ++ lib.optional (
+      everything.systemd.services ? soloscope-secrets
+    ) "a secret is made that nobody needs";
 
   problems = wrong ++ taken ++ overridden;
 in

@@ -1,7 +1,11 @@
 # Every option of services.soloscope is documented: nixpkgs' generator of option
 # references accepts them all, its warnings being errors, and more than that: whole
 # sentences, and a default, or an example where none can be given. No node boots.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 let
   inherit
     (pkgs.nixos [
@@ -35,7 +39,7 @@ let
 
   text = value: if lib.isAttrs value then value.text or "" else value;
   faults =
-    name: option:
+    option:
     let
       description = lib.trim (text option.description or "");
     in
@@ -48,7 +52,7 @@ let
 
   problems = lib.concatLists (
     lib.mapAttrsToList (
-      name: option: map (fault: "${name} ${fault}") (faults name option)
+      name: option: map (fault: "${name} ${fault}") (faults option)
     ) reference.optionsNix
   );
 in

@@ -1,7 +1,11 @@
 # Grafana as people meet it: accounts, data sources, dashboards, and from another
 # machine through nginx with TLS. `sub` is a second host with the other shapes:
 # without Prometheus, without TLS, under a path.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 let
   certificate = "/var/lib/test-certificate/grafana";
   base = {

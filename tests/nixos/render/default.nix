@@ -2,7 +2,11 @@
 # declaration, key by key: the demo and the tests elsewhere prove the rendered
 # files, this proves that hosts get the same. test.py states each difference
 # with its reason.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 let
   modules = ../../../modules;
   declaration = import ../../../demo/declaration.nix;
@@ -15,7 +19,9 @@ let
   folders =
     let
       here = places.under root;
-      strings = lib.filterAttrs (name: folder: lib.isString folder && lib.isString places.host.${name}) here;
+      strings = lib.filterAttrs (
+        name: folder: lib.isString folder && lib.isString places.host.${name}
+      ) here;
     in
     lib.mapAttrsToList (name: folder: [
       folder

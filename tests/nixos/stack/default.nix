@@ -1,12 +1,16 @@
 # The whole path on one host: an app's unit prints JSON and counts in Redis
 # behind a password, over a unix socket; Loki and Prometheus have both.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 pkgs.testers.runNixOSTest {
   name = "stack";
   globalTimeout = 900;
 
   nodes.machine =
-    { config, pkgs, ... }:
+    { config, ... }:
     let
       redis = config.services.redis.servers.app;
       password = "/var/lib/test-secrets/redis";
