@@ -16,6 +16,8 @@ COMMANDS = {
     "probe": "ask the outside APIs once, with their keys",
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
+    "errors": "show today's errors in groups, the new ones marked",
+    "annotate": "set a mark that the graphs show",
     "loki-budget": "keep Loki's folder under its budget",
     "check-config": "say what is wrong in the configuration file",
 }

@@ -1,0 +1,74 @@
+"""soloscope annotate TEXT: a mark in the logs that the dashboards show in graphs.
+
+    {"time":"2026-11-18T08:00:00.123Z","level":"info","event":"annotation",
+     "kind":"deploy","text":"switched to generation 42"}
+
+It is an entry of the journal like any other, under a name of its own, so it needs no
+access to Loki or Grafana. Dashboards find it with
+`{job="soloscope-annotate"} | event="annotation"`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from soloscope.errors import BackendUnavailable, SoloscopeError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from soloscope.config import Config
+
+__all__ = ["add_arguments", "run"]
+
+#: journald's socket and protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+JOURNAL = "/run/systemd/journal/socket"
+
+#: The shipper gives entries of this name the job of the same name.
+IDENTIFIER = "soloscope-annotate"
+
+MOST = 500
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The text, and what it is about."""
+    parser.add_argument("text", metavar="TEXT", help="what happened")
+    parser.add_argument(
+        "--kind", default="note", help="deploy, incident, … (default: %(default)s)"
+    )
+    parser.add_argument("--app", help="the app that it is about")
+    parser.add_argument(
+        "--journal",
+        metavar="SOCKET",
+        default=JOURNAL,
+        help="the journal's socket (default: %(default)s)",
+    )
+
+
+def run(config: Config, args: argparse.Namespace) -> int:
+    """Hand the mark to the journal."""
+    if args.app is not None and args.app not in config.apps:
+        known = ", ".join(config.apps) or "none"
+        raise SoloscopeError(f"no app `{args.app}`; declared: {known}")
+    text = " ".join(args.text.split())
+    if not text or len(text) > MOST:
+        raise SoloscopeError(f"the text must have 1 to {MOST} characters")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    mark = {"time": now, "level": "info", "event": "annotation", "kind": args.kind}
+    if args.app is not None:
+        # Not `app`, which is a label.
+        mark["target"] = args.app
+    mark["text"] = text
+    message = json.dumps(mark, ensure_ascii=False, separators=(",", ":"))
+    datagram = f"PRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\nMESSAGE={message}\n"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(datagram.encode(), args.journal)
+    except OSError as error:
+        raise BackendUnavailable(
+            f"no journal at `{args.journal}`: {error.strerror}"
+        ) from None
+    return 0

@@ -1,0 +1,88 @@
+"""soloscope errors: today's errors in groups, with first and last time.
+
+The same error many times is one line. `new` is what did not come in the 30 days before
+today.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from soloscope.error_groups import Group, groups
+from soloscope.errors import BackendUnavailable, SoloscopeError
+
+if TYPE_CHECKING:
+    import argparse
+    from zoneinfo import ZoneInfo
+
+    from soloscope.config import Config
+
+__all__ = ["add_arguments", "run"]
+
+TIMEOUT = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a person may want."""
+    parser.add_argument("--app", help="one app only")
+    parser.add_argument(
+        "--since", default="24h", metavar="SPAN", help="how far back (default: 24h)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per group")
+
+
+def run(config: Config, args: argparse.Namespace) -> int:
+    """Ask Loki and print the groups."""
+    import requests
+
+    if args.app is not None and args.app not in config.apps:
+        known = ", ".join(config.apps) or "none"
+        raise SoloscopeError(f"no app `{args.app}`; declared: {known}")
+    address = f"http://{config.loki.listen_address}:{config.loki.port}"
+
+    def ask(query: str) -> list[tuple[dict[str, str], float]]:
+        try:
+            answer = requests.get(
+                f"{address}/loki/api/v1/query", params={"query": query}, timeout=TIMEOUT
+            )
+            answer.raise_for_status()
+            rows: list[dict[str, Any]] = answer.json()["data"]["result"]
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise BackendUnavailable(f"Loki at {address}: {error}") from None
+        return [(row["metric"], float(row["value"][1])) for row in rows]
+
+    today = datetime.now(config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = groups(ask, args.since, "30d", today.astimezone(UTC), args.app or ".+")
+    if args.json:
+        for group in found:
+            print(json.dumps(group.as_json(), ensure_ascii=False))
+    else:
+        _table(found, config.zone, args.since)
+    return 0
+
+
+def _table(found: list[Group], zone: ZoneInfo, since: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not found:
+        console.print(f"no errors in the last {since}")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("times", "first", "last", "app", "event", "error", "message"):
+        table.add_column(name, justify="right" if name == "times" else "left")
+    for group in found:
+        text = f"{group.text} [bold](new)[/]" if group.new else group.text
+        table.add_row(
+            str(group.count),
+            f"{group.first.astimezone(zone):%d %b %H:%M}",
+            f"{group.last.astimezone(zone):%d %b %H:%M}",
+            group.app,
+            group.event,
+            group.error,
+            text,
+        )
+    console.print(table)
