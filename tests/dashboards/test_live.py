@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,15 @@ def test_every_panel_has_a_value_to_be_held_against(name: str) -> None:
     assert without == []
 
 
+def push(stack: Stack, labels: dict[str, str], values: list[Any]) -> None:
+    """Lines as the shipper would send them: [time in ns, line, metadata]."""
+    requests.post(
+        f"{stack.url('loki')}/loki/api/v1/push",
+        json={"streams": [{"stream": labels, "values": values}]},
+        timeout=10,
+    ).raise_for_status()
+
+
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/app.py", line 3, in <module>
     read()
@@ -121,11 +131,7 @@ def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> No
         [str(now + number), line, metadata]
         for number, (line, metadata, _, _) in enumerate(ERRORS)
     ]
-    requests.post(
-        f"{stack.url('loki')}/loki/api/v1/push",
-        json={"streams": [{"stream": labels, "values": values}]},
-        timeout=10,
-    ).raise_for_status()
+    push(stack, labels, values)
     found = {
         answer.panel: answer
         for answer in ask(
@@ -139,12 +145,36 @@ def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> No
     assert failures == [(said, about) for _, _, said, about in reversed(ERRORS)]
     stream = [text for _, _, text in found["Activity stream"].lines]
     assert len(stream) == len(ERRORS)
-    assert stream[-1].split() == [*("conversation_failed", "No", "answer", "c_1")]
+    assert stream[-1].split() == ["conversation_failed", "No", "answer", "c_1"]
     assert stream[0].strip() == "disk full"
     assert found["Error count, 24 h"].number() == len(ERRORS)
     assert not any(
         "__error__" in labels for _, labels, _ in found["Latest failures"].lines
     )
+
+
+def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) -> None:
+    name, stack = shape
+    # As `soloscope annotate` writes them.
+    marks = [
+        {"kind": "deploy", "target": "languagebuddy", "text": "v1.7"},
+        {"kind": "deploy", "target": "another", "text": "v0.2"},
+        {"kind": "note", "text": "moved to a larger disk"},
+    ]
+    now = time.time_ns()
+    values = [
+        [str(now + number), json.dumps(mark), {"event": "annotation"}]
+        for number, mark in enumerate(marks)
+    ]
+    push(stack, {"job": "soloscope-annotate", "level": "info"}, values)
+    (note,) = files.load(name)["annotations"]["list"]
+    found = requests.get(
+        f"{stack.url('loki')}/loki/api/v1/query_range",
+        params={"query": files.filled(note["expr"]), "start": str(now - 10**9)},
+        timeout=10,
+    ).json()["data"]["result"]
+    shown = {(found["stream"]["kind"], found["stream"]["text"]) for found in found}
+    assert shown == {("deploy", "v1.7"), ("note", "moved to a larger disk")}
 
 
 def test_an_app_that_nobody_declared_shows_nothing(shape: tuple[str, Stack]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from ..explore import explore
 from ..grafana import Dashboard, Json, Kind, data_source, data_source_variable
-from ..queries import APP, Light, Source
+from ..queries import APP, Light, Source, marks
 from .numbers import health_row, status_row
 from .story import background_row, story_row
 from .week import week_row
@@ -48,18 +48,18 @@ def variables(shape: Source) -> list[Json]:
     return [data_source_variable(k) for k in kinds] + [app]
 
 
-def deployments() -> Json:
-    """A vertical line for each event `deploy`; see `soloscope annotate`."""
+def mark_lines() -> Json:
+    """A vertical line for each mark of `soloscope annotate`, deployments above all."""
     return {
-        "name": "Deployments",
+        "name": "Deployments and notes",
         "datasource": data_source("loki"),
         "enable": True,
         "hide": False,
         "iconColor": "purple",
-        "expr": '{job="soloscope-deploy"} | json message="message"',
-        "titleFormat": "deploy",
-        "textFormat": "{{message}}",
-        "tagKeys": "app",
+        "expr": marks(),
+        "titleFormat": "{{kind}}",
+        "textFormat": "{{text}}",
+        "tagKeys": "target",
     }
 
 
@@ -78,7 +78,7 @@ def overview(shape: Source) -> Dashboard:
             *story_row(11),
             *background_row(shape, 19),
         ),
-        annotations=(deployments(),),
+        annotations=(mark_lines(),),
         links=(
             {
                 "title": "Explore the log",

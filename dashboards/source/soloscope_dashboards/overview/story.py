@@ -130,7 +130,7 @@ def story_row(y: int) -> list[Panel]:
                     'messages="message_count",words="new_words",left="days_left" '
                     f"{QUIETLY} | line_format `{EVENT}`",
                     how="logs",
-                    limit=100,
+                    limit=50,
                 ),
             ),
             no_value="no event in this time",
@@ -165,7 +165,7 @@ def background_row(shape: Source, y: int) -> list[Panel]:
             kind="timeseries",
             title="Errors and warnings per hour",
             description="Lines with level warn, error and fatal in each hour. The "
-            "vertical lines are deployments.",
+            "vertical lines are deployments and notes (`soloscope annotate`).",
             place=Place(0, y, 16, 6),
             queries=(troubles_per_hour(),),
             no_value="no error or warning in this time",
