@@ -307,6 +307,24 @@ def test_an_answer_that_is_no_redis() -> None:
         down(counted(app, Clock("2026-11-18 12:00")).store.read(), "is no Redis")
 
 
+def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soloscope.link.TOTAL", 0.5)
+
+    def talk(peer: socket.socket) -> None:
+        peer.recv(10_000)
+        peer.sendall(b"*2\r\n")
+        for _ in range(40):
+            peer.sendall(b"$1\r\n1\r\n")
+            time.sleep(0.05)
+
+    with raw_server(talk) as port:
+        app = an_app(redis={"url": f"redis://127.0.0.1:{port}"})
+        begun = time.monotonic()
+        reader = counted(app, Clock("2026-11-18 12:00"))
+        down(reader.store.read(), "no whole answer")
+        assert time.monotonic() - begun < 1.5
+
+
 def test_one_redis_that_hangs_does_not_delay_the_others(
     tmp_path: Path, redis_socket: Path, db: redis.Redis
 ) -> None:

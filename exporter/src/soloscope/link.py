@@ -13,6 +13,7 @@ import select
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from soloscope.errors import BackendUnavailable, SecretUnavailable
@@ -24,6 +25,9 @@ __all__ = ["Failure", "Link", "Parser", "PythonParser", "new_parser", "pack"]
 
 TIMEOUT = 1.0
 """Seconds to connect, and seconds to wait for more bytes."""
+
+TOTAL = 3.0
+"""Seconds for all replies to one `run`."""
 
 CHUNK = 1 << 16
 
@@ -209,7 +213,11 @@ class Link:
             connection.sendall(b"".join(commands))
         parser = self._parser
         count = len(commands)
+        end = monotonic() + TOTAL
         while len(replies) < count:
+            if monotonic() > end:
+                # Each piece came in time, and yet there is no end of them.
+                raise self.unavailable(f"no whole answer within {TOTAL:g} s")
             try:
                 data = connection.recv(CHUNK)
             except ConnectionError:

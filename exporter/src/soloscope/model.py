@@ -199,7 +199,7 @@ class DayValues:
             if estimate > 0 and self.uniques.get(name, 1) == 0:
                 return True
         for name, fields in before.breakdowns.items():
-            if fields.keys() - self.breakdowns.get(name, fields).keys():
+            if not fields.keys() <= self.breakdowns.get(name, fields).keys():
                 return True
         return any(
             self.timings.get(name, calls)[0] < calls[0]
