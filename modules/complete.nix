@@ -32,7 +32,9 @@ let
       timings = each defaults.app.timing (given.timings or { });
       gauges = each defaults.app.gauge (given.gauges or { });
       jobs = each defaults.app.job (given.jobs or { });
-      checks = each defaults.app.check (given.checks or { });
+      checks = builtins.mapAttrs (
+        _: check: recursiveUpdate (defaults.app.check // defaults.app.checkTimes.${check.kind}) check
+      ) (given.checks or { });
       health = optional defaults.app.health (given.health or null);
       postgres = optional defaults.app.postgres (given.postgres or null);
     };

@@ -86,7 +86,6 @@
         port = 9187;
         statements = false; # needs an extension in the database
       };
-      blackbox.port = 9115;
     };
   };
 
@@ -111,8 +110,6 @@
     logLevel = "info";
     tokenFile = null; # generated at first boot
   };
-
-  notify.port = 9848;
 
   nginx = {
     tls = "acme";
@@ -161,12 +158,30 @@
       names = { };
     };
     check = {
-      interval = "30s";
-      timeout = "10s";
       status = 200;
       body = null;
       maxSeconds = null;
       keyFile = null;
+    };
+    # How often a check of a kind is asked, and when an answer is too late.
+    checkTimes = {
+      http = {
+        interval = "30s";
+        timeout = "10s";
+      };
+      tcp = {
+        interval = "30s";
+        timeout = "5s";
+      };
+      redis = {
+        interval = "10s";
+        timeout = "3s";
+      };
+      # Outside APIs count and may bill each question.
+      api = {
+        interval = "5m";
+        timeout = "10s";
+      };
     };
     postgres = {
       socket = null;

@@ -123,14 +123,16 @@ let
     timeout = timeout defaults.health.timeout;
   };
 
-  check = {
+  times = defaults.checkTimes;
+  byKind = key: {
+    defaultText = concatStringsSep ", " (
+      map (kind: "${times.${kind}.${key}} for `${kind}`") (attrNames times)
+    );
+  };
+
+  check = kind: {
     kind = mkOption {
-      type = types.enum [
-        "http"
-        "tcp"
-        "redis"
-        "api"
-      ];
+      type = types.enum (attrNames times);
       example = "http";
       description = ''
         How it is asked: `http` expects a status, `tcp` a connection, `redis` a PONG.
@@ -142,8 +144,8 @@ let
       example = "https://api.openai.com/v1/models";
       description = "What is asked: `http(s)://…`, `tcp://HOST:PORT`, or a Redis URL, as `kind` says.";
     };
-    interval = interval defaults.check.interval;
-    timeout = timeout defaults.check.timeout;
+    interval = interval (times.${kind}.interval) // byKind "interval";
+    timeout = timeout (times.${kind}.timeout) // byKind "timeout";
     status = mkOption {
       type = types.ints.between 100 599;
       default = defaults.check.status;
@@ -327,7 +329,7 @@ let
           };
         };
         checks = mkOption {
-          type = types.attrsOf (types.submodule { options = check; });
+          type = types.attrsOf (types.submodule ({ config, ... }: { options = check config.kind; }));
           default = { };
           description = "Further things that must answer for the app to work.";
           example = literalExpression ''{ mail = { kind = "tcp"; url = "tcp://127.0.0.1:25"; }; }'';
