@@ -432,3 +432,27 @@ def test_windows_are_the_sums_of_their_days(
         for window in ("1d", "7d", "30d"):
             days = int(window[:-1])
             assert snapshot.windows[window]["conversations"] == truth(days)
+
+
+def test_an_app_that_declares_nothing_is_asked_whether_it_is_there(
+    redis_socket: Path, db: redis.Redis
+) -> None:
+    nothing: dict[str, Any] = {
+        kind: {} for kind in ("counters", "breakdowns", "uniques", "timings", "gauges")
+    }
+    reader = counted(an_app(redis_socket, **nothing), Clock("2026-11-18 12:00"))
+    with monitored(redis_socket) as told:
+        snapshot = read(reader)
+        assert told() == [["PING"]]
+    assert snapshot.windows == {"1d": {}, "7d": {}, "30d": {}}
+    assert len(read(reader).days) == 30
+
+
+def test_a_long_history(redis_socket: Path, db: redis.Redis) -> None:
+    db.set(key("2025-11-18", "conversations"), 7)
+    reader = counted(an_app(redis_socket), Clock("2026-11-18 12:00"), history=366)
+    snapshot = read(reader)
+    assert len(snapshot.days) == 366
+    assert snapshot.days[-1].day == date(2025, 11, 18)
+    assert snapshot.days[-1].counters["conversations"] == 7
+    assert snapshot.windows["30d"]["conversations"] == 0

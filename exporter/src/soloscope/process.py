@@ -10,7 +10,7 @@ import os
 import resource
 from pathlib import Path
 
-from soloscope.render import Family, Format, lines
+from soloscope.render import OPENMETRICS, TEXT, Family, Format, go_float
 
 __all__ = ["ProcessMetrics"]
 
@@ -30,6 +30,7 @@ _FAMILIES = (
     Family("process_open_fds", "gauge", "Number of open file descriptors."),
     Family("process_max_fds", "gauge", "Maximum number of open file descriptors."),
 )
+_SUFFIX = {"counter": "_total"}
 
 
 class ProcessMetrics:
@@ -39,30 +40,42 @@ class ProcessMetrics:
         self._page = resource.getpagesize()
         self._tick = os.sysconf("SC_CLK_TCK")
         self._boot = _boot_time()
-        self._stat = Path("/proc/self/stat")
-        self._fds = "/proc/self/fd"
+        self._heads = {
+            form: [
+                f"{family.head(form)}{family.name}{_SUFFIX.get(family.kind, '')} "
+                for family in _FAMILIES
+            ]
+            for form in (TEXT, OPENMETRICS)
+        }
 
     def render(self, format: Format) -> str:  # noqa: A002
         """The families with their values now."""
         try:
             # The command's name stands in brackets and may hold anything.
-            fields = self._stat.read_bytes().rpartition(b")")[2].split()
+            fields = _read("/proc/self/stat").rpartition(b")")[2].split()
             values = (
                 int(fields[20]),
                 int(fields[21]) * self._page,
                 self._boot + int(fields[19]) / self._tick,
                 (int(fields[11]) + int(fields[12])) / self._tick,
-                len(os.listdir(self._fds)),  # noqa: PTH208 (Path costs twice as much)
+                len(os.listdir("/proc/self/fd")),  # noqa: PTH208 (half of Path's cost)
                 resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )
         except (OSError, ValueError, IndexError):
             return ""
-        out = []
-        for family, value in zip(_FAMILIES, values, strict=True):
-            suffix = "_total" if family.kind == "counter" else ""
-            out.append(family.head(format))
-            out.append(lines(family.name + suffix, [({}, value)]))
-        return "".join(out)
+        heads = self._heads[format]
+        return "".join(
+            [f"{h}{go_float(v)}\n" for h, v in zip(heads, values, strict=True)]
+        )
+
+
+def _read(path: str) -> bytes:
+    """A small file, without the layers of `open`."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 4096)
+    finally:
+        os.close(file)
 
 
 def _boot_time() -> float:

@@ -186,7 +186,10 @@ class Store:
         asked = len(commands)
         commands += self._gauges
         commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
-        replies = self._run(commands or [pack(b"PING")])
+        if not commands:
+            # Nothing is declared, but whether it is there can still be said.
+            commands, asked = [pack(b"PING")], 1
+        replies = self._run(commands)
         if self._link.opened != self._opened:
             # A new connection may lead to another server, or to an emptied one.
             self._opened = self._link.opened
