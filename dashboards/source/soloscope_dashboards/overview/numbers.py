@@ -53,7 +53,8 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         stat(
             2,
             "Digest success rate",
-            "Digests created of all that were tried, today and the six days before.",
+            "Digests created of all that were tried, today and the six days before "
+            "(counters `digests_created` and `digests_failed`).",
             1,
             y,
             shape.success("digests_created", "digests_failed", "7d"),
@@ -83,7 +84,8 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         stat(
             4,
             "OpenAI response avg",
-            "How long a call to OpenAI took on average since the app's midnight.",
+            "How long a call to OpenAI took on average since the app's midnight "
+            "(timing `openai`).",
             3,
             y,
             shape.average("openai"),
@@ -96,7 +98,8 @@ def health_row(shape: Source, y: int) -> list[Panel]:
         stat(
             5,
             "Redis response avg",
-            "How long the app waited for Redis on average since its midnight.",
+            "How long the app waited for Redis on average since its midnight "
+            "(timing `redis`).",
             4,
             y,
             shape.average("redis"),
@@ -128,7 +131,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
         stat(
             7,
             "Total users",
-            "Registered users, as the app last said.",
+            "Registered users, as the app last said (gauge `users_total`).",
             0,
             y,
             shape.gauge("users_total"),
@@ -140,7 +143,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
             8,
             "Active today ≈",
             "Different users who wrote since the app's midnight. An estimate, exact "
-            "to about one in a hundred.",
+            "to about one in a hundred (unique `active_users`).",
             1,
             y,
             shape.window("active_users", "1d"),
@@ -152,7 +155,8 @@ def status_row(shape: Source, y: int) -> list[Panel]:
         stat(
             9,
             "Premium subscribers",
-            "Users with a subscription, of all users.",
+            "Users with a subscription, of all users (gauges `users_premium` and "
+            "`users_total`).",
             2,
             y,
             shape.share("users_premium", "users_total"),
@@ -165,7 +169,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
         stat(
             10,
             "Trials ending soon",
-            "Users whose trial is about to end.",
+            "Users whose trial is about to end (gauge `users_trial_ending`).",
             3,
             y,
             shape.gauge("users_trial_ending"),
@@ -176,7 +180,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
         stat(
             11,
             "Conversations today",
-            "Conversations since the app's midnight.",
+            "Conversations since the app's midnight (counter `conversations`).",
             4,
             y,
             shape.window("conversations", "1d"),
@@ -187,7 +191,7 @@ def status_row(shape: Source, y: int) -> list[Panel]:
         stat(
             12,
             "Digests today",
-            "Digests created since the app's midnight.",
+            "Digests created since the app's midnight (counter `digests_created`).",
             5,
             y,
             shape.window("digests_created", "1d"),

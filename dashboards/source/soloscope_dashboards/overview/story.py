@@ -62,7 +62,7 @@ def story_row(y: int) -> list[Panel]:
             unit="string",
             custom={"align": "left", "filterable": False, "inspect": False},
             overrides=[
-                override("when", unit="dateTimeFromNow", custom__width=128),
+                override("when", unit="dateTimeFromNow", custom__width=120),
                 override(
                     "what happened",
                     custom__inspect=True,

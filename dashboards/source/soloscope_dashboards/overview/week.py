@@ -112,7 +112,7 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             13,
             "Users active per day ≈",
             "Different users who wrote on each day; today is the last bar and still "
-            "grows. An estimate, exact to about one in a hundred.",
+            "grows. An estimate, exact to about one in a hundred (unique `active_users`).",
             Place(0, y, 6, HEIGHT),
             [shape.per_day("active_users")],
             by_day(shape, "active users ≈"),
@@ -122,7 +122,8 @@ def week_row(shape: Source, y: int) -> list[Panel]:
         bars(
             14,
             "Conversations per day",
-            "Conversations of each day; today is the last bar and still grows.",
+            "Conversations of each day; today is the last bar and still grows (counter "
+            "`conversations`).",
             Place(6, y, 6, HEIGHT),
             [shape.per_day("conversations")],
             by_day(shape, "conversations"),
@@ -132,7 +133,8 @@ def week_row(shape: Source, y: int) -> list[Panel]:
         bars(
             15,
             "Digests created per day",
-            "Digests created on each day, and in red those that failed.",
+            "Digests created on each day, and in red those that failed (counters "
+            "`digests_created` and `digests_failed`).",
             Place(12, y, 6, HEIGHT),
             [
                 shape.per_day("digests_created"),
@@ -147,7 +149,8 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             id=16,
             kind="bargauge",
             title="Top deficiencies this week",
-            description="What was practised most, today and the six days before.",
+            description="What was practised most, today and the six days before "
+            "(breakdown `deficiencies`).",
             place=Place(18, y, 6, HEIGHT),
             queries=(shape.top("deficiencies", 5),),
             no_value="none reported",
