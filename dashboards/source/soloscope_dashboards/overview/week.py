@@ -112,7 +112,8 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             13,
             "Users active per day ≈",
             "Different users who wrote on each day; today is the last bar and still "
-            "grows. An estimate, exact to about one in a hundred (unique `active_users`).",
+            "grows. An estimate, exact to about one in a hundred (unique "
+            "`active_users`).",
             Place(0, y, 6, HEIGHT),
             [shape.per_day("active_users")],
             by_day(shape, "active users ≈"),
