@@ -10,9 +10,12 @@ GRAFANA_FOLDERS = "services.grafana has folders of its own"
 # list positions. Every difference is stated here, and every statement is true.
 DIFFERENCES: dict[str, dict[str, str]] = {
     "loki.yaml": {},
+    "loki/overrides.json": {},
+    "loki/rules/fake/soloscope.yaml": {},
     "promtail.yaml": {
         "scrape_configs/journal/journal/path": "a host reads the machine's own journal",
     },
+    "rewind.json": {"3": "a host reads the machine's own journal"},
     "prometheus.yml": {
         "rule_files": "the rules are a file of the store, checked by promtool",
         r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
@@ -31,7 +34,9 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "deleteDatasources": "services.grafana always writes it, empty",
     },
     "grafana/provisioning/dashboards/soloscope.yaml": {},
-    "complete.nix": {},
+    "complete.nix": {
+        "logs/host": "a host has a name (networking.hostName)",
+    },
 }
 
 
@@ -117,11 +122,23 @@ rendered = json.loads(text)
 seen: set[str] = set()
 
 with subtest("Loki"):
-    compare("loki.yaml", yaml(argument("loki.service", r"-config\.file=(\S+)")), rendered["loki.yaml"])
+    running = yaml(argument("loki.service", r"-config\.file=(\S+)"))
+    compare("loki.yaml", running, rendered["loki.yaml"])
+    name = "loki/overrides.json"
+    compare(name, yaml(running["runtime_config"]["file"]), rendered[name])
+    folder = running["ruler"]["storage"]["local"]["directory"]
+    (file,) = machine.succeed(f"find -L {folder} -type f").split()
+    name = "loki/rules/fake/soloscope.yaml"
+    compare(name, yaml(file), rendered[name])
 
 with subtest("the log shipper"):
     path = argument("soloscope-promtail.service", r"-config\.file=(\S+)")
     compare("promtail.yaml", yaml(path), rendered["promtail.yaml"])
+    before = machine.succeed("systemctl show --value -p ExecStartPre soloscope-promtail")
+    found = re.search(r"argv\[\]=(.*?) ;", before)
+    assert found, before
+    # The program and the shipper's file of positions come first.
+    compare("rewind.json", found[1].split()[2:], rendered["rewind.json"])
 
 with subtest("Prometheus"):
     path = argument("prometheus.service", r"--config\.file=(\S+)")
