@@ -203,6 +203,37 @@ def test_unchanged_parts_are_not_written_again_and_changed_ones_are() -> None:
 LARGEST = 1e300 if go_string(1e11) == "1e+11" else 9e9
 
 
+@pytest.mark.parametrize("form", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
+def test_what_is_remembered_changes_no_byte(form: Format) -> None:
+    """The same as a renderer that has not rendered before, whatever came before."""
+    first = a_snapshot()
+    own = first.today
+    assert own is not None
+    more = replace(
+        own,
+        counters={**own.counters, "conversations": 2_000_000, "half": 0.5},
+        breakdowns={"deficiencies": {"100%s": 4, "%d": 1.0, 'a"b\\c\nd': 4}},
+    )
+    tomorrow = TODAY + timedelta(days=1)
+    snapshots = [
+        first,
+        replace(first, today=more),
+        replace(first, today=replace(more, breakdowns={"deficiencies": {"100%s": 5}})),
+        replace(first, today=None, up=False),
+        replace(
+            first,
+            today=replace(own, day=tomorrow),
+            midnight=midnight(tomorrow, UTC),
+            windows={"7d": {"conversations": 63}, "30d": {"conversations": 63}},
+        ),
+        first,
+    ]
+    renderer = AppRenderer(first.app, form)
+    for snapshot in snapshots:
+        known = document(families([renderer.render(snapshot)], form), form)
+        assert known == render(snapshot, form)
+
+
 @given(st.integers() | st.floats(allow_nan=True, allow_infinity=True))
 @example(2**53 + 1)
 @example(999_999)

@@ -188,31 +188,37 @@ class _Slot:
         self.text = ""
 
 
-class _Starts(dict[str, str]):
-    """Line starts up to the space before the value, each made once."""
+class _Texts(dict["int | float", str]):
+    """`go_float` of numbers, remembered for as many integers as are usual."""
 
-    def __init__(self, make: Callable[[str], str]) -> None:
-        super().__init__()
+    def __missing__(self, value: Number) -> str:
+        text = go_float(value)
+        if type(value) is int and len(self) < 4096:
+            self[value] = text
+        return text
+
+
+class _Lines:
+    """Lines of which only the values change: a text with a hole for each value.
+
+    All holes are filled at once. This is where a scrape spends its time.
+    """
+
+    __slots__ = ("_make", "_names", "_text", "_texts")
+
+    def __init__(self, make: Callable[[str], str], texts: _Texts) -> None:
         self._make = make
+        self._texts = texts
+        self._names: tuple[str, ...] = ()
+        self._text = ""
 
-    def __missing__(self, name: str) -> str:
-        if len(self) > 20_000:
-            # Keys come and go for as long as the process lives.
-            self.clear()
-        self[name] = start = self._make(name)
-        return start
-
-    def lines(self, values: Mapping[str, Number]) -> str:
-        """A line for each value. This is where a scrape spends its time."""
-        return "".join(
-            [
-                # Most values are small integers, which need no call.
-                f"{self[name]}{value}.0\n"
-                if value.__class__ is int and -1_000_000 < value < 1_000_000
-                else f"{self[name]}{go_float(value)}\n"
-                for name, value in values.items()
-            ]
-        )
+    def fill(self, values: Mapping[str, Number]) -> str:
+        """The lines of these names and values."""
+        names = tuple(values)
+        if names != self._names:
+            self._text = "".join([self._make(name) for name in names])
+            self._names = names
+        return self._text % tuple(map(self._texts.__getitem__, values.values()))
 
 
 class AppRenderer:
@@ -222,7 +228,9 @@ class AppRenderer:
         self._openmetrics = format.openmetrics
         label = f'app="{escape(app.name)}"'
         self._app = label
-        self._starts: dict[tuple[str, ...], _Starts] = {}
+        self._texts = _Texts()
+        self._known: dict[tuple[str, ...], _Lines] = {}
+        self._midnight = 0.0
         self._slots = {family: _Slot() for family in FAMILIES}
         self._day_texts: dict[date, tuple[DayValues, str]] = {}
         self._info = _metric_info(app)
@@ -240,6 +248,10 @@ class AppRenderer:
         if not snapshot.up or today is None:
             return texts
         own = (today, snapshot.midnight)
+        if snapshot.midnight != self._midnight:
+            # It is part of the lines.
+            self._midnight = snapshot.midnight
+            self._known.clear()
         created = go_float(snapshot.midnight) if self._openmetrics else None
         days = tuple(snapshot.days)
         texts |= {
@@ -291,45 +303,53 @@ class AppRenderer:
         return slot.text
 
     def _named(self, family: Family, values: Mapping[str, Number]) -> str:
-        return self._start(family.name).lines(values)
+        return self._lines(family.name).fill(values)
 
-    def _start(
-        self, metric: str, name: str = "", window: str = "", day: str = ""
-    ) -> _Starts:
-        """The line starts of a metric; with `name` they are by key, else by name."""
-        starts = self._starts.get((metric, name, window))
-        if starts is None or day:
-            before = f"{metric}{{{self._app}"
-            after = f',window="{window}"}} ' if window else "} "
-            if day:
-                before += f',day="{day}"'
-            if name:
+    def _lines(
+        self,
+        metric: str,
+        name: str = "",
+        window: str = "",
+        day: str = "",
+        created: str | None = None,
+    ) -> _Lines:
+        """The lines of a metric; with `name` they are by key, else by name.
 
-                def make(key: str) -> str:
-                    return f'{before},key="{escape(key)}",name="{name}"{after}'
+        With `created`, each is followed by the counter's `_created`.
+        """
+        known = self._known.get((metric, name, window))
+        if known is None or day:
+            before = f'{self._app},day="{day}"' if day else self._app
+            after = f',window="{window}"' if window else ""
+            beginning = f"{metric.removesuffix('_total')}_created"
 
-            else:
+            def make(key: str) -> str:
+                own = f'key="{escape(key)}",name="{name}"' if name else f'name="{key}"'
+                labels = f"{{{before},{own}{after}}}".replace("%", "%%")
+                line = f"{metric}{labels} %s\n"
+                return (
+                    line
+                    if created is None
+                    else f"{line}{beginning}{labels} {created}\n"
+                )
 
-                def make(key: str) -> str:
-                    return f'{before},name="{key}"{after}'
-
-            starts = _Starts(make)
+            known = _Lines(make, self._texts)
             if not day:
-                self._starts[metric, name, window] = starts
-        return starts
+                self._known[metric, name, window] = known
+        return known
 
     def _counts(self, today: DayValues, created: str | None) -> str:
-        text = self._start("soloscope_count_total").lines(today.counters)
-        return text if created is None else _with_created(text, created)
+        lines = self._lines("soloscope_count_total", created=created)
+        return lines.fill(today.counters)
 
     def _keys(self, today: DayValues, created: str | None) -> str:
-        text = "".join(
+        metric = "soloscope_breakdown_total"
+        return "".join(
             [
-                self._start("soloscope_breakdown_total", name).lines(table)
+                self._lines(metric, name, created=created).fill(table)
                 for name, table in today.breakdowns.items()
             ]
         )
-        return text if created is None else _with_created(text, created)
 
     def _timings(self, today: DayValues, created: str | None) -> str:
         out = []
@@ -346,12 +366,12 @@ class AppRenderer:
 
     def _windows(self, snapshot: Snapshot) -> str:
         out = [
-            self._start("soloscope_window", "", window).lines(row)
+            self._lines("soloscope_window", "", window).fill(row)
             for window, row in snapshot.windows.items()
         ]
         for window, tables in snapshot.breakdown_windows.items():
             out += [
-                self._start("soloscope_window", name, window).lines(table)
+                self._lines("soloscope_window", name, window).fill(table)
                 for name, table in tables.items()
             ]
         return "".join(out)
@@ -361,8 +381,8 @@ class AppRenderer:
         for values in days:
             known = self._day_texts.get(values.day)
             if known is None or known[0] is not values:
-                starts = self._start("soloscope_day", day=str(values.day))
-                known = (values, starts.lines(values.plain()))
+                text = self._lines("soloscope_day", day=str(values.day))
+                known = (values, text.fill(values.plain()))
             texts[values.day] = known
         self._day_texts = texts
         return "".join([text for _, text in texts.values()])
@@ -375,17 +395,6 @@ class AppRenderer:
                 for values in days
             ]
         )
-
-
-def _with_created(text: str, created: str) -> str:
-    """The lines of a counter, each followed by that of its `_created`."""
-    out = []
-    # Not splitlines(), which also breaks at characters that a label may hold.
-    for line in text.split("\n")[:-1]:
-        labels = line[line.index("{") : line.rindex("}") + 1]
-        metric = line[: line.index("_total{")]
-        out.append(f"{line}\n{metric}_created{labels} {created}\n")
-    return "".join(out)
 
 
 def _metric_info(app: App) -> str:
