@@ -112,7 +112,7 @@ def test_a_killed_program_is_told_and_nothing_is_left(
     os.kill(pid_of(running.root, "loki.yaml"), signal.SIGKILL)
     assert running.end() == 1
     assert "soloscope: loki was killed by SIGKILL" in running.text()
-    assert "Traceback" not in running.text()
+    assert "Traceback (most recent call last)" not in running.text()
     assert processes_of(running.root) == {}
 
 
@@ -149,6 +149,26 @@ def test_once_proves_and_stops_and_a_second_run_fills_nothing_twice(
     assert days[0] == days[1]
     # What Loki and Prometheus show is the truth of both runs together, or the
     # second proof would not have come about.
+
+
+def test_programs_bear_no_mark_that_another_process_may_take_for_its_own(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "output"
+    child = stack_module.Child("sleep", ["sleep", "60"], output, lambda: True)
+    child.start()
+    try:
+        assert child.process is not None
+        environment = Path(f"/proc/{child.process.pid}/environ").read_bytes()
+        variables = dict(
+            entry.split(b"=", 1) for entry in environment.split(b"\0")[:-1]
+        )
+        (mark,) = [
+            value for key, value in variables.items() if b"mirakuru" in key.lower()
+        ]
+        assert not any(str(digit).encode() in mark for digit in range(10))
+    finally:
+        child.end()
 
 
 def test_a_second_demo_in_the_same_folder_is_told(

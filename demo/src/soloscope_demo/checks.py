@@ -127,7 +127,7 @@ def _pytest(what: str) -> list[str]:
         return [*argv, "-n", str(max(1, cores // 2))]
     # Tests of one stack stay on one worker.
     spread = ("-n", str(max(2, cores // 2)), "--dist", "loadgroup")
-    return [*argv, *spread, "tests", "demo/tests"]
+    return [*argv, *spread, "--rootdir", ".", "tests", "demo/tests"]
 
 
 def run_part(part: Part, environment: Mapping[str, str]) -> Result:

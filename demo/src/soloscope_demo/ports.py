@@ -26,7 +26,6 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "node": ("prometheus", "exporters", "node", "port"),
     "redis": ("prometheus", "exporters", "redis", "port"),
     "postgres": ("prometheus", "exporters", "postgres", "port"),
-    "blackbox": ("prometheus", "exporters", "blackbox", "port"),
     "grafana": ("grafana", "port"),
     "alertmanager": ("alertmanager", "port"),
     "soloscope": ("exporter", "port"),
@@ -41,9 +40,10 @@ APP_URLS: dict[str, tuple[str, ...]] = {
 
 
 def _at(tree: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """The value at a path, None when there is none."""
     value: Any = tree
     for key in path:
-        value = value[key]
+        value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
@@ -51,9 +51,13 @@ def default_ports(app: str) -> dict[str, int]:
     """Every port as the modules and the demo's declaration have it."""
     defaults = nix("modules/defaults.nix")
     declared = nix("demo/declaration.nix")["apps"][app]
-    found = {name: int(_at(defaults, path)) for name, path in OPTIONS.items()}
+    found = {
+        name: int(port)
+        for name, path in OPTIONS.items()
+        if (port := _at(defaults, path)) is not None
+    }
     for name, path in APP_URLS.items():
-        port = urlsplit(_at(declared, path)).port
+        port = urlsplit(_at(declared, path) or "").port
         if port is None:
             raise DemoError(f"demo/declaration.nix: {'.'.join(path)} has no port")
         found[name] = port
@@ -75,6 +79,8 @@ def overrides_for(ports: Mapping[str, int], app: str) -> dict[str, Any]:
     """The options that give each program its port of `ports`."""
     overrides: dict[str, Any] = {}
     for name, path in OPTIONS.items():
+        if name not in ports:
+            continue
         place = overrides
         for key in path[:-1]:
             place = place.setdefault(key, {})

@@ -6,6 +6,7 @@ which programs there are, when each is ready, and what is said when one fails.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import json
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import requests
-from mirakuru.base import SimpleExecutor
+from mirakuru.base import SimpleExecutor, cleanup_subprocesses
 from mirakuru.exceptions import ExecutorError
 
 from . import programs
@@ -43,6 +44,15 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 
 _LAST_LINES = 12
+
+
+# At exit mirakuru kills every process on the machine whose mark contains the
+# digits of its own pid, anywhere in it: another demo's programs, too, and surely
+# where pids are small. The stack stops what it started itself.
+atexit.unregister(cleanup_subprocesses)
+
+#: Marks without digits are safe from other processes that do the same.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 class Stopped(BaseException):
@@ -78,6 +88,7 @@ class Child(SimpleExecutor):
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
+        self._uuid = self._uuid.translate(_LETTERS)
 
     def is_ready(self) -> bool:
         """Whether the program answers as it should."""
