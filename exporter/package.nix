@@ -27,7 +27,6 @@ python3Packages.buildPythonApplication {
     python3Packages.hiredis
     python3Packages.prometheus-client
     python3Packages.python-json-logger
-    python3Packages.redis
     python3Packages.requests
     python3Packages.rich
   ];
