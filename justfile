@@ -36,9 +36,13 @@ fmt:
 live *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
 
-# Time the overview's queries and the exporter's scrapes (a bench, not a test)
+# Time the overview's queries on the live stack (a bench, not a test)
 bench *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
+
+# Time the exporter's scrapes, with the bench's own options
+bench-exporter *ARGS:
+    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && cd {{ quote(top / "exporter") }} && {{ paths }} exec python -m bench "$@"
 
 # Write what each program is told into DIR
 render DIR *ARGS:

@@ -48,6 +48,21 @@ def loki_version() -> str:
     return match[1]
 
 
+def go_environment(settings: Path) -> dict[str, str]:
+    """The user's own environment for Go, but its counters go to `settings`.
+
+    Go counts its uses in the user's settings folder, which is not ours to touch;
+    what the user has set there with `go env -w` holds all the same.
+    """
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return {
+        **os.environ,
+        "GOENV": os.environ.get("GOENV") or str(Path(home) / "go/env"),
+        "XDG_CONFIG_HOME": str(settings),
+        "GOTOOLCHAIN": "local",
+    }
+
+
 def check_go() -> str:
     """The path of a Go that is new enough, or a `DemoError` that says what to do."""
     needed = ".".join(map(str, GO_NEEDED))
@@ -58,14 +73,15 @@ def check_go() -> str:
             "PATH: install Go (Debian bookworm's own is too old), or put loki, "
             "promtail and logcli on PATH"
         )
-    done = subprocess.run(
-        [go, "env", "GOVERSION"],
-        cwd="/",
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as settings:
+        done = subprocess.run(
+            [go, "env", "GOVERSION"],
+            cwd="/",
+            env=go_environment(Path(settings)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     match = re.match(r"go(\d+)\.(\d+)", done.stdout)
     if match is None:
         raise DemoError(f"`{go} env GOVERSION` failed: {done.stderr.strip()}")
@@ -163,14 +179,12 @@ def _go_install(
     for name in ("go.mod", "go.sum"):
         shutil.copy(programs_folder() / name, module / name)
     environment = {
-        **os.environ,
+        **go_environment(folder / "settings"),
         "GOBIN": str(bin_folder),
         "GOPATH": str(folder / "gopath"),
         "GOMODCACHE": str(folder / "gopath/pkg/mod"),
         "GOCACHE": str(folder / "gocache"),
         "GOTMPDIR": str(folder),
-        "GOTOOLCHAIN": "local",
-        "GOTELEMETRY": "off",
         "CGO_ENABLED": "1",
         **certificates(),
         **variables,
