@@ -75,7 +75,7 @@
       );
 
       devShells = eachSystem development (pkgs: {
-        default = pkgs.mkShellNoCC { packages = (tools pkgs).packages; };
+        default = pkgs.mkShellNoCC { inherit (tools pkgs) packages; };
       });
 
       # nix fmt

@@ -39,7 +39,7 @@ let
       postgres = optional defaults.app.postgres (given.postgres or null);
     };
 
-  domain = declaration.domain or defaults.domain;
+  served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
     "app"
     "listenAddress"
@@ -48,7 +48,7 @@ let
 in
 recursiveUpdate (recursiveUpdate rooms {
   enable = true;
-  nginx.enable = domain != null;
+  nginx.enable = served;
 }) declaration
 // {
   apps = builtins.mapAttrs app (declaration.apps or { });

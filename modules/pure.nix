@@ -25,7 +25,7 @@ rec {
 
   optionals = condition: list: if condition then list else [ ];
   optionalAttrs = condition: set: if condition then set else { };
-  concatMap = builtins.concatMap;
+  inherit (builtins) concatMap;
   mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
 
   # An INI file, sections in order of name, as Grafana reads it.

@@ -144,8 +144,8 @@ let
       example = "https://api.openai.com/v1/models";
       description = "What is asked: `http(s)://…`, `tcp://HOST:PORT`, or a Redis URL, as `kind` says.";
     };
-    interval = interval (times.${kind}.interval) // byKind "interval";
-    timeout = timeout (times.${kind}.timeout) // byKind "timeout";
+    interval = interval times.${kind}.interval // byKind "interval";
+    timeout = timeout times.${kind}.timeout // byKind "timeout";
     status = mkOption {
       type = types.ints.between 100 599;
       default = defaults.check.status;

@@ -13,7 +13,7 @@ let
     ;
   inherit (import ../urls.nix) withUser;
   defaults = import ../defaults.nix;
-  listenAddress = defaults.listenAddress;
+  inherit (defaults) listenAddress;
   grafana = import ../grafana/settings.nix { inherit soloscope places; };
 
   tokenFile =
