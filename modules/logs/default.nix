@@ -75,7 +75,19 @@ let
     ];
     text = builtins.readFile ./rewind.sh;
   };
-  positions = "${places.shipper cfg.shipper}/${settings.positions.${cfg.shipper}}";
+  # When the other engine ran before: begin where it stopped.
+  carry = pkgs.writeShellApplication {
+    name = "soloscope-carry";
+    runtimeInputs = [
+      pkgs.coreutils
+      pkgs.findutils
+      pkgs.gnugrep
+      pkgs.gnused
+    ];
+    text = builtins.readFile ./carry.sh;
+  };
+  positions = engine: "${places.shipper engine}/${settings.positions.${engine}}";
+  others = lib.remove cfg.shipper (attrNames engines);
 
   pattern = types.submodule {
     options = {
@@ -302,6 +314,29 @@ in
       '';
     };
 
+    # A mark in the graphs for each system that this host is switched to. It is
+    # not kept active, so every switch starts it again.
+    systemd.services.soloscope-annotate = {
+      description = "soloscope: mark a new system";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "soloscope-${cfg.shipper}.service" ];
+      path = [ soloscope.exporter.package ];
+      script = ''
+        system=$(readlink /run/current-system) || exit 0
+        if [ "$system" != "$(cat "$STATE_DIRECTORY/system" 2>/dev/null)" ]; then
+          name=''${system##*/}
+          soloscope annotate --kind deploy "switched to ''${name#*-}"
+          printf '%s\n' "$system" > "$STATE_DIRECTORY/system"
+        fi
+      '';
+      serviceConfig = import ../hardening.nix // {
+        Type = "oneshot";
+        StateDirectory = "soloscope-annotate";
+        RestrictAddressFamilies = [ "AF_UNIX" ];
+        IPAddressDeny = "any";
+      };
+    };
+
     systemd.services."soloscope-${cfg.shipper}" = {
       description = "soloscope: carry the journal to Loki";
       wantedBy = [ "multi-user.target" ];
@@ -311,7 +346,12 @@ in
       startLimitIntervalSec = 0;
       inherit (engine) environment;
       serviceConfig = import ../hardening.nix // {
-        ExecStartPre = "${lib.getExe rewind} ${positions} ${lib.escapeShellArgs settings.rewind}";
+        ExecStartPre =
+          # As root: the folders belong to different users.
+          map (
+            other: "+${lib.getExe carry} ${cfg.shipper} ${positions cfg.shipper} ${positions other}"
+          ) others
+          ++ [ "${lib.getExe rewind} ${positions cfg.shipper} ${lib.escapeShellArgs settings.rewind}" ];
         ExecStart = engine.start verified;
         Restart = "always";
         RestartSec = 2;

@@ -36,7 +36,8 @@ time_of() {
 if [ ! -s "$positions" ]; then
   exit 0 # the first start
 fi
-cursor=$(sed -n 's/^  cursor-[^:]*: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\1/p' "$positions" | head -n 1)
+# Promtail:  "  cursor-journal: s=…"      Alloy:  "  : s=…" below the name
+cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$positions" | head -n 1)
 if [ -z "$cursor" ]; then
   exit 0
 fi
@@ -51,7 +52,7 @@ answer=$(curl --silent --max-time 10 --retry 20 --retry-delay 1 --retry-connrefu
   --retry-max-time 30 --get "$loki/loki/api/v1/query_range" \
   --data-urlencode "query=$selector" --data limit=1 --data direction=backward \
   --data "start=$(((read_until - 604800000000) * 1000))" \
-  --data "end=$(((read_until + 1000000) * 1000))") || answer=
+  --data "end=$(date +%s)999999999") || answer=
 newest=$(printf %s "$answer" | sed -n 's/.*"values":\[\["\([0-9]*\)".*/\1/p')
 if [ -n "$newest" ]; then
   since=$((newest / 1000000000 - 5))
@@ -66,7 +67,7 @@ fi
 
 temporary=$positions.rewound
 awk -v cursor="$target" '
-  /^  cursor-/ { sub(/: .*/, ": " cursor) }
+  /^  (cursor-[^:]*)?: *"?s=/ { sub(/: *"?s=.*/, ": " cursor) }
   { print }
 ' "$positions" >"$temporary"
 mv "$temporary" "$positions"

@@ -127,6 +127,13 @@ let
       target_label = "unit";
       replacement = "$1";
     }
+    # `soloscope annotate` is called from anywhere; its marks are found in one place.
+    {
+      source_labels = [ "__journal_syslog_identifier" ];
+      regex = "soloscope-annotate";
+      target_label = "unit";
+      replacement = "soloscope-annotate.service";
+    }
     (copy "unit" "__unit")
     # One name for what is numbered, so that the streams stay few.
     (rename "session-.+\\.scope" "session.scope")

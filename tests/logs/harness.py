@@ -271,8 +271,8 @@ class LogPath:
     def positions(self) -> Path:
         """The file in which the shipper notes how far it has read."""
         if self.shipper == "alloy":
-            found = list((self.root / "state/alloy").rglob("positions.yml"))
-            return found[0] if found else self.root / "state/alloy/positions.yml"
+            journal = "loki.source.journal.journal/positions.yml"
+            return self.root / "state/alloy" / journal
         return self.root / "state/promtail/positions.yaml"
 
     def rewind(self) -> None:
@@ -285,6 +285,18 @@ class LogPath:
             ],
             check=True,
         )
+
+    def carry(self, other: Path, own: Path | None = None) -> None:
+        """What the unit does when the other engine ran before."""
+        script = str(TOP / "modules/logs/carry.sh")
+        subprocess.run(
+            [script, self.shipper, str(own or self.positions), str(other)], check=True
+        )
+
+    def read_lines(self) -> int:
+        """How many lines of the journal the shipper has read since it started."""
+        name = "journal_target_lines_total"
+        return int(sum(v for k, v in self.shipper_metrics().items() if name in k))
 
     def stop_loki(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Stop Loki; gives the seconds it took."""

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Begin where the other shipper stopped, when the engine was switched.
+#
+# usage: carry.sh ENGINE OWN OTHER
+#
+#   ENGINE  promtail or alloy: whose form the file is to have
+#   OWN     the file of the journal's position of the shipper that starts
+#   OTHER   that of the other shipper
+#
+# Run as root: the two shippers' folders belong to different users.
+set -eu
+
+engine=$1
+own=$2
+other=$3
+
+# Only when the other one was the last to run.
+if [ ! -s "$other" ] || [ -n "$(find "$own" -newer "$other" 2>/dev/null)" ]; then
+  exit 0
+fi
+cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$other" | head -n 1)
+if [ -z "$cursor" ]; then
+  exit 0
+fi
+
+folder=$(dirname "$own")
+mkdir -p "$folder"
+case $engine in
+promtail)
+  printf 'positions:\n  cursor-journal: %s\n' "$cursor" >"$own.carried"
+  # Its files' positions stay as they were.
+  if [ -s "$own" ]; then
+    grep -v -e '^positions:' -e '^  cursor-' "$own" >>"$own.carried" || true
+  fi
+  ;;
+alloy)
+  printf 'positions:\n  ? path: cursor-loki.source.journal.journal\n    labels: ""\n  : %s\n' \
+    "$cursor" >"$own.carried"
+  ;;
+*)
+  echo "carry.sh: no engine $engine: promtail or alloy" >&2
+  exit 2
+  ;;
+esac
+chown --reference="$folder/.." "$folder" 2>/dev/null || true
+chown --reference="$folder" "$own.carried"
+chmod 0600 "$own.carried"
+mv "$own.carried" "$own"
