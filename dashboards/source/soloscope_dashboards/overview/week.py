@@ -84,8 +84,9 @@ def bars(
             *overrides,
         ],
         options={
-            "barWidth": 0.8,
-            "groupWidth": 0.7,
+            # Grafana leaves the numbers out where bars are narrow.
+            "barWidth": 0.8 if len(queries) == 1 else 1,
+            "groupWidth": 0.7 if len(queries) == 1 else 0.9,
             "legend": {
                 "showLegend": False,
                 "displayMode": "list",
@@ -94,7 +95,8 @@ def bars(
             },
             "orientation": "vertical",
             "showValue": "always",
-            "stacking": "normal" if len(queries) > 1 else "none",
+            # Side by side: on a stack the small number lies on the large one.
+            "stacking": "none",
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": "day",
             "xTickLabelRotation": 0,
