@@ -1,6 +1,7 @@
 # nginx answers from outside, and only when services.soloscope.domain is set:
 # Grafana under that name, with TLS. It is the one program of soloscope that
-# listens beyond 127.0.0.1.
+# listens beyond 127.0.0.1. Its requests are logged as JSON (the log format
+# `soloscope`, which other virtual hosts may use, too) and shipped to Loki.
 {
   config,
   lib,
@@ -102,13 +103,19 @@ in
         enable = true;
         recommendedTlsSettings = mkDefault true;
         recommendedGzipSettings = mkDefault true;
+        commonHttpConfig = settings.logFormat;
         virtualHosts.${soloscope.domain} = {
           inherit (settings) locations;
+          extraConfig = settings.accessLog;
           forceSSL = mkDefault tls;
           enableACME = mkDefault (cfg.tls == "acme");
           sslCertificate = mkIf (cfg.tls == "certificate") cfg.certificate;
           sslCertificateKey = mkIf (cfg.tls == "certificate") cfg.certificateKeyFile;
         };
+      };
+      services.soloscope.logs = {
+        sources.nginx-soloscope = settings.source;
+        groups = [ config.services.nginx.group ];
       };
       networking.firewall.allowedTCPPorts = mkIf cfg.openFirewall ([ 80 ] ++ lib.optional tls 443);
     })

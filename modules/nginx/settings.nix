@@ -1,10 +1,15 @@
 # What nginx is told about Grafana. Pure, builtins only.
 #
-#   { soloscope, places } -> { locations }
+#   { soloscope, places } -> { locations, logFormat, accessLog, source }
 #     locations  what services.nginx.virtualHosts.<domain>.locations takes
+#     logFormat  a directive for all hosts: the log format `soloscope`, JSON
+#     accessLog  a directive for one host that writes in it
+#     source     the file, as services.soloscope.logs.sources takes it
 { soloscope, ... }:
 let
+  inherit (import ../logs/formats.nix) nginxLogFormat;
   defaults = import ../defaults.nix;
+  file = "/var/log/nginx/soloscope.log"; # rotated with all of nginx' logs
   path = soloscope.nginx.path;
   upstream = "http://${defaults.listenAddress}:${toString soloscope.grafana.port}";
 
@@ -25,6 +30,14 @@ let
   };
 in
 {
+  logFormat = nginxLogFormat "soloscope";
+  accessLog = "access_log ${file} soloscope;";
+  source = {
+    format = "nginx-json";
+    paths = [ file ];
+    job = "nginx";
+  };
+
   locations = {
     ${path} = location;
     # Live updates. A silent one is closed by nginx after a minute otherwise.

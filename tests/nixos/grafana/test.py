@@ -86,6 +86,14 @@ with subtest("from another machine: TLS, the login page, and nothing else"):
     for port in [3000, 3100, 9080, 9090, 9096, 9100, 9121, 9847]:
         client.fail(f"curl -sS --max-time 1 http://grafana.test:{port}/")
 
+with subtest("a request is a JSON line in Loki"):
+    query = '{job="nginx"} |= `"path":"/login"` |= `"method":"GET"`'
+    eventually("the request", lambda: loki(query))
+    entry = loki(query)[-1]
+    t.assertEqual(entry["labels"]["unit"], "nginx.service")
+    request = json.loads(entry["line"])
+    t.assertEqual((request["status"], request["host"]), (200, "grafana.test"))
+
 with subtest("through nginx a websocket works, for Grafana's own pages only"):
     command = f"python3 /etc/websocket.py grafana.test {CA} {{}} admin:{password}"
     answer = client.succeed(command.format("https://grafana.test"))
