@@ -124,6 +124,11 @@ in
     # answer its first query only after ten seconds.
     frontend_worker.frontend_address = "${address}:${toString cfg.grpcPort}";
 
+    # Lines that arrive with an older time (a first start reads hours of the
+    # journal) are in memory like any other. The default, 3h, hides them until
+    # their chunk is written.
+    querier.query_ingesters_within = "0s";
+
     limits_config = {
       retention_period = cfg.retention;
       retention_stream = retentionStream;
@@ -141,6 +146,7 @@ in
       max_line_size_truncate = true;
       # A day at a time: the volume is small, the splitting costs more.
       split_queries_by_interval = "24h";
+      split_instant_metric_queries_by_interval = "24h";
       allow_structured_metadata = true;
       discover_log_levels = false; # the shipper sets `level`
       discover_service_name = [ ]; # the shipper sets `service_name`
