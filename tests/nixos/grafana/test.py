@@ -1,4 +1,6 @@
 # ruff: noqa: F821, INP001, S101
+import re
+
 GRAFANA = "http://127.0.0.1:3000"
 CA = "/root/authority.pem"
 
@@ -32,9 +34,13 @@ with subtest("only the generated password opens the door"):
     t.assertEqual(status(machine, f"{GRAFANA}/api/org"), "401")
     login = json.dumps({"user": "admin", "password": "admin"})
     json_type = ["--header", "Content-Type: application/json"]
-    t.assertEqual(status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "401")
+    t.assertEqual(
+        status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "401"
+    )
     login = json.dumps({"user": "admin", "password": password})
-    t.assertEqual(status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "200")
+    t.assertEqual(
+        status(machine, f"{GRAFANA}/login", *json_type, "--data", login), "200"
+    )
     form = json.dumps({"email": "someone@example.org", "password": "secret-enough"})
     refused = status(machine, f"{GRAFANA}/api/user/signup", *json_type, "--data", form)
     assert refused in {"401", "403", "404"}, refused
@@ -74,9 +80,13 @@ with subtest("from another machine: TLS, the login page, and nothing else"):
     machine.copy_from_machine("/var/lib/test-certificate/grafana.pem")
     pem = machine.succeed("cat /var/lib/test-certificate/grafana.pem")
     client.succeed(f"echo {shlex.quote(pem)} > {CA}")
-    page = client.wait_until_succeeds(f"curl -sSf --cacert {CA} https://grafana.test/login", timeout=30)
+    page = client.wait_until_succeeds(
+        f"curl -sSf --cacert {CA} https://grafana.test/login", timeout=30
+    )
     assert "<title>Grafana</title>" in page, page[:500]
-    redirect = client.succeed("curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' http://grafana.test/login")
+    redirect = client.succeed(
+        "curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' http://grafana.test/login"
+    )
     t.assertEqual(redirect.strip(), "301 https://grafana.test/login")
     cookies = client.succeed(
         f"curl -sSf --cacert {CA} -D - -o /dev/null -H 'Content-Type: application/json'"
@@ -107,7 +117,9 @@ with subtest("the other shapes: under a path, without TLS, without Prometheus"):
     assert '"appSubUrl":"/grafana"' in page, page[:2000]
     other = sub.succeed(f"cat {secret}").strip()
     assert other != password
-    found = sub.succeed(f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/datasources")
+    found = sub.succeed(
+        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/datasources"
+    )
     t.assertEqual([source["uid"] for source in json.loads(found)], ["loki"])
     found = sub.succeed(
         f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/dashboards/uid/soloscope-overview"

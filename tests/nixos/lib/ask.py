@@ -3,7 +3,6 @@
 # come from the test driver.
 # ruff: noqa: F821, INP001, S101
 import json
-import re
 import shlex
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +21,9 @@ def get(url: str, *options: str, **parameters: str) -> str:
 
 def jobs_up() -> set[str]:
     """Prometheus' jobs whose targets all answer."""
-    answer = json.loads(get(f"{PROMETHEUS}/api/v1/query", query="min by (job) (up) == 1"))
+    answer = json.loads(
+        get(f"{PROMETHEUS}/api/v1/query", query="min by (job) (up) == 1")
+    )
     return {row["metric"]["job"] for row in answer["data"]["result"]}
 
 

@@ -58,12 +58,22 @@ def flat(value: Any, at: str = "") -> dict[str, Any]:
         assert len(dict(pairs)) == len(pairs), f"{at}: two entries of one name"
     else:
         return {at: value}
-    return {k: v for name, item in pairs for k, v in flat(item, f"{at}/{name}".lstrip("/")).items()}
+    return {
+        k: v
+        for name, item in pairs
+        for k, v in flat(item, f"{at}/{name}".lstrip("/")).items()
+    }
+
+
+class Ini(configparser.RawConfigParser):
+    """An INI file whose keys keep their case."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
 
 
 def ini(text: str) -> dict[str, dict[str, str]]:
-    parser = configparser.RawConfigParser()
-    parser.optionxform = str  # type: ignore[assignment]
+    parser = Ini()
     parser.read_string(text)
     return {section: dict(parser[section]) for section in parser.sections()}
 
@@ -97,7 +107,11 @@ def compare(name: str, running: Any, rendered: Any) -> None:
     """Fails on a difference that is not stated. null is the same as nothing."""
     stated = DIFFERENCES[name]
     ours, theirs = flat(rendered), flat(running)
-    different = {k for k in ours.keys() | theirs.keys() if ours.get(k, None) != theirs.get(k, None)}
+    different = {
+        k
+        for k in ours.keys() | theirs.keys()
+        if ours.get(k, None) != theirs.get(k, None)
+    }
     unstated = {
         key: {"rendered": ours.get(key), "running": theirs.get(key)}
         for key in sorted(different)
@@ -134,11 +148,13 @@ with subtest("Loki"):
 with subtest("the log shipper"):
     path = argument("soloscope-promtail.service", r"-config\.file=(\S+)")
     compare("promtail.yaml", yaml(path), rendered["promtail.yaml"])
-    before = machine.succeed("systemctl show --value -p ExecStartPre soloscope-promtail")
-    found = re.search(r"argv\[\]=(.*?) ;", before)
-    assert found, before
+    before = machine.succeed(
+        "systemctl show --value -p ExecStartPre soloscope-promtail"
+    )
+    command = re.search(r"argv\[\]=(.*?) ;", before)
+    assert command, before
     # The program and the shipper's file of positions come first.
-    compare("rewind.json", found[1].split()[2:], rendered["rewind.json"])
+    compare("rewind.json", command[1].split()[2:], rendered["rewind.json"])
 
 with subtest("Prometheus"):
     path = argument("prometheus.service", r"--config\.file=(\S+)")
@@ -157,7 +173,9 @@ with subtest("the exporters"):
     for unit, program in (("node", "node"), ("redis", "redis")):
         for flag in rendered["programs.json"][program]["argv"][1:]:
             name, _, value = flag.lstrip("-").partition("=")
-            found = argument(f"prometheus-{unit}-exporter.service", rf"-{re.escape(name)}[= ](\S*)")
+            found = argument(
+                f"prometheus-{unit}-exporter.service", rf"-{re.escape(name)}[= ](\S*)"
+            )
             t.assertEqual(found, value, name)
 
 with subtest("soloscope"):

@@ -103,7 +103,9 @@ with subtest("the command `soloscope` reads the host's configuration"):
 with subtest("nothing listens beyond 127.0.0.1"):
     beyond = [
         line
-        for line in machine.succeed("ss --no-header --listening --tcp --udp --numeric --processes").splitlines()
+        for line in machine.succeed(
+            "ss --no-header --listening --tcp --udp --numeric --processes"
+        ).splitlines()
         if not line.split()[4].startswith(("127.", "[::1]"))
         # The virtual machine's own: its address comes by DHCP.
         and '"dhcpcd"' not in line
@@ -113,7 +115,9 @@ with subtest("nothing listens beyond 127.0.0.1"):
 with subtest("the units are hardened"):
     for unit in OURS:
         print(machine.succeed(f"systemd-analyze security --no-pager {unit} | tail -1"))
-        machine.succeed(f"systemd-analyze security --threshold=15 --no-pager {unit} >&2")
+        machine.succeed(
+            f"systemd-analyze security --threshold=15 --no-pager {unit} >&2"
+        )
 
 with subtest("secrets are root's alone, and in no store, command line or journal"):
     files = machine.succeed(f"ls {SECRETS}").split()
