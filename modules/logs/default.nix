@@ -8,6 +8,7 @@
   config,
   lib,
   pkgs,
+  utils,
   ...
 }:
 let
@@ -351,7 +352,15 @@ in
           map (
             other: "+${lib.getExe carry} ${cfg.shipper} ${positions cfg.shipper} ${positions other}"
           ) others
-          ++ [ "${lib.getExe rewind} ${positions cfg.shipper} ${lib.escapeShellArgs settings.rewind}" ];
+          ++ [
+            (utils.escapeSystemdExecArgs (
+              [
+                (lib.getExe rewind)
+                (positions cfg.shipper)
+              ]
+              ++ settings.rewind
+            ))
+          ];
         ExecStart = engine.start verified;
         Restart = "always";
         RestartSec = 2;

@@ -5,6 +5,7 @@
   config,
   lib,
   pkgs,
+  utils,
   ...
 }:
 let
@@ -137,7 +138,7 @@ in
           # As Loki: it reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = lib.escapeShellArgs (
+          ExecStart = utils.escapeSystemdExecArgs (
             [ (lib.getExe' soloscope.exporter.package "soloscope") ]
             ++ settings.budget
             ++ [

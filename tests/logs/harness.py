@@ -376,13 +376,14 @@ class LogPath:
             return found if found is not None and len(found) >= count else None
 
         try:
-            return until(enough, within)
+            arrived: list[Entry] = until(enough, within)
         except TimeoutError:
             found = self.everything(query)
             log = (self.root / f"{self.shipper}.log").read_text()[-3000:]
             raise AssertionError(
                 f"{len(found)} of {count} entries for {query}\n{log}"
             ) from None
+        return arrived
 
     def shipper_metrics(self) -> dict[str, float]:
         """The shipper's own counters, by their full names."""

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Factory
 from harness import Entry
+
+from conftest import Factory
 
 CORPUS = Path(__file__).parent / "corpus"
 #: More than this many pieces of the blind half left unmasked is a step back.

@@ -11,8 +11,9 @@ import time
 
 import pytest
 import requests
-from conftest import Factory
 from harness import TOP, LogPath, until
+
+from conftest import Factory
 from soloscope.error_groups import Group, groups
 
 UNIT = "languagebuddy-backend.service"
@@ -49,7 +50,9 @@ def path(paths: Factory) -> LogPath:
         "service_name": "languagebuddy-backend",
         "level": "error",
     }
-    values = [[str(old + n), failed(n, 7), {"event": "digest_failed"}] for n in range(4)]
+    values = [
+        [str(old + n), failed(n, 7), {"event": "digest_failed"}] for n in range(4)
+    ]
     requests.post(
         f"{made.loki_url}/loki/api/v1/push",
         json={"streams": [{"stream": stream, "values": values}]},

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import ENGINES, Factory, need
 from harness import LogPath, until
+
+from conftest import ENGINES, Factory, need
 
 UNIT = "numbers.service"
 QUERY = '{unit="numbers.service"}'
@@ -227,14 +228,14 @@ def test_a_shipper_that_goes_on_is_not_set_back(paths: Factory) -> None:
     own, other = path.root / "own.yaml", path.root / "other.yml"
     other.write_text("positions:\n  cursor-journal: s=old;t=1;x=1\n")
     time.sleep(0.05)
-    own.write_text("positions:\n  cursor-journal: s=new;t=2;x=1\n  /a.log: \"7\"\n")
+    own.write_text('positions:\n  cursor-journal: s=new;t=2;x=1\n  /a.log: "7"\n')
     path.carry(other, own)
     assert "s=new" in own.read_text()
     time.sleep(0.05)
     other.touch()
     path.carry(other, own)
     assert own.read_text() == (
-        "positions:\n  cursor-journal: s=old;t=1;x=1\n  /a.log: \"7\"\n"
+        'positions:\n  cursor-journal: s=old;t=1;x=1\n  /a.log: "7"\n'
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Factory
 from harness import Entry, LogPath, evaluate
+
+from conftest import Factory
 
 ZONE = dt.UTC
 FORMATS = {
