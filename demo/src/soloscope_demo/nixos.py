@@ -1,15 +1,16 @@
 """`just test-nixos`: the NixOS checks on a real systemd, without a virtual machine.
 
 They run through `../shared/nspawn-test` beside the checkout (SOLOSCOPE_NSPAWN_TEST
-names another place), with the programs of PATH and of the cache. Where it, its
-root or a nixpkgs tree is missing, that is said and nothing fails. Further folders
-with programs (`DIR/bin`) stand in SOLOSCOPE_BIN_DIRS, separated by colons.
+names another place). Where it, its root or a nixpkgs tree is missing, that is said
+and nothing fails. The log programs come from PATH or the cache; Grafana and Alloy
+only from PATH, where they stand in a folder of their own (`DIR/bin`, `DIR/share`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -64,6 +65,17 @@ def bin_dir(folder: Path) -> Path:
     return folder
 
 
+def own_folders() -> list[str]:
+    """The folders of Grafana and Alloy, where each is installed apart."""
+    found = []
+    for name in ("grafana", "alloy"):
+        program = shutil.which(name)
+        prefix = Path(program).resolve().parent.parent if program else Path("/usr")
+        if prefix not in (Path("/"), Path("/usr"), Path("/usr/local")):
+            found.append(str(prefix))
+    return found
+
+
 def main(only: Sequence[str]) -> int:
     """Run the checks named in `only`, or all; 0 when none failed."""
     known = checks()
@@ -78,8 +90,7 @@ def main(only: Sequence[str]) -> int:
         return 0
     failed = []
     with tempfile.TemporaryDirectory() as folder:
-        folders = [str(bin_dir(Path(folder) / "programs"))]
-        folders += [p for p in os.environ.get("SOLOSCOPE_BIN_DIRS", "").split(":") if p]
+        folders = [str(bin_dir(Path(folder) / "programs")), *own_folders()]
         for name in only or known:
             started = time.monotonic()
             say(f"NixOS check {name} (about {60 if known[name] else 20} s)")
