@@ -22,6 +22,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "loki": ("loki", "port"),
     "loki gRPC": ("loki", "grpcPort"),
     "promtail": ("logs", "ports", "promtail"),
+    "alloy": ("logs", "ports", "alloy"),
     "prometheus": ("prometheus", "port"),
     "node": ("prometheus", "exporters", "node", "port"),
     "redis": ("prometheus", "exporters", "redis", "port"),

@@ -261,6 +261,11 @@ class Stack:
         return name in self._commands
 
     @property
+    def shipper(self) -> str:
+        """The log shipper of this stack: promtail or alloy."""
+        return "alloy" if self.has("alloy") else "promtail"
+
+    @property
     def has_grafana(self) -> bool:
         """Whether Grafana is part of this stack."""
         return self.has("grafana")
@@ -292,7 +297,7 @@ class Stack:
             # Those that read what the app leaves behind come after it: the
             # shipper takes up a journal that it finds empty at its end, and the
             # exporter holds days before yesterday for closed.
-            readers = {"promtail", "alloy", "soloscope"} & self._commands.keys()
+            readers = {self.shipper, "soloscope"}
             for name, argv in self._commands.items():
                 if name not in readers:
                     self._launch(name, argv)
@@ -488,7 +493,7 @@ class Stack:
         else:
             raise DemoError(
                 f"the app's lines were not in Loki within {START_TIMEOUT:.0f} s; the "
-                f"shipper's last lines:{self.child('promtail').last_lines()}"
+                f"shipper's last lines:{self.child(self.shipper).last_lines()}"
             )
         requests.post(f"{self.url('loki')}/flush", timeout=30).raise_for_status()
 
