@@ -15,7 +15,7 @@ import socketserver
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -25,7 +25,15 @@ from urllib.parse import unquote
 
 from soloscope.log import event
 
-__all__ = ["HttpServer", "Request", "Response", "Route", "Routes", "accepts_gzip"]
+__all__ = [
+    "HttpServer",
+    "Request",
+    "Response",
+    "Route",
+    "Routes",
+    "accepts_gzip",
+    "preferences",
+]
 
 HEAD_LIMIT = 16 * 1024
 """The most bytes of a request's line and headers."""
@@ -80,16 +88,25 @@ class Route(NamedTuple):
 Routes = Mapping[str, Route]
 
 
+def preferences(header: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    """What an Accept header lists: value, parameters and weight (RFC 9110, 12.4.2).
+
+    All is in lower case. A weight that is no number is 0.
+    """
+    for item in header.lower().split(","):
+        value, *rest = (part.strip() for part in item.split(";"))
+        pairs = (part.partition("=") for part in rest)
+        parameters = {name.strip(): text.strip(' "') for name, _, text in pairs}
+        try:
+            weight = float(parameters.get("q", "1"))
+        except ValueError:
+            weight = 0.0
+        yield value, parameters, weight
+
+
 def accepts_gzip(header: str) -> bool:
     """Whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
-    if "gzip" not in header:
-        return False
-    for item in header.split(","):
-        coding, _, parameters = item.partition(";")
-        if coding.strip().lower() == "gzip":
-            quality = parameters.replace(" ", "").lower()
-            return quality not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
+    return any(c == "gzip" and weight > 0 for c, _, weight in preferences(header))
 
 
 class _HeadTooLarge(OSError):  # noqa: N818 (never leaves this module)
@@ -177,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.channel.next(first=self.first)
             self.first = False
             self.raw_requestline = self.rfile.readline(HEAD_LIMIT)
+            if self.raw_requestline == b"\r\n":
+                # Some clients send one line too many (RFC 9112, 2.2).
+                self.raw_requestline = self.rfile.readline(HEAD_LIMIT)
             if not self.raw_requestline:
                 return
             # Reads the headers, answers what is malformed, sets close_connection.
@@ -189,13 +209,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
+        if path.startswith(("http://", "https://")):
+            # As one asks a proxy, which every server must understand (RFC 9112, 3.2.2).
+            path = "/" + path.partition("://")[2].partition("/")[2]
         route = self.server.routes.get(unquote(path, errors="replace"))
         body = b""
-        size = self.headers.get("Content-Length", "0")
+        size, *more = self.headers.get_all("Content-Length", ["0"])
+        if self.headers.defects:
+            self.send_error(400, "bad header")
+            return
         if "Transfer-Encoding" in self.headers:
             self.send_error(501, "send a Content-Length")
             return
-        if not size.isascii() or not size.isdigit() or len(size) > 9:
+        if more or not size.isascii() or not size.isdigit() or len(size) > 9:
             self.send_error(400, "bad Content-Length")
             return
         if int(size) > (route.max_body if route is not None else 0):
@@ -215,7 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"Method not allowed. Use {allowed}.\n".encode()
             self._send(Response(text, 405, headers={"Allow": allowed}))
             return
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():
+            # One that comes twice is one list (RFC 9110, 5.3).
+            known = headers.get(name.lower())
+            headers[name.lower()] = value if known is None else f"{known}, {value}"
         request = Request(self.command, path, query, headers, body)
         try:
             response = route.handler(request)

@@ -26,7 +26,7 @@ from soloscope.render import (
     families,
     lines,
 )
-from soloscope.server import Request, Response, Route, Routes
+from soloscope.server import Request, Response, Route, Routes, preferences
 from soloscope.store import Store
 
 if TYPE_CHECKING:
@@ -46,19 +46,13 @@ _BUILD = Family("soloscope_build", "info", "The version of soloscope that answer
 def accepted_format(accept: str) -> Format:
     """OpenMetrics when the Accept header prefers it, plain text otherwise."""
     best = {True: 0.0, False: 0.0}
-    for item in accept.split(","):
-        media, *parameters = (part.strip().lower() for part in item.split(";"))
-        values = dict(p.split("=", 1) for p in parameters if "=" in p)
-        try:
-            quality = float(values.get("q", "1"))
-        except ValueError:
-            quality = 0.0
+    for media, parameters, weight in preferences(accept):
         if media == "application/openmetrics-text":
             # 0.0.1 is the draft, which 1.0.0 does not satisfy in all points.
-            if values.get("version", "1.0.0") == "1.0.0":
-                best[True] = max(best[True], quality)
+            if parameters.get("version", "1.0.0") == "1.0.0":
+                best[True] = max(best[True], weight)
         elif media in {"text/plain", "text/*", "*/*"}:
-            best[False] = max(best[False], quality)
+            best[False] = max(best[False], weight)
     return OPENMETRICS if best[True] > 0 and best[True] >= best[False] else TEXT
 
 
@@ -202,7 +196,9 @@ def _authorised(token: Secret, header: str) -> bool:
     except SecretUnavailable as error:
         event("token_unavailable", str(error), level=logging.ERROR)
         return False
-    same = hmac.compare_digest(given.strip().encode(), expected.encode())
+    # A header's bytes come to us as Latin-1.
+    sent = given.strip().encode("latin-1", "replace")
+    same = hmac.compare_digest(sent, expected.encode())
     return same and scheme.lower() == "bearer"
 
 
