@@ -8,7 +8,11 @@ from pathlib import Path
 
 from soloscope.errors import SecretUnavailable
 
-__all__ = ["Secret"]
+__all__ = ["SERVICE_CREDENTIALS", "Secret"]
+
+SERVICE_CREDENTIALS = Path("/run/credentials/soloscope-exporter.service")
+"""Where systemd keeps the credentials of `soloscope serve` while it runs. Root may
+read them, so that a command at the terminal needs no secret of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,22 @@ class Secret:
     file: str | None = field(default=None, repr=False)
 
     def path(self) -> Path:
-        """Where the secret's file is. Raises SecretUnavailable outside a service."""
+        """Where the secret's file is.
+
+        Raises SecretUnavailable outside a service, except to root beside `serve`.
+        """
         if self.file is not None:
             return Path(self.file)
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if folder is None:
-            raise SecretUnavailable(
-                f"credential `{self.credential}`: $CREDENTIALS_DIRECTORY is not set; "
-                "run this as the systemd service, or name a file instead"
-            )
-        return Path(folder) / str(self.credential)
+        if folder is not None:
+            return Path(folder) / str(self.credential)
+        if os.access(SERVICE_CREDENTIALS, os.X_OK):
+            return SERVICE_CREDENTIALS / str(self.credential)
+        raise SecretUnavailable(
+            f"credential `{self.credential}`: $CREDENTIALS_DIRECTORY is not set and "
+            f"{SERVICE_CREDENTIALS} is not open to this user; run this as root on a "
+            "host where soloscope-exporter runs"
+        )
 
     def read(self) -> str:
         """The secret without its final line break. Raises SecretUnavailable."""

@@ -65,8 +65,8 @@ def _unavailable(app: App, error: str) -> Finding:
             "redis",
             app.name,
             "Redis was not looked at: its password is for the service alone",
-            "give it with `--redis-password-file FILE` (as root, the file that "
-            f"`{option}.passwordFile` names)",
+            "run this as root while soloscope-exporter runs, or give the file of "
+            f"`{option}.passwordFile` with `--redis-password-file FILE`",
         )
     fix = f"start Redis, or repair `{option}.url`"
     upper = error.upper()
