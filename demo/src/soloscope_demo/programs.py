@@ -49,6 +49,7 @@ def _newer(name: str, package: str, path: str, *names: str) -> Program:
 
 
 _REDIS = ("redis-server", "redis-tools")
+_JOURNAL = ("systemd-journal-remote", "systemd")
 
 PROGRAMS: dict[str, Program] = {
     program.name: program
@@ -79,9 +80,10 @@ PROGRAMS: dict[str, Program] = {
         Program(
             "systemd-journal-remote",
             _RELEASE,
-            ("systemd-journal-remote",),
+            _JOURNAL,
             "lib/systemd/systemd-journal-remote",
         ),
+        Program("journalctl", _RELEASE, _JOURNAL, "bin/journalctl"),
         Program("shellcheck", _RELEASE, ("shellcheck",), "usr/bin/shellcheck"),
     )
 }
@@ -152,7 +154,8 @@ def _install_packages(programs: Sequence[Program], *, newer: bool) -> None:
     for packages in dict.fromkeys(program.packages for program in programs):
         version = apt.candidate(packages[0])
         target = cache_home() / f"{packages[0]}-{version.replace(':', '%')}"
-        if not target.exists():
+        wanted_here = [p.name for p in programs if p.packages == packages]
+        if not all((target / "bin" / name).exists() for name in wanted_here):
             # The Go programs of the newer suite need libc only, and take the
             # system's; the release's own come with the libraries missing here.
             wanted = (
@@ -165,9 +168,8 @@ def _install_packages(programs: Sequence[Program], *, newer: bool) -> None:
             with atomic_folder(target) as temporary:
                 apt.unpack(wanted, temporary / "root")
                 _write_scripts(temporary, target, packages, bare=newer)
-        for program in PROGRAMS.values():
-            if program.packages == packages:
-                _link(program.name, target / "bin" / program.name)
+        for path in (target / "bin").iterdir():
+            _link(path.name, path)
 
 
 def _write_scripts(
@@ -185,7 +187,7 @@ def _write_scripts(
             continue
         path = temporary / "bin" / program.name
         if not (temporary / "root" / program.path).exists():
-            raise DemoError(f"package {packages[0]} has no {program.path}")
+            continue  # of a package that is installed here already
         if bare or not any(libraries.iterdir()):
             path.symlink_to(Path("../root") / program.path)
         else:
