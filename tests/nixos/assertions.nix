@@ -9,10 +9,11 @@
   lib,
 }:
 let
-  host =
-    module:
+  host = hostWith self.nixosModules.default;
+  hostWith =
+    soloscope: module:
     (pkgs.nixos [
-      self.nixosModules.default
+      soloscope
       {
         fileSystems."/" = {
           device = "/dev/vda1";
@@ -336,7 +337,21 @@ let
       services.prometheus.retentionTime = "1d";
     };
   };
-  evaluated = lib.mapAttrs (_: module: (host module).system.build.toplevel.drvPath) hosts;
+  toplevel = config: config.system.build.toplevel.drvPath;
+  evaluated = lib.mapAttrs (_: module: toplevel (host module)) hosts // {
+    # Only the package of the shipper in use is looked at: here the second input
+    # does not exist.
+    alloy = toplevel (
+      hostWith withoutPromtail.nixosModules.default (
+        lib.recursiveUpdate minimal { services.soloscope.logs.shipper = "alloy"; }
+      )
+    );
+  };
+  withoutPromtail = (import ../../flake.nix).outputs {
+    inherit self;
+    inherit (self.inputs) nixpkgs;
+    nixpkgs-promtail = throw "the input nixpkgs-promtail is used, and nobody chose Promtail";
+  };
 
   everything = host hosts.everything;
   overridden =
