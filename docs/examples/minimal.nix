@@ -1,6 +1,8 @@
 # A NixOS module: the whole of what a host needs. README.md shows it, and
 # checks.<system>.examples evaluates it.
 {
+  services.redis.servers.myapp.enable = true; # the app's own, if it has none yet
+
   services.soloscope = {
     enable = true;
     apps.myapp = {

@@ -9,25 +9,16 @@
   lib,
 }:
 let
-  host = hostWith self.nixosModules.default;
+  evaluate = import ./lib/evaluate.nix { inherit pkgs lib; };
+  inherit (evaluate) toplevel;
   hostWith =
     soloscope: module:
-    (pkgs.nixos [
-      soloscope
-      {
-        fileSystems."/" = {
-          device = "/dev/vda1";
-          fsType = "ext4";
-        };
-        boot.loader.grub.device = "/dev/vda";
-        system.stateVersion = lib.trivial.release;
-        documentation.enable = false; # it would take most of the time
-        services.soloscope.enable = true;
-      }
-      module
-    ]).config;
-
-  failed = module: map (a: a.message) (lib.filter (a: !a.assertion) (host module).assertions);
+    evaluate.host soloscope {
+      imports = [ module ];
+      services.soloscope.enable = true;
+    };
+  host = hostWith self.nixosModules.default;
+  failed = module: evaluate.failed (host module);
 
   minimal = {
     services.redis.servers.shop.enable = true;
@@ -337,7 +328,6 @@ let
       services.prometheus.retentionTime = "1d";
     };
   };
-  toplevel = config: config.system.build.toplevel.drvPath;
   evaluated = lib.mapAttrs (_: module: toplevel (host module)) hosts // {
     # Only the package of the shipper in use is looked at: here the second input
     # does not exist.
@@ -374,7 +364,7 @@ pkgs.testers.runNixOSTest {
   name = "assertions";
   nodes = { };
   testScript = ''
-    hosts = ${builtins.unsafeDiscardStringContext (builtins.toJSON evaluated)}
+    hosts = ${builtins.toJSON evaluated}
     messages = ${builtins.toJSON (lib.mapAttrs (_: case: lib.length case.expected) cases)}
     problems = ${builtins.toJSON problems}
     print(f"{len(hosts)} hosts evaluate; {sum(messages.values())} messages are as expected")
