@@ -207,6 +207,12 @@ def test_every_problem_is_told_at_once() -> None:
         ),
         ({"exporter": {"listenAddress": "1.2.3.4:80"}}, "exporter.listenAddress", "IP"),
         ({"exporter": {"port": True}}, "exporter.port", "whole number"),
+        ({"exporter": {"tokenFile": {"file": "a/b"}}}, "exporter.tokenFile", "/PATH"),
+        (with_app(redis={"url": "redis://h:0"}), "apps.shop.redis.url", "HOST:PORT"),
+        (with_app(health={"url": "http://h/ü"}), "apps.shop.health.url", "ASCII"),
+        (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "ASCII"),
+        # JSON can say half of a surrogate pair; no answer could be written with it.
+        (with_app(title="\ud800"), "apps.shop.title", "a string"),
     ],
 )
 def test_a_problem_names_the_option_and_what_is_accepted(
@@ -214,6 +220,29 @@ def test_a_problem_names_the_option_and_what_is_accepted(
 ) -> None:
     told = problems(value)
     assert any(line.startswith(f"{path}: ") and said in line for line in told), told
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        with_app(redis={"url": "redis://u:hunter2@h/0"}),
+        with_app(redis={"url": "redis://:hunter2@@/@h"}),
+        with_app(health={"url": "https://me:hunter2@h/"}),
+        with_app(checks={"a": {"kind": "tcp", "url": "tcp://me:hunter2@h"}}),
+        with_app(checks={"a": "http://me:hunter2@h"}),
+        {"exporter": {"tokenFile": "hunter2"}},
+        {"exporter": {"tokenFile": {"file": "hunter2"}}},
+        {"exporter": {"tokenFile": {"file": "/hunter2", "credential": "x"}}},
+        with_app(redis={"url": "redis://h", "passwordFile": ["hunter2"]}),
+        with_app(
+            checks={
+                "a": {"kind": "tcp", "url": "tcp://h:1", "keyFile": {"file": "hunter2"}}
+            }
+        ),
+    ],
+)
+def test_a_problem_never_shows_a_secret(value: object) -> None:
+    assert "hunter2" not in "".join(problems(value))
 
 
 def test_two_apps_may_not_share_a_prefix() -> None:
@@ -232,7 +261,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
         config.load(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1", '{"a": nope}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[1", '{"a": nope}', "\xff", "[" * 9999])
 def test_a_file_that_is_not_json(tmp_path: Path, text: str) -> None:
     path = tmp_path / "soloscope.json"
     path.write_bytes(text.encode("latin-1"))

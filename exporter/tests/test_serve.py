@@ -139,6 +139,7 @@ def test_check_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
+        ([], 2, "required: COMMAND\n"),
         (["--help"], 0, "commands:"),
         (["--version"], 0, "soloscope "),
         ([], 2, "COMMAND"),

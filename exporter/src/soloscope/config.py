@@ -24,7 +24,6 @@ from soloscope.errors import ConfigError
 from soloscope.secret import Secret
 
 __all__ = [
-    "DEFAULT_PATH",
     "Alertmanager",
     "App",
     "Breakdown",
@@ -51,8 +50,6 @@ __all__ = [
     "parse",
     "redis_url",
 ]
-
-DEFAULT_PATH = Path("/etc/soloscope/soloscope.json")
 
 T = TypeVar("T")
 CheckKind = Literal["http", "tcp", "redis", "api"]
@@ -303,9 +300,17 @@ _MISSING: Any = object()
 Parser = Callable[[Any, str, list[Problem]], T]
 
 
+# The password in a URL; a wrong one may have any characters in it.
+_PASSWORD = re.compile(r"(://[^:/@]*):.*@")
+
+
 def _show(value: object) -> str:
-    """The value as JSON, short enough for one line of an error message."""
+    """The value as JSON, short enough for one line of an error message.
+
+    The line may land in a log, so a password in a URL is not in it.
+    """
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _PASSWORD.sub(r"\1:***@", text)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -381,6 +386,11 @@ _UNITS = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
 def _string(value: object, _path: str, _problems: list[Problem]) -> str:
     if not isinstance(value, str):
         raise _Rejected("a string")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            raise _Rejected("a string of whole characters") from None
     return value
 
 
@@ -485,6 +495,8 @@ def _http_url(value: object, _path: str, _problems: list[Problem]) -> str:
         bad = True
     if bad or any(c.isspace() for c in value):
         raise _Rejected(accepted)
+    if not value.isascii() or not value.isprintable():
+        raise _Rejected("a URL in ASCII, with all else percent-encoded")
     if parts.password:
         raise _Rejected("a URL without a password in it; secrets belong in files")
     return value
@@ -510,7 +522,7 @@ def _redis_url(value: object, _path: str, _problems: list[Problem]) -> RedisUrl:
         raise _Rejected(accepted)
     try:
         parts = urlsplit(value)
-        port = parts.port or 6379
+        port = 6379 if parts.port is None else parts.port
     except ValueError:
         raise _Rejected(accepted) from None
     if parts.password is not None:
@@ -525,7 +537,7 @@ def _redis_url(value: object, _path: str, _problems: list[Problem]) -> RedisUrl:
         if not path.startswith("/") or path == "/" or parts.hostname:
             raise _Rejected("`unix:///PATH?db=DB` with an absolute path")
         host = None
-    elif parts.scheme in {"redis", "rediss"} and parts.hostname:
+    elif parts.scheme in {"redis", "rediss"} and parts.hostname and port:
         path, host = None, parts.hostname
         if parts.path.strip("/"):
             if db:
@@ -562,14 +574,21 @@ def _path(value: object, _path: str, _problems: list[Problem]) -> Path:
 
 
 def _secret(value: object, path: str, problems: list[Problem]) -> Secret:
+    accepted = '{ "credential": "NAME" } or { "file": "/PATH" }'
+    if not isinstance(value, dict):
+        # Not shown: it may be the secret itself.
+        problems.append(Problem(path, "", f"must be an object, {accepted}"))
+        return Secret()
     section = _Section(value, path, problems)
     credential = section.get("credential", _filled, "")
     file = section.get("file", _filled, "")
     section.close()
-    if isinstance(value, dict) and bool(credential) == bool(file):
-        raise _Rejected('either { "credential": "NAME" } or { "file": "PATH" }')
+    if bool(credential) == bool(file):
+        problems.append(Problem(path, "", f"must be either {accepted}"))
     if "/" in credential or credential in {".", ".."}:
         section.reject("credential", "a credential's name, not a path")
+    if file and not file.startswith("/"):
+        problems.append(Problem(path, "", f"must be {accepted}, an absolute path"))
     return Secret(credential=credential or None, file=file or None)
 
 
@@ -713,7 +732,8 @@ def _check(s: _Section) -> Check:
     )
     _timeout_fits(s, check.interval, check.timeout)
     if check.kind != "api" and "keyFile" in s.values:
-        s.reject("keyFile", 'only a check with kind = "api" may have a key')
+        told = 'only a check with kind = "api" may have a key'
+        s.problems.append(Problem(s.at("keyFile"), "", told))
     if check.kind in {"tcp", "redis"}:
         for key in ("status", "body"):
             if key in s.values:
@@ -883,7 +903,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def load(path: Path = DEFAULT_PATH) -> Config:
+def load(path: Path) -> Config:
     """Read the file at `path`. Raises ConfigError with every problem found."""
     try:
         value = json.loads(path.read_bytes(), object_pairs_hook=_no_repeats)
@@ -893,6 +913,9 @@ def load(path: Path = DEFAULT_PATH) -> Config:
         raise ConfigError(
             str(path), [Problem("the file", "", f"{why}; {hint}")]
         ) from None
+    except RecursionError:
+        problem = Problem("the file", "", "must be JSON that is not so deeply nested")
+        raise ConfigError(str(path), [problem]) from None
     except ValueError as error:  # bad JSON, bad UTF-8, a repeated key
         problem = Problem("the file", "", f"must be JSON: {error}")
         raise ConfigError(str(path), [problem]) from None
