@@ -234,7 +234,7 @@ def _show(result: Result) -> None:
     lines = result.output.rstrip().splitlines()
     shown = lines if result.code else lines[-1:]
     for line in shown:
-        print(f"  {line}", flush=True)
+        print(line, flush=True)
 
 
 def _end_children() -> None:

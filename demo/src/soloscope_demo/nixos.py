@@ -116,7 +116,7 @@ def main(only: Sequence[str]) -> int:
             mark = "✓" if done.returncode == 0 else "✗" if done.returncode == 1 else "-"
             print(f"{mark} {name} ({seconds:.1f} s)", flush=True)
             for line in lines if done.returncode else lines[-1:]:
-                print(f"  {line}", flush=True)
+                print(line, flush=True)
     if failed:
         print(f"FAILED: {', '.join(failed)}")
         return 1
