@@ -28,7 +28,7 @@ from .errors import DemoError, say
 #: The first Go that builds Loki 3.6 (its go.mod says so).
 GO_NEEDED = (1, 24)
 
-#: Modules, build cache and programs together (bytes), measured: 5.6 GB.
+#: Modules, build cache and programs together take about 6 GB while building (bytes).
 DISK_NEEDED = 7 * 10**9
 
 BINARIES = ("loki", "promtail", "logcli")
