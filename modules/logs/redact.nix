@@ -193,12 +193,12 @@ let
       # Visa, Mastercard, American Express, Discover; not a part of a longer
       # number and not the digits after a decimal point.
       name = "card";
-      gate = "\\d{4}[ -]?\\d{4}|\\d{4}[ -]\\d{6}";
+      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[47]\\d{2}|6[05]\\d{2})[ -]?\\d{4}[ -]?\\d";
       expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|5\\d{2})(?:[ -]?\\d{4}){3})\\b";
     }
     {
       name = "phone-field";
-      gate = "(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|tel|fax|from|to|sender|recipient|call)";
+      gate = ''(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|tel|fax|from|to|sender|recipient|calle)\w*\W{1,8}\d[\d ()./-]{4}'';
       expression = builtins.concatStringsSep "|" [
         ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d[\d ()./-]{4,18}\d)''
         ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14})\b''
@@ -207,7 +207,8 @@ let
     }
     {
       name = "phone";
-      gate = "(?:\\+|%2[Bb]|00|tel:|\\d{3}[-. )]|\\d{10}|\\(0)";
+      # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
+      gate = "\\+[1-9]|%2[Bb]\\d|\\b(?:00[1-9]|01[567]|\\d{3}-\\d{3}-|[3-59]\\d{9})|\\((?:0|\\d{3}\\))";
       expression = builtins.concatStringsSep "|" [
         "(?:^|[^\\w.-])?${notPhone}"
         # +49 1512 3456789, also with %2B for the plus sign

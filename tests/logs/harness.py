@@ -89,6 +89,16 @@ def evaluate_file(name: str) -> dict[str, Any]:
     return value
 
 
+def evaluate_text(text: str) -> dict[str, Any]:
+    """The value of a Nix expression that names files of this checkout."""
+    argv = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json"]
+    done = subprocess.run(
+        [*argv, "--expr", text], capture_output=True, check=True, cwd=TOP
+    )
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
 def export(message: bytes, microseconds: int, fields: Mapping[str, str]) -> bytes:
     """One entry in the journal's export format, with a message of any bytes."""
     head = {
