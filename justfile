@@ -44,6 +44,10 @@ bench *ARGS:
 bench-exporter *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && cd {{ quote(top / "exporter") }} && {{ paths }} exec python -m bench "$@"
 
+# Time the log path with each engine on PATH (a bench, not a test)
+bench-logs *ARGS:
+    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/logs/bench.py") }} "$@"
+
 # Write what each program is told into DIR
 render DIR *ARGS:
     @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
