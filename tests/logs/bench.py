@@ -23,10 +23,9 @@ from pathlib import Path
 
 import requests
 import story
-from harness import LogPath, export, program, until
+from harness import ENGINES, LogPath, export, program, until
 from test_cookbook import METRIC, QUERIES
 
-from conftest import ENGINES
 from soloscope.budget import measure
 
 #: Seconds that a query of the cookbook may take.

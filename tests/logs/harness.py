@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from mirakuru import HTTPExecutor
 
 ADDRESS = "127.0.0.1"
+ENGINES = ("promtail", "alloy")
 TOP = Path(__file__).resolve().parents[2]
 HOST = "web1"
 JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
@@ -428,3 +430,44 @@ def until(attempt: Callable[[], Any], within: float, every: float = 0.1) -> Any:
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(every)
+
+
+def need(*names: str) -> None:
+    """Skip, and say what is not shown, when a program is not on PATH."""
+    missing = [name for name in names if program(name) is None]
+    if missing:
+        pytest.skip(f"not shown: no {', '.join(missing)} on PATH")
+
+
+class Factory:
+    """Makes log paths and stops them all."""
+
+    def __init__(self, base: Path) -> None:
+        """Folders are made below `base`."""
+        self._base = base
+        self._made: list[LogPath] = []
+
+    def __call__(
+        self,
+        overrides: dict[str, Any] | None = None,
+        shipper: str = "promtail",
+        **more: Any,
+    ) -> LogPath:
+        """A log path that is not started yet."""
+        need("nix-instantiate", "loki", shipper, "systemd-journal-remote")
+        root = self._base / f"path{len(self._made)}"
+        root.mkdir()
+        made = LogPath(root, shipper, overrides or {}, **more)
+        self._made.append(made)
+        return made
+
+    def folder(self, name: str) -> Path:
+        """A new folder for files that programs write."""
+        made = self._base / f"{name}{len(self._made)}"
+        made.mkdir()
+        return made
+
+    def stop(self) -> None:
+        """Stop everything that was started."""
+        for made in self._made:
+            made.stop()

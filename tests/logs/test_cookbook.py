@@ -14,10 +14,8 @@ from typing import Any
 
 import pytest
 import story
-from harness import TOP, LogPath, evaluate_file
+from harness import TOP, Factory, LogPath, evaluate_file, need
 from logql import bare_ranges
-
-from conftest import Factory, need
 
 DOCUMENT = TOP / "docs/debugging-cookbook.md"
 BLOCK = re.compile(

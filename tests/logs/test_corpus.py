@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Entry
-
-from conftest import Factory
+from harness import Entry, Factory
 
 CORPUS = Path(__file__).parent / "corpus"
 #: More than this many pieces of the blind half left unmasked is a step back.

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from harness import LogPath, until
+from harness import Factory, LogPath, until
 
-from conftest import Factory
 from soloscope.budget import measure
 
 DISK = 160 * 1024**2

@@ -11,9 +11,8 @@ import time
 
 import pytest
 import requests
-from harness import TOP, LogPath, until
+from harness import TOP, Factory, LogPath, until
 
-from conftest import Factory
 from soloscope.error_groups import Group, groups
 
 UNIT = "languagebuddy-backend.service"

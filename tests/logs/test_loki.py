@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 import requests
 import story
-from harness import evaluate, evaluate_text, until
-
-from conftest import Factory, need
+from harness import Factory, evaluate, evaluate_text, need, until
 
 #: What Loki 3.8 or 4.0 no longer knows, by any path.
 REMOVED = {

@@ -15,9 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from harness import LogPath, until
-
-from conftest import ENGINES, Factory, need
+from harness import ENGINES, Factory, LogPath, need, until
 
 UNIT = "numbers.service"
 QUERY = '{unit="numbers.service"}'

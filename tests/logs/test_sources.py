@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Entry, LogPath, evaluate
-
-from conftest import Factory
+from harness import Entry, Factory, LogPath, evaluate
 
 ZONE = dt.UTC
 FORMATS = {
