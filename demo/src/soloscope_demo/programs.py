@@ -85,9 +85,8 @@ PROGRAMS: dict[str, Program] = {
         ),
         Program("journalctl", _RELEASE, _JOURNAL, "bin/journalctl"),
         Program("shellcheck", _RELEASE, ("shellcheck",), "usr/bin/shellcheck"),
-        # For scripts of the modules and for tests; hosts have both.
+        # The modules' scripts need it; hosts have it.
         Program("curl", _RELEASE, ("curl",), "usr/bin/curl"),
-        Program("openssl", _RELEASE, ("openssl",), "usr/bin/openssl"),
     )
 }
 
