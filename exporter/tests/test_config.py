@@ -222,6 +222,15 @@ def test_a_problem_names_the_option_and_what_is_accepted(
     assert any(line.startswith(f"{path}: ") and said in line for line in told), told
 
 
+def test_durations_are_prometheus() -> None:
+    assert config.duration("30d") == 30 * 86400
+    assert config.duration("1h30m") == 5400
+    assert config.duration("2w") == 14 * 86400
+    assert config.duration("1s500ms") == 1.5
+    for none in ("5GB", "", "0s", "30", "1m1h", " 1s", "1.5h", "-1s"):
+        assert config.duration(none) is None
+
+
 @pytest.mark.parametrize(
     "value",
     [

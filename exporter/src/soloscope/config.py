@@ -46,6 +46,7 @@ __all__ = [
     "RedisUrl",
     "Timing",
     "Unique",
+    "duration",
     "load",
     "parse",
     "redis_url",
@@ -428,19 +429,23 @@ def _choice(*accepted: str) -> Parser[Any]:
     return parser
 
 
-def _seconds(value: object, _path: str, _problems: list[Problem]) -> float:
-    accepted = "a duration above zero such as `30s`, `5m` or `1h30m`"
-    match = _DURATION.match(value) if isinstance(value, str) and value else None
+def duration(text: str) -> float | None:
+    """The seconds in "30s" or "1h30m", as Prometheus writes them; None otherwise.
+
+    Zero is None too: nothing here can take no time.
+    """
+    match = _DURATION.match(text)
     if match is None:
-        raise _Rejected(accepted)
-    total = sum(
-        int(part) * unit
-        for part, unit in zip(match.groups(), _UNITS, strict=True)
-        if part
-    )
-    if total <= 0:
-        raise _Rejected(accepted)
-    return total
+        return None
+    parts = zip(match.groups(), _UNITS, strict=True)
+    return sum(int(part) * unit for part, unit in parts if part) or None
+
+
+def _seconds(value: object, _path: str, _problems: list[Problem]) -> float:
+    seconds = duration(value) if isinstance(value, str) else None
+    if seconds is None:
+        raise _Rejected("a duration above zero such as `30s`, `5m` or `1h30m`")
+    return seconds
 
 
 def _positive(value: object, _path: str, _problems: list[Problem]) -> float:

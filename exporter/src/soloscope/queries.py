@@ -11,20 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from soloscope.checks.fetch import LARGE, fetch
+from soloscope.checks.fetch import LARGE, base_url, fetch
 from soloscope.checks.model import CheckFailed
 from soloscope.config import Config
 from soloscope.errors import BackendUnavailable
 
-__all__ = ["Line", "LokiApi", "PrometheusApi", "Sample", "base_url", "get_json"]
+__all__ = ["Line", "LokiApi", "PrometheusApi", "Sample", "get_json"]
 
 TIMEOUT = 15.0
 """Seconds for one query. People wait for these, so they may take a moment."""
-
-
-def base_url(address: str, port: int) -> str:
-    """`http://ADDRESS:PORT`, also for an IPv6 address."""
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
 
 def get_json(url: str, timeout: float = TIMEOUT) -> Any:

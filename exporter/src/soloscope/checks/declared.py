@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from soloscope.checks import kinds
+from soloscope.checks.fetch import base_url
 from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
 from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
@@ -63,15 +64,15 @@ def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Chec
         interval, timeout = _API
         found.append(Check("", name, name, run, interval, timeout))
 
-    own("loki", kinds.loki(_base(config.loki.listen_address, config.loki.port)))
+    own("loki", kinds.loki(base_url(config.loki.listen_address, config.loki.port)))
     if config.prometheus.enable:
-        base = _base(config.prometheus.listen_address, config.prometheus.port)
+        base = base_url(config.prometheus.listen_address, config.prometheus.port)
         own("prometheus", kinds.ready(base))
     if config.grafana.enable:
-        base = _base(config.grafana.listen_address, config.grafana.port)
+        base = base_url(config.grafana.listen_address, config.grafana.port)
         own("grafana", kinds.grafana(base, config.grafana.root_url))
     if config.alertmanager.enable:
-        base = _base(config.alertmanager.listen_address, config.alertmanager.port)
+        base = base_url(config.alertmanager.listen_address, config.alertmanager.port)
         own("alertmanager", kinds.ready(base))
     database = _database(config)
     if database is not None and not database.app:
@@ -84,11 +85,6 @@ def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Chec
     return found
 
 
-def _base(address: str, port: int) -> str:
-    host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{port}"
-
-
 def _database(config: Config) -> Check | None:
     """One check for all databases: one postgres exporter serves them all."""
     apps = [app.name for app in config.apps.values() if app.postgres is not None]
@@ -98,7 +94,7 @@ def _database(config: Config) -> Check | None:
     from soloscope.checks.database import postgres
 
     app = apps[0] if len(apps) == 1 else ""
-    run = postgres(_base(exporter.listen_address, exporter.port))
+    run = postgres(base_url(exporter.listen_address, exporter.port))
     return Check(app, "postgres", "postgres", run, *_DATABASE)
 
 

@@ -15,13 +15,18 @@ from urllib.parse import urlsplit
 
 from soloscope.checks.model import CheckFailed
 
-__all__ = ["LARGE", "LIMIT", "Answer", "fetch"]
+__all__ = ["LARGE", "LIMIT", "Answer", "base_url", "fetch"]
 
 LIMIT = 4 * 1024 * 1024
 """More bytes of a body than this are not read."""
 
 LARGE = 64 * 1024 * 1024
 """The limit for our own servers, whose answers are read whole."""
+
+
+def base_url(address: str, port: int) -> str:
+    """`http://ADDRESS:PORT`, also for an IPv6 address."""
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from typing import IO, Any
 
 from soloscope import backfill
 from soloscope.backfill import Plan
-from soloscope.config import App, Config
+from soloscope.config import App, Config, duration
 from soloscope.errors import BackendUnavailable, SoloscopeError
 from soloscope.model import midnight
 from soloscope.queries import PrometheusApi
@@ -46,6 +45,9 @@ _COUNTS = (
 
 _KNOWN_STEP = 300.0
 """Seconds; a query sees five minutes back, so no sample falls between two steps."""
+
+_MOST_STEPS = 10_000
+"""Prometheus refuses a range query with more than 11,000 of them."""
 
 
 class Refused(SoloscopeError):  # noqa: N818 (reads as a state)
@@ -182,7 +184,8 @@ def _ask(
     return Server(
         target=target,
         data=data if data.is_absolute() else None,
-        retention=_duration(str(kept)),
+        # "30d", "1h30m or 5GB", or only a size.
+        retention=duration(str(kept).partition(" or ")[0]),
         first_known={name: at for name, at in first.items() if at is not None},
     )
 
@@ -201,22 +204,15 @@ def _first_known(
 ) -> float | None:
     """The first moment since `oldest` for which there are counts of `app`."""
     step = _KNOWN_STEP
-    start = oldest - oldest % step
     query = f'count({{__name__=~"{_COUNTS}",app="{app}"}})'
-    found = [sample.at for sample in api.span(query, start, now, step)]
-    return min(found) - step if found else None
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-
-
-def _duration(text: str) -> float | None:
-    """The time in "30d" or "1h30m or 5GB", in seconds; None when only a size is set."""
-    first = text.partition(" or ")[0]
-    parts = re.findall(r"(\d+)([smhdwy])", first)
-    if not re.fullmatch(r"(\d+[smhdwy])+", first):
-        return None
-    return float(sum(int(n) * _UNITS[unit] for n, unit in parts)) or None
+    start = oldest - oldest % step
+    while start <= now:
+        end = min(start + _MOST_STEPS * step, now)
+        found = [sample.at for sample in api.span(query, start, end, step)]
+        if found:
+            return min(found) - step
+        start += (_MOST_STEPS + 1) * step
+    return None
 
 
 # --- planning -----------------------------------------------------------------------

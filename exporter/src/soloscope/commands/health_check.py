@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from soloscope.checks.declared import checks
-from soloscope.checks.fetch import LARGE, fetch
+from soloscope.checks.fetch import LARGE, base_url, fetch
 from soloscope.checks.model import CheckFailed, Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import document
@@ -61,8 +61,7 @@ class Report:
 def collect(config: Config) -> Report:
     """Ask `serve`; when it does not answer, ask what can be asked without it."""
     exporter = config.exporter
-    host = exporter.listen_address
-    base = f"http://{f'[{host}]' if ':' in host else host}:{exporter.port}"
+    base = base_url(exporter.listen_address, exporter.port)
     try:
         answer = fetch(f"{base}/api/health", SERVE_TIMEOUT)
         try:

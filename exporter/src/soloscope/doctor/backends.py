@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from soloscope.checks.fetch import LARGE, fetch
+from soloscope.checks.fetch import LARGE, base_url, fetch
 from soloscope.checks.model import CheckFailed
 from soloscope.doctor import lines, machine
 from soloscope.doctor.finding import Finding, note, unseen, wrong
@@ -206,8 +206,7 @@ def serve(config: Config, hidden: Mapping[str, App]) -> Iterator[Finding]:
     """What `soloscope serve` shows, above all for apps whose Redis is `hidden` here."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    host = config.exporter.listen_address
-    base = f"http://{f'[{host}]' if ':' in host else host}:{config.exporter.port}"
+    base = base_url(config.exporter.listen_address, config.exporter.port)
     wanted = ("soloscope_up{", "soloscope_keys_", "soloscope_build_info")
     try:
         text = fetch(f"{base}/metrics", 10, limit=LARGE).body.decode()
