@@ -164,6 +164,24 @@ def test_a_fault_of_keys(keys: list[Key], code: str, what: str, fix: str) -> Non
     assert "\n" not in one.what + one.fix
 
 
+def test_many_names_with_the_same_fault_are_told_together() -> None:
+    users = [key(f"2025-11-18:user_{n}", ttl=FOREVER) for n in range(1000)]
+    assert [f.code for f in found(*users) if f.level == "wrong"].count(
+        "undeclared"
+    ) == 11
+    (many,) = [w for w in wrongs(found(*users)) if "more names" in w and "not" in w]
+    assert many == "990 more names such as `user_999`: the same, not declared"
+    assert len(wrongs(found(*users))) == 22
+
+
+def test_a_finding_is_one_line_without_control_characters() -> None:
+    (fault,) = [
+        f for f in found(key("2025-11-18:a\x1b[31m\nb\x9b")) if f.level == "wrong"
+    ]
+    assert (fault.what + fault.fix).isprintable()
+    assert r"`metrics:2025-11-18:a\x1b[31m\nb\x9b`" in fault.what
+
+
 def test_the_day_is_the_apps() -> None:
     # It is the 19th in Tokyo from 15:00 UTC on.
     late = NOW + 4 * 3600

@@ -26,14 +26,26 @@ class Finding:
 
 def wrong(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that needs a repair."""
-    return Finding("wrong", code, app, what, fix)
+    return Finding("wrong", code, app, _line(what), _line(fix))
 
 
 def note(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that may be as it should be."""
-    return Finding("note", code, app, what, fix)
+    return Finding("note", code, app, _line(what), _line(fix))
 
 
 def unseen(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that could not be looked at."""
-    return Finding("unseen", code, app, what, fix)
+    return Finding("unseen", code, app, _line(what), _line(fix))
+
+
+def _line(text: str) -> str:
+    r"""One line that a terminal only shows: control characters as \x1b or \n.
+
+    Names of keys and errors of servers are quoted, and may hold anything.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )

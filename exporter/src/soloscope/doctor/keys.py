@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from soloscope.doctor.finding import Finding, note, wrong
@@ -28,6 +29,8 @@ _THIRTY_DAYS = 30 * 86400
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2}):(.+)\Z", re.DOTALL)
 # An expiry that is counted from the first write of a day may be this much short.
 _TOLERANCE = 2 * 3600.0
+# An app that writes a name for each user would fill the screen.
+_MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,12 @@ def examine(
             faults.setdefault(("short", name), []).append(key)
         if _ahead(app, day, day_now, now):
             faults.setdefault(("future", ""), []).append(key)
-    for (fault, name), found in sorted(faults.items()):
-        yield _tell(app, fault, name, found, history)
+    for fault, group in groupby(sorted(faults.items()), lambda item: item[0][0]):
+        names = [(name, found) for (_, name), found in group]
+        told = [_tell(app, fault, *one, history) for one in names[:_MOST]]
+        yield from told
+        if len(names) > _MOST:
+            yield _more(app, told[0].code, names[-1][0], len(names) - _MOST)
     if complete:
         for name in sorted(declared.keys() - seen):
             kind = declared[name][0]
@@ -116,6 +123,18 @@ def examine(
                 f"nothing, if it is rare; otherwise see that the app writes "
                 f"`{prefix}{day_now}:{name}`",
             )
+
+
+def _more(app: App, code: str, name: str, count: int) -> Finding:
+    """One line about the names that would be too many lines."""
+    said = {"undeclared": "not declared", "no-expiry": "without expiry"}
+    return wrong(
+        code,
+        app.name,
+        f"{count} more names such as `{name}`: the same, {said.get(code, code)}",
+        "as for the others; a name that holds a user or a number belongs into the "
+        "field of a breakdown",
+    )
 
 
 def _kept(history: int) -> float:
