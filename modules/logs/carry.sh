@@ -36,6 +36,10 @@ promtail)
 alloy)
   printf 'positions:\n  ? path: cursor-loki.source.journal.journal\n    labels: ""\n  : %s\n' \
     "$cursor" >"$own.carried"
+  # Alloy itself takes over the positions of files, where it may read them.
+  legacy=$folder/../promtail-positions.yaml
+  cp "$other" "$legacy"
+  chown --reference="$folder/.." "$legacy"
   ;;
 *)
   echo "carry.sh: no engine $engine: promtail or alloy" >&2

@@ -41,10 +41,15 @@ let
       verify = file: "promtail -check-syntax -config.file=${file}";
       environment = { };
     };
-    # Promtail's successor reads Promtail's file.
+    # Promtail's successor reads Promtail's file. Where Promtail kept its
+    # positions it looks once; carry.sh puts a copy there that it may read.
     alloy = {
       package = pkgs.grafana-alloy;
-      file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
+      file = (pkgs.formats.json { }).generate "promtail.yaml" (
+        lib.recursiveUpdate settings.configuration {
+          positions.filename = "${places.shipper "alloy"}/promtail-positions.yaml";
+        }
+      );
       start =
         file:
         "${getExe' cfg.package "alloy"} run --config.format=promtail --disable-reporting "

@@ -220,6 +220,23 @@ def test_switching_the_engine(first: str, paths: Factory) -> None:
     assert path.read_lines() <= 3000
 
 
+def test_alloy_goes_on_in_files(paths: Factory) -> None:
+    """Promtail's place in a file is taken over by Alloy."""
+    need(*ENGINES)
+    file = paths.folder("switch") / "job.log"
+    file.write_text("".join(f"line n {n}.\n" for n in range(100)))
+    sources = {"numbers": {"paths": [str(file)]}}
+    path = paths({"logs": {"sources": sources}})
+    path.start()
+    exactly_once(path, 100)
+    path.stop_shipper()
+    with file.open("a") as handle:
+        handle.writelines(f"line n {n}.\n" for n in range(100, 200))
+    path.shipper = "alloy"
+    path.start_shipper()
+    exactly_once(path, 200)
+
+
 def test_a_shipper_that_goes_on_is_not_set_back(paths: Factory) -> None:
     """The other engine's old position is none when the own one is newer."""
     path = paths()
