@@ -109,13 +109,14 @@ class PrometheusApi:
 class LokiApi:
     """https://grafana.com/docs/loki/latest/reference/loki-http-api/"""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, timeout: float = TIMEOUT) -> None:
         self.base = base
+        self.timeout = timeout
 
     @classmethod
-    def of(cls, config: Config) -> LokiApi:
+    def of(cls, config: Config, timeout: float = TIMEOUT) -> LokiApi:
         """The one of the configuration."""
-        return cls(base_url(config.loki.listen_address, config.loki.port))
+        return cls(base_url(config.loki.listen_address, config.loki.port), timeout)
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         """The value of each series of a metric query now, or at `at`."""
@@ -146,7 +147,7 @@ class LokiApi:
         return sorted(found, key=lambda line: line.at, reverse=True)
 
     def _data(self, path: str, **parameters: str) -> Any:
-        value = get_json(f"{self.base}{path}?{urlencode(parameters)}")
+        value = get_json(f"{self.base}{path}?{urlencode(parameters)}", self.timeout)
         if not isinstance(value, dict) or "data" not in value:
             raise BackendUnavailable(f"{self.base}{path}: not Loki's answer")
         return value["data"]

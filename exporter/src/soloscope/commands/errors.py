@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soloscope.error_groups import Group, groups
-from soloscope.errors import BackendUnavailable, SoloscopeError
+from soloscope.errors import SoloscopeError
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 TIMEOUT = 30.0
+"""Seconds for one question: each looks through days of lines."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,23 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(config: Config, args: argparse.Namespace) -> int:
     """Ask Loki and print the groups."""
-    import requests
+    from soloscope.queries import LokiApi
 
     if args.app is not None and args.app not in config.apps:
         known = ", ".join(config.apps) or "none"
         raise SoloscopeError(f"no app `{args.app}`; declared: {known}")
-    address = f"http://{config.loki.listen_address}:{config.loki.port}"
+    loki = LokiApi.of(config, TIMEOUT)
 
     def ask(query: str) -> list[tuple[dict[str, str], float]]:
-        try:
-            answer = requests.get(
-                f"{address}/loki/api/v1/query", params={"query": query}, timeout=TIMEOUT
-            )
-            answer.raise_for_status()
-            rows: list[dict[str, Any]] = answer.json()["data"]["result"]
-        except (requests.RequestException, ValueError, KeyError) as error:
-            raise BackendUnavailable(f"Loki at {address}: {error}") from None
-        return [(row["metric"], float(row["value"][1])) for row in rows]
+        return [(dict(found.labels), found.value) for found in loki.instant(query)]
 
     today = datetime.now(config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     found = groups(ask, args.since, "30d", today.astimezone(UTC), args.app or ".+")
@@ -66,6 +59,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
 def _table(found: list[Group], zone: ZoneInfo, since: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not found:
@@ -75,14 +69,22 @@ def _table(found: list[Group], zone: ZoneInfo, since: str) -> None:
     for name in ("times", "first", "last", "app", "event", "error", "message"):
         table.add_column(name, justify="right" if name == "times" else "left")
     for group in found:
-        text = f"{group.text} [bold](new)[/]" if group.new else group.text
+        # As Text, because what a log line says in brackets is no markup.
+        text = Text(_shown(group.text))
+        if group.new:
+            text.append(" ").append("(new)", "bold")
         table.add_row(
             str(group.count),
             f"{group.first.astimezone(zone):%d %b %H:%M}",
             f"{group.last.astimezone(zone):%d %b %H:%M}",
-            group.app,
-            group.event,
-            group.error,
+            Text(_shown(group.app)),
+            Text(_shown(group.event)),
+            Text(_shown(group.error)),
             text,
         )
     console.print(table)
+
+
+def _shown(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)

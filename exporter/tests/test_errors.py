@@ -1,0 +1,45 @@
+"""`soloscope errors` against a stand-in for Loki; tests/logs has the real one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from running import Request, standin
+from soloscope.commands import errors
+from soloscope.config import parse
+from soloscope.error_groups import GROUP_LABELS
+from soloscope.errors import BackendUnavailable
+
+ARGUMENTS = argparse.Namespace(app=None, since="24h", json=False)
+
+
+def run(url: str, arguments: argparse.Namespace = ARGUMENTS) -> int:
+    return errors.run(parse({"loki": {"port": urlsplit(url).port}}), arguments)
+
+
+def test_what_a_log_line_says_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = dict.fromkeys(GROUP_LABELS, "no [/such] tag \x1b[31m")
+
+    def loki(_: Request) -> tuple[int, dict[str, str], bytes]:
+        row = {"metric": labels, "value": [1795334400, "1795334400"]}
+        data = {"resultType": "vector", "result": [row]}
+        return 200, {}, json.dumps({"status": "success", "data": data}).encode()
+
+    with standin(loki) as server:
+        assert run(server.url) == 0
+    told = capsys.readouterr().out
+    assert "[/such]" in told
+    assert "\x1b" not in told
+
+
+def test_a_question_that_loki_refuses() -> None:
+    def loki(_: Request) -> tuple[int, dict[str, str], bytes]:
+        return 400, {}, b"parse error : not a valid duration"
+
+    with standin(loki) as server, pytest.raises(BackendUnavailable) as told:
+        run(server.url)
+    assert "not a valid duration" in str(told.value)
