@@ -13,6 +13,7 @@ let
       self.nixosModules.default
       ../lib/host.nix
     ];
+    services.soloscope.grafana.enable = true;
   };
 in
 pkgs.testers.runNixOSTest {

@@ -18,7 +18,14 @@ for node in [machine, sub]:
 client.wait_for_unit("multi-user.target")
 machine.wait_until_succeeds(f"curl -sf {GRAFANA}/api/health", timeout=120)
 sub.wait_until_succeeds(f"curl -sf {GRAFANA}/grafana/api/health", timeout=120)
-secret = "/var/lib/soloscope-secrets/grafana-admin-password"
+with subtest("nothing but nginx listens beyond 127.0.0.1"):
+    beyond = [line for line in beyond_loopback() if '"nginx"' not in line]
+    t.assertEqual(beyond, [])
+
+with subtest("Grafana's secrets are root's alone, and nowhere else"):
+    secrets_are_kept(["exporter-token", "grafana-admin-password", "grafana-secret-key"])
+
+secret = f"{SECRETS}/grafana-admin-password"
 password = machine.succeed(f"cat {secret}").strip()
 admin = ["--user", f"admin:{password}"]
 
@@ -126,3 +133,12 @@ with subtest("the other shapes: under a path, without TLS, without Prometheus"):
     )
     assert '"uid":"prometheus"' not in found
     sub.fail("systemctl is-active prometheus.service")
+
+with subtest("after a reboot the keys are the same, and so are the accounts"):
+    sums = machine.succeed(f"sha256sum {SECRETS}/*")
+    machine.shutdown()
+    machine.start()
+    machine.wait_until_succeeds(f"curl -sf {GRAFANA}/api/health", timeout=120)
+    t.assertEqual(machine.succeed(f"sha256sum {SECRETS}/*"), sums)
+    t.assertEqual(status(machine, f"{GRAFANA}/api/org", *admin), "200")
+    eventually("the jobs that answer", lambda: "grafana" in jobs_up())

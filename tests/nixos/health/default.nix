@@ -1,7 +1,11 @@
 # The health of an app on a host: its own endpoint, its database through the
 # postgres exporter, and an outside API that wants a key, asked by
 # soloscope-probe.
-{ self, pkgs, lib }:
+{
+  self,
+  pkgs,
+  lib,
+}:
 pkgs.testers.runNixOSTest {
   name = "health";
   globalTimeout = 900;

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 LOKI = "http://127.0.0.1:3100"
 PROMETHEUS = "http://127.0.0.1:9090"
+SECRETS = "/var/lib/soloscope-secrets"
 
 
 def get(url: str, *options: str, **parameters: str) -> str:
@@ -84,3 +85,35 @@ def eventually(what: str, ask: Any, expected: Any = True, seconds: int = 60) -> 
         raise AssertionError(
             f"{what}: after {seconds} s it is {last[0]!r}, not {expected!r}"
         ) from error
+
+
+def beyond_loopback() -> list[str]:
+    """The sockets that listen elsewhere than on 127.0.0.1 or ::1."""
+    sockets = machine.succeed("ss --no-header -l --tcp --udp --numeric --processes")
+    return [
+        line
+        for line in sockets.splitlines()
+        if not line.split()[4].startswith(("127.", "[::1]"))
+        # The virtual machine's own: its address comes by DHCP.
+        and '"dhcpcd"' not in line
+    ]
+
+
+def secrets_are_kept(names: list[str], *others: str) -> None:
+    """The generated secrets are `names`, root's alone, and stand nowhere else.
+
+    `others` are files with further secrets that must not be found either.
+    """
+    t.assertEqual(machine.succeed(f"ls {SECRETS}").split(), names)
+    modes = machine.succeed(f"stat -c '%a %U:%G' {SECRETS} {SECRETS}/*").splitlines()
+    t.assertEqual(modes, ["700 root:root", *["400 root:root"] * len(names)])
+    machine.succeed(f"umask 077; cat {SECRETS}/* {shlex.join(others)} > /root/secrets")
+    found = machine.succeed("sort -u /root/secrets").split()
+    t.assertEqual(len(found), len(names) + len(others))
+    assert min(map(len, found)) >= 20, "a secret is too short"
+    # Where they are kept they are found: the searches below can find.
+    machine.succeed(f"grep -qsF -f /root/secrets -r {SECRETS}")
+    machine.fail("grep -qsF -f /root/secrets -r /nix/store")
+    machine.fail("grep -qsF -f /root/secrets -R /etc")
+    machine.fail("cat /proc/*/cmdline | tr '\\0' '\\n' | grep -qsF -f /root/secrets")
+    machine.fail("journalctl --no-pager -o export | grep -qsF -f /root/secrets")

@@ -1,8 +1,10 @@
 # The host of the tests: one app with every kind of count, its Redis on a unix
 # socket, and everything else as soloscope's defaults have it. Only the intervals
-# are shorter, through the same options that users have.
+# are shorter, through the same options that users have; and Grafana has a check of
+# its own, so that the others run where no Grafana is.
 {
   config,
+  lib,
   pkgs,
   ...
 }:
@@ -16,6 +18,7 @@
     enable = true;
     prometheus.scrapeInterval = "2s";
     prometheus.evaluationInterval = "2s";
+    grafana.enable = lib.mkDefault false;
     apps.shop = {
       title = "Shop";
       units = [ "shop.service" ];

@@ -1,15 +1,16 @@
 # What the running units read against what modules/render.nix writes for the same
 # declaration, key by key: the demo and the tests elsewhere prove the rendered
-# files, this proves that hosts get the same. test.py states each difference
+# files, this proves that hosts get the same. render.py states each difference
 # with its reason.
 {
   self,
   pkgs,
   lib,
 }:
+name: overrides:
 let
   modules = ../../../modules;
-  declaration = import ../../../demo/declaration.nix;
+  declaration = lib.recursiveUpdate (import ../../../demo/declaration.nix) overrides;
   root = "/render";
   rendered = import (modules + "/render.nix") { inherit declaration root; };
   completed = import (modules + "/complete.nix") declaration;
@@ -35,7 +36,7 @@ let
     ];
 in
 pkgs.testers.runNixOSTest {
-  name = "render";
+  inherit name;
   globalTimeout = 600;
 
   nodes.machine =
@@ -49,7 +50,9 @@ pkgs.testers.runNixOSTest {
       environment.etc."expected.json".text = builtins.toJSON {
         inherit rendered completed folders;
         # What services.grafana writes down of its own accord.
-        grafana = (pkgs.nixos { services.grafana.enable = true; }).config.services.grafana.settings;
+        grafana =
+          lib.optionalAttrs declaration.grafana.enable
+            (pkgs.nixos { services.grafana.enable = true; }).config.services.grafana.settings;
         # The option values without what only a host has.
         options = lib.filterAttrsRecursive (name: _: name != "package") (
           removeAttrs config.services.soloscope [
@@ -61,5 +64,5 @@ pkgs.testers.runNixOSTest {
       environment.systemPackages = [ (pkgs.python3.withPackages (python: [ python.pyyaml ])) ];
     };
 
-  testScript = lib.readFile ./test.py;
+  testScript = lib.readFile ./render.py;
 }
