@@ -18,7 +18,7 @@ other=$3
 if [ ! -s "$other" ] || [ -n "$(find "$own" -newer "$other" 2>/dev/null)" ]; then
   exit 0
 fi
-cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$other" | head -n 1)
+cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$other" | sed -n 1p)
 if [ -z "$cursor" ]; then
   exit 0
 fi

@@ -22,8 +22,10 @@ loki=$3
 selector=$4
 shift 4
 
+# Nothing here may end a pipeline early or with an error: on a host it runs with
+# `pipefail`.
 cursors() {
-  journalctl "$@" --quiet --output=export --output-fields=PRIORITY 2>/dev/null |
+  { journalctl "$@" --quiet --output=export --output-fields=PRIORITY 2>/dev/null || true; } |
     sed -n 's/^__CURSOR=//p'
 }
 
@@ -37,7 +39,7 @@ if [ ! -s "$positions" ]; then
   exit 0 # the first start
 fi
 # Promtail:  "  cursor-journal: s=…"      Alloy:  "  : s=…" below the name
-cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$positions" | head -n 1)
+cursor=$(sed -n 's/^  \(cursor-[^:]*\)\{0,1\}: *"\{0,1\}\(s=[^"]*\)"\{0,1\}$/\2/p' "$positions" | sed -n 1p)
 if [ -z "$cursor" ]; then
   exit 0
 fi
@@ -56,7 +58,7 @@ answer=$(curl --silent --max-time 10 --retry 20 --retry-delay 1 --retry-connrefu
 newest=$(printf %s "$answer" | sed -n 's/.*"values":\[\["\([0-9]*\)".*/\1/p')
 if [ -n "$newest" ]; then
   since=$((newest / 1000000000 - 5))
-  near=$(cursors "$@" --since="@$since" | sed -n '1p;1q')
+  near=$(cursors "$@" --since="@$since" | sed -n 1p)
   if [ -n "$near" ] && [ "$(time_of "$near")" -gt "$(time_of "$target")" ]; then
     target=$near
   fi

@@ -28,6 +28,8 @@ ADDRESS = "127.0.0.1"
 ENGINES = ("promtail", "alloy")
 TOP = Path(__file__).resolve().parents[2]
 HOST = "web1"
+#: As nixpkgs' writeShellApplication runs a script.
+STRICT = ("bash", "-o", "errexit", "-o", "nounset", "-o", "pipefail")
 JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 
 #: What an entry in the journal has beside its message.
@@ -291,6 +293,7 @@ class LogPath:
         """What the unit does before the shipper starts."""
         subprocess.run(
             [
+                *STRICT,
                 str(TOP / "modules/logs/rewind.sh"),
                 str(self.positions),
                 *self.files["rewind.json"],
@@ -302,7 +305,8 @@ class LogPath:
         """What the unit does when the other engine ran before."""
         script = str(TOP / "modules/logs/carry.sh")
         subprocess.run(
-            [script, self.shipper, str(own or self.positions), str(other)], check=True
+            [*STRICT, script, self.shipper, str(own or self.positions), str(other)],
+            check=True,
         )
 
     def read_lines(self) -> int:

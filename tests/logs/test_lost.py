@@ -220,6 +220,43 @@ def test_switching_the_engine(first: str, paths: Factory) -> None:
     assert path.read_lines() <= 3000
 
 
+@pytest.mark.parametrize(
+    "positions",
+    [
+        "",
+        "positions: {}\n",
+        "positions:\n  cursor-journal: s=gone;i=1;b=2;m=3;t=4;x=5\n",
+        'positions:\n  /var/log/x.log: "12"\n',
+    ],
+)
+def test_positions_that_say_nothing(positions: str, paths: Factory) -> None:
+    """No position, one of another journal, or files only: left as it is."""
+    path = paths()
+    path.positions.write_text(positions)
+    path.rewind()
+    assert path.positions.read_text() == positions
+
+
+def test_loki_does_not_answer(paths: Factory) -> None:
+    """Then the shipper is set back by the declared number of lines."""
+    path = paths({"logs": {"rewindLines": 10}})
+    path.start()
+    path.journal.say(UNIT, *(f"line n {n}." for n in range(100)))
+    exactly_once(path, 100)
+    until(lambda: "cursor" in path.positions.read_text(), within=20)
+    time.sleep(2)
+    path.stop_shipper()
+    path.stop_loki()
+    path.journal.say(UNIT, *(f"line n {n}." for n in range(100, 120)))
+    path.rewind()
+    path.start_shipper()
+    # Ten lines back, the last of them the one that was noted.
+    until(lambda: path.read_lines() >= 30, within=20)
+    assert path.read_lines() == 30
+    path.start_loki()
+    exactly_once(path, 120)
+
+
 def test_alloy_goes_on_in_files(paths: Factory) -> None:
     """Promtail's place in a file is taken over by Alloy."""
     need(*ENGINES)
