@@ -285,11 +285,11 @@ def test_a_user_who_may_not_read(tmp_path: Path) -> None:
         password = tmp_path / "password"
         password.write_text("geheim\n")
 
-        def looked(*acl: str) -> list[Finding]:
+        def looked(*acl: str, at: str = "") -> list[Finding]:
             db.execute_command(
                 "ACL", "SETUSER", "soloscope", "reset", "on", ">geheim", *acl
             )
-            url = f"unix://soloscope@{socket}"
+            url = f"unix://soloscope@{socket}{at}"
             app = shop(
                 socket, redis={"url": url, "passwordFile": {"file": str(password)}}
             )
@@ -315,6 +315,8 @@ def test_a_user_who_may_not_read(tmp_path: Path) -> None:
             "the Redis user `soloscope` may not read keys of `metrics:*`"
         )
         assert first.fix == "`ACL SETUSER soloscope %R~metrics:*`"
+        (only,) = looked("%R~metrics:*", *full, at="?db=1")
+        assert only.fix == "`ACL SETUSER soloscope +select`"
         password.write_text("falsch\n")
         (only,) = looked("%R~metrics:*", *full)
         assert (only.level, only.code) == ("wrong", "redis")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -256,6 +256,24 @@ def test_loading(tmp_path: Path) -> None:
         down(reader.store.read(), "loading")
         until("Redis has loaded", lambda: reader.store.read().up)
         assert conversations(up(reader.store.read())) == 31
+
+
+def test_a_server_that_is_busy_between_two_questions(
+    noon: Counted, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script of somebody else runs just when an older day is read."""
+    db.set("metrics:2026-11-10:conversations", 5)
+    run = noon.store._link.run
+    asked: list[int] = []
+
+    def sometimes(commands: Sequence[bytes]) -> list[Any]:
+        asked.append(len(commands))
+        busy = Failure("BUSY Redis is busy running a script.")
+        return [busy] * len(commands) if len(asked) == 5 else run(commands)
+
+    monkeypatch.setattr(noon.store._link, "run", sometimes)
+    down(noon.store.read(), "BUSY")
+    assert up(noon.store.read()).windows["30d"]["conversations"] == 5
 
 
 def test_moved(tmp_path: Path) -> None:

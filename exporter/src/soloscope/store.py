@@ -189,14 +189,11 @@ class Store:
         if not commands:
             # Nothing is declared, but whether it is there can still be said.
             commands, asked = [pack(b"PING")], 1
-        replies = self._run(commands)
+        replies = self._ask(commands)
         if self._link.opened != self._opened:
             # A new connection may lead to another server, or to an emptied one.
             self._opened = self._link.opened
             self._forget()
-        failed = [r for r in replies if isinstance(r, Failure)]
-        if len(failed) == len(replies):
-            raise self._link.unavailable(failed[0].message)
         shrank = False
         rest = iter(replies)
         for question in questions:
@@ -219,7 +216,7 @@ class Store:
         if not commands:
             self._days[day] = Reading((), self._ticks(), DayValues(day))
             return
-        replies = self._run([*question.commands, *commands])
+        replies = self._ask([*question.commands, *commands])
         self._days[day] = reading = self._understand(question, replies[:count])
         self._note_expiries(places, replies[count:])
         for fault in reading.faults:
@@ -227,6 +224,14 @@ class Store:
 
     def _run(self, commands: Sequence[bytes]) -> list[Any]:
         return self._link.run(commands)
+
+    def _ask(self, commands: Sequence[bytes]) -> list[Any]:
+        """The replies; a server that refuses all of it is not there (LOADING, BUSY)."""
+        replies = self._run(commands)
+        failed = [r for r in replies if isinstance(r, Failure)]
+        if len(failed) == len(replies):
+            raise self._link.unavailable(failed[0].message)
+        return replies
 
     def _question(self, day: date) -> Question:
         reading = self._days.get(day)

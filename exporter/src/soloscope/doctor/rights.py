@@ -72,6 +72,9 @@ def _unavailable(app: App, error: str) -> Finding:
     upper = error.upper()
     if "AUTHENTICATION" in upper or "WRONGPASS" in upper or "PASSWORD" in upper:
         fix = f"repair the user in `{option}.url` or the password in `passwordFile`"
+    elif "PERMISSIONS" in upper and "'SELECT'" in upper and app.redis is not None:
+        # Only a database other than 0 needs it, so it is not among the usual rights.
+        fix = f"`ACL SETUSER {app.redis.url.username or 'default'} +select`"
     elif "PERMISSION DENIED" in upper:
         fix = f"run this as root, or set `{option}.group` to the socket's group"
     return wrong("redis", app.name, f"Redis does not answer: {error}", fix)
