@@ -12,21 +12,10 @@ import pytest
 from soloscope_demo import programs, render
 from soloscope_demo.stack import Options, Stack, running
 
-#: Fixtures that start a stack: their tests share one worker, so one stack.
-STACKS = {"stack": "stack", "shape": "dashboards"}
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Known with and without pytest-xdist."""
     config.addinivalue_line("markers", "xdist_group(name): tests of one worker")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a started stack stay together (`--dist loadgroup`)."""
-    for item in items:
-        for fixture, group in STACKS.items():
-            if fixture in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,6 @@ from soloscope_demo.stack import Options, Stack
 #: How long a start or an end may take (seconds).
 PATIENCE = 60.0
 
-pytestmark = pytest.mark.xdist_group("runner")
-
 
 def processes_of(root: Path) -> dict[int, str]:
     """Running processes whose command line names the folder: pid -> command."""
