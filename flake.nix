@@ -44,18 +44,18 @@
 
       packages = eachSystem linux (pkgs: rec {
         soloscope = pkgs.callPackage ./exporter/package.nix { };
+        demo = pkgs.callPackage ./nix/demo.nix {
+          inherit soloscope;
+          promtail = promtailFor pkgs;
+          source = self;
+        };
         default = soloscope;
       });
 
       # nix run .#demo
-      apps = eachSystem linux (
-        pkgs:
-        let
-          demo = pkgs.callPackage ./nix/demo.nix {
-            promtail = promtailFor pkgs;
-            source = self;
-          };
-        in
+      apps = lib.mapAttrs (
+        _:
+        { demo, ... }:
         {
           demo = {
             type = "app";
@@ -63,14 +63,23 @@
             meta = { inherit (demo.meta) description; };
           };
         }
-      );
+      ) self.packages;
 
       checks = eachSystem linux (
         pkgs:
+        let
+          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) soloscope demo;
+        in
         import ./tests/nixos { inherit self pkgs; }
         // {
-          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) soloscope;
+          inherit soloscope;
           formatting = import ./nix/formatting.nix { inherit self pkgs; };
+          # The whole stack as plain processes in the build sandbox, proven.
+          demo = pkgs.runCommand "soloscope-demo-once" { nativeBuildInputs = [ demo ]; } ''
+            export HOME=$TMPDIR
+            soloscope-demo --once
+            touch $out
+          '';
         }
       );
 

@@ -4,6 +4,7 @@
   lib,
   pkgs,
   promtail,
+  soloscope,
   source,
 }:
 let
@@ -16,7 +17,6 @@ let
     packages.requests
     packages.rich
   ]);
-  soloscope = pkgs.callPackage ../exporter/package.nix { };
 in
 pkgs.writeShellApplication {
   name = "soloscope-demo";
