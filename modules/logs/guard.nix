@@ -46,19 +46,29 @@ rec {
     "trace_flags"
   ];
 
-  # "requestId" -> "request_Id" -> "request_id"
+  # "requestId" -> "request_id"
   lower =
     let
-      upper = [
-        "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M"
-        "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z"
-      ];
-      small = [
-        "_a" "_b" "_c" "_d" "_e" "_f" "_g" "_h" "_i" "_j" "_k" "_l" "_m"
-        "_n" "_o" "_p" "_q" "_r" "_s" "_t" "_u" "_v" "_w" "_x" "_y" "_z"
-      ];
+      characters =
+        text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
+      upper = characters "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+      small = map (c: "_${c}") (characters "abcdefghijklmnopqrstuvwxyz");
     in
-    builtins.replaceStrings (upper ++ [ "-" "." ]) (small ++ [ "_" "_" ]);
+    builtins.replaceStrings
+      (
+        upper
+        ++ [
+          "-"
+          "."
+        ]
+      )
+      (
+        small
+        ++ [
+          "_"
+          "_"
+        ]
+      );
 
   words = name: builtins.filter (w: builtins.isString w && w != "") (builtins.split "_" (lower name));
 

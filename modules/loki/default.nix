@@ -81,53 +81,53 @@ in
 
   config = mkIf soloscope.enable (mkMerge [
     {
-    services.soloscope.loki.shorter = lib.mapAttrs (_: lib.mapAttrs (_: mkDefault)) defaults.shorter;
-    services.soloscope.listeners = {
-      "services.soloscope.loki.port" = cfg.port;
-      "services.soloscope.loki.grpcPort" = cfg.grpcPort;
-    };
+      services.soloscope.loki.shorter = lib.mapAttrs (_: lib.mapAttrs (_: mkDefault)) defaults.shorter;
+      services.soloscope.listeners = {
+        "services.soloscope.loki.port" = cfg.port;
+        "services.soloscope.loki.grpcPort" = cfg.grpcPort;
+      };
 
-    services.loki = {
-      enable = true;
-      package = mkDefault cfg.package;
-      dataDir = mkDefault places.loki;
-      configuration = mkDefaults settings.configuration;
-    };
+      services.loki = {
+        enable = true;
+        package = mkDefault cfg.package;
+        dataDir = mkDefault places.loki;
+        configuration = mkDefaults settings.configuration;
+      };
 
-    # Loki does not start without its file of overrides; the disk budget
-    # writes it.
-    systemd.services.loki.preStart = ''
-      if [ ! -e ${places.lokiRuntime} ]; then
-        echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
-      fi
-    '';
-    environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-      (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml" settings.rules;
+      # Loki does not start without its file of overrides; the disk budget
+      # writes it.
+      systemd.services.loki.preStart = ''
+        if [ ! -e ${places.lokiRuntime} ]; then
+          echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
+        fi
+      '';
+      environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
+        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml" settings.rules;
 
-    systemd.services.loki.serviceConfig = {
-      # nixpkgs says `full`; Loki writes nowhere but its own folder.
-      ProtectSystem = lib.mkOverride 90 "strict";
-      ReadWritePaths = [ config.services.loki.dataDir ];
-      CapabilityBoundingSet = "";
-      LockPersonality = true;
-      PrivateDevices = true;
-      ProtectClock = true;
-      ProtectControlGroups = true;
-      ProtectHostname = true;
-      ProtectKernelLogs = true;
-      ProtectKernelModules = true;
-      ProtectKernelTunables = true;
-      RestrictAddressFamilies = [
-        "AF_UNIX"
-        "AF_INET"
-        "AF_INET6"
-        "AF_NETLINK" # it asks for the network cards, and complains without an answer
-      ];
-      RestrictNamespaces = true;
-      RestrictRealtime = true;
-      RestrictSUIDSGID = true;
-      SystemCallArchitectures = "native";
-    };
+      systemd.services.loki.serviceConfig = {
+        # nixpkgs says `full`; Loki writes nowhere but its own folder.
+        ProtectSystem = lib.mkOverride 90 "strict";
+        ReadWritePaths = [ config.services.loki.dataDir ];
+        CapabilityBoundingSet = "";
+        LockPersonality = true;
+        PrivateDevices = true;
+        ProtectClock = true;
+        ProtectControlGroups = true;
+        ProtectHostname = true;
+        ProtectKernelLogs = true;
+        ProtectKernelModules = true;
+        ProtectKernelTunables = true;
+        RestrictAddressFamilies = [
+          "AF_UNIX"
+          "AF_INET"
+          "AF_INET6"
+          "AF_NETLINK" # it asks for the network cards, and complains without an answer
+        ];
+        RestrictNamespaces = true;
+        RestrictRealtime = true;
+        RestrictSUIDSGID = true;
+        SystemCallArchitectures = "native";
+      };
     }
 
     (mkIf (cfg.maxDiskGiB != null) {
