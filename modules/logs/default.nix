@@ -129,61 +129,58 @@ let
       inherit description;
     };
 
-  source = types.submodule (
-    { name, ... }:
-    {
-      options = {
-        format = mkOption {
-          type = types.enum (attrNames formats);
-          default = logSource.format;
-          example = "nginx-access";
-          description = ''
-            What a line looks like: where its time is, which level it has, where an entry of
-            several lines begins. `text` is any file: JSON, logfmt or plain lines, dated when
-            they are read.
-          '';
-        };
-        paths = mkOption {
-          type = types.listOf types.str;
-          example = [ "/var/log/nginx/access.log" ];
-          description = "The files, as patterns such as {file}`/var/log/app/*.log`.";
-        };
-        job = mkOption {
-          type = types.nullOr types.str;
-          default = logSource.job;
-          defaultText = lib.literalMD "the attribute's name";
-          description = "The label `job`, and `service_name`.";
-        };
-        unit = mkOption {
-          type = types.nullOr types.str;
-          default = logSource.unit;
-          defaultText = lib.literalMD "the `job` with `.service`";
-          description = "The label `unit`.";
-        };
-        app = mkOption {
-          type = types.nullOr (types.enum (attrNames soloscope.apps));
-          default = logSource.app;
-          description = "The app whose log it is.";
-        };
-        labels = mkOption {
-          type = types.attrsOf types.str;
-          default = logSource.labels;
-          example.tier = "batch";
-          description = ''
-            Further labels with fixed values. Names that would hold a person, a request or a
-            secret are refused.
-          '';
-        };
-        redact = patterns "What is masked in this source only, before what is masked everywhere.";
-        retention = mkOption {
-          type = types.nullOr duration;
-          default = logSource.retention;
-          example = "48h";
-          description = "How long its lines are kept, at least 24 hours. Null is as long as all.";
-        };
+  source = types.submodule {
+    options = {
+      format = mkOption {
+        type = types.enum (attrNames formats);
+        default = logSource.format;
+        example = "nginx-access";
+        description = ''
+          What a line looks like: where its time is, which level it has, where an entry of
+          several lines begins. `text` is any file: JSON, logfmt or plain lines, dated when
+          they are read.
+        '';
       };
-    }
-  );
+      paths = mkOption {
+        type = types.listOf types.str;
+        example = [ "/var/log/nginx/access.log" ];
+        description = "The files, as patterns such as {file}`/var/log/app/*.log`.";
+      };
+      job = mkOption {
+        type = types.nullOr types.str;
+        default = logSource.job;
+        defaultText = lib.literalMD "the attribute's name";
+        description = "The label `job`, and `service_name`.";
+      };
+      unit = mkOption {
+        type = types.nullOr types.str;
+        default = logSource.unit;
+        defaultText = lib.literalMD "the `job` with `.service`";
+        description = "The label `unit`.";
+      };
+      app = mkOption {
+        type = types.nullOr (types.enum (attrNames soloscope.apps));
+        default = logSource.app;
+        description = "The app whose log it is.";
+      };
+      labels = mkOption {
+        type = types.attrsOf types.str;
+        default = logSource.labels;
+        example.tier = "batch";
+        description = ''
+          Further labels with fixed values. Names that would hold a person, a request or a
+          secret are refused.
+        '';
+      };
+      redact = patterns "What is masked in this source only, before what is masked everywhere.";
+      retention = mkOption {
+        type = types.nullOr duration;
+        default = logSource.retention;
+        example = "48h";
+        description = "How long its lines are kept, at least 24 hours. Null is as long as all.";
+      };
+    };
+  };
 in
 {
   options.services.soloscope.logs = {

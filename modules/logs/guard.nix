@@ -49,8 +49,7 @@ rec {
   # "requestId" -> "request_id"
   lower =
     let
-      characters =
-        text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
+      characters = text: builtins.genList (at: builtins.substring at 1 text) (builtins.stringLength text);
       upper = characters "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
       small = map (c: "_${c}") (characters "abcdefghijklmnopqrstuvwxyz");
     in

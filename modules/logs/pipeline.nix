@@ -103,31 +103,33 @@ let
     ''^\s+\S+:''
     ''^\s+(?:at |File "|\S+\.\S+|[~^|*]|\S+\(|[({\["'])''
     ''^[\]})]+[;,]?$''
-    ''^Caused by: ''
-    ''^Suppressed: ''
+    "^Caused by: "
+    "^Suppressed: "
     ''^\.\.\. \d+ more''
     ''^goroutine \d+ \[''
-    ''^created by ''
+    "^created by "
     ''^[A-Za-z_][\w./-]*\.(?:\(\*?\w+\)\.)?[\w.]+\([^ ]*(?:, [^ ]*)*\)$''
     ''^exit status \d''
-    ''^During handling of the above exception''
-    ''^The above exception was the direct cause''
+    "^During handling of the above exception"
+    "^The above exception was the direct cause"
     ''^Node\.js v\d''
-    ''^note: run with .RUST_BACKTRACE''
-    ''^stack backtrace:''
+    "^note: run with .RUST_BACKTRACE"
+    "^stack backtrace:"
   ];
   # The last line of a Python traceback stands at the margin, as any line does.
   # It joins a traceback that is still open, and stays alone otherwise.
   pythonEnd = ''(?:Traceback \(most recent call last\)|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|NotFound|Timeout|Refused)(?::|$|\n))'';
 
-  traces = stamp ++ [
-    (join ''^\x1fF'')
-    (when ''|~ `^\x1fF\d+ ${pythonEnd}` !~ `\n\x1fC\d+ +at `'' [
-      # Longer than the last line was held above.
-      (joinFor ''^\x1fF\d+ Traceback '' (3 * wait))
-    ])
-  ]
-  ++ unstamp;
+  traces =
+    stamp
+    ++ [
+      (join ''^\x1fF'')
+      (when ''|~ `^\x1fF\d+ ${pythonEnd}` !~ `\n\x1fC\d+ +at `'' [
+        # Longer than the last line was held above.
+        (joinFor ''^\x1fF\d+ Traceback '' (3 * wait))
+      ])
+    ]
+    ++ unstamp;
 
   # --- parse -----------------------------------------------------------------
 
@@ -274,15 +276,13 @@ let
     "error"
     "fatal"
   ];
-  byName = builtins.concatStringsSep "{{ else " (
-    map (level: "if ${equals level} }}${level}") levels
-  );
+  byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") levels);
   levelOf =
     otherwise:
     ''{{ $l := or .x_level .level "" | toString | lower }}''
     + ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
-    + ''{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}''
-    + ''{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}''
+    + "{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
+    + "{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}"
     + ''{{ else }}{{ ${byName}{{ else if hasPrefix "fatal error" $l }}fatal{{ else if hasPrefix "panic: " $l }}fatal{{ else if gt (len $l) 8 }}error{{ else }}${otherwise}{{ end }}{{ end }}'';
 
   setLevel = [
@@ -294,7 +294,9 @@ let
 
   # A scalar of reasonable length, or nothing. An event is a name: some
   # libraries keep the whole message in a field called `event`.
-  scalar = name: extra: compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';
+  scalar =
+    name: extra:
+    compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';
   metadata = [
     (scalar "event" ''(not (contains " " .))'')
     (scalar "trace_id" "")
@@ -406,9 +408,7 @@ let
       # group x_own
       [
         { regex.expression = time; }
-        (compute "x_time" "{{ if .x_own }}${
-          builtins.concatStringsSep "" (map (ofLayout seconds) layouts)
-        }{{ end }}")
+        (compute "x_time" "{{ if .x_own }}${builtins.concatStringsSep "" (map (ofLayout seconds) layouts)}{{ end }}")
         (timestamp "RFC3339Nano")
       ];
 
@@ -420,7 +420,7 @@ let
     else
       [
         { regex.expression = status; }
-        (compute "x_level" ''{{ if .x_status }}{{ if ge (int .x_status) 500 }}error{{ else }}info{{ end }}{{ else }}{{ .x_level }}{{ end }}'')
+        (compute "x_level" "{{ if .x_status }}{{ if ge (int .x_status) 500 }}error{{ else }}info{{ end }}{{ else }}{{ .x_level }}{{ end }}")
       ];
 in
 {
@@ -440,10 +440,7 @@ in
     [ limit ]
     ++ clean
     ++ (
-      if format.firstLine or null != null then
-        [ (join format.firstLine) ]
-      else
-        [ (when isPlain traces) ]
+      if format.firstLine or null != null then [ (join format.firstLine) ] else [ (when isPlain traces) ]
     )
     ++ cleanLate
     # Before anything is masked: a time may look like a number to dial.

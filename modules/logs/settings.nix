@@ -56,9 +56,7 @@ let
   redact = optionals cfg.redact.enable (
     masking.stages (
       extra ''{job=~".+"}'' cfg.redact.patterns
-      ++ concatMap (x: x) (
-        mapAttrsToList (unit: extra "{unit=${builtins.toJSON unit}}") cfg.redact.units
-      )
+      ++ concatMap (x: x) (mapAttrsToList (unit: extra "{unit=${builtins.toJSON unit}}") cfg.redact.units)
     )
   );
 
@@ -186,30 +184,25 @@ let
     let
       inherit (source) name job;
       where = "services.soloscope.logs.sources.${name}";
-      format = formats.${source.format} or (throw
-        "${where}.format: `${source.format}` is none of ${
-          builtins.concatStringsSep ", " (builtins.attrNames formats)
-        }"
-      );
+      format =
+        formats.${source.format}
+          or (throw "${where}.format: `${source.format}` is none of ${builtins.concatStringsSep ", " (builtins.attrNames formats)}");
     in
     {
       job_name = "file-${name}";
       static_configs = map (path: {
-        labels =
-          {
-            inherit job;
-            service_name = job;
-            unit = if source.unit != null then source.unit else "${job}.service";
-            host = cfg.host;
-            level = "info";
-            __path__ = path;
-          }
-          // optionalAttrs (source.app != null) { inherit (source) app; }
-          // guard.labels "${where}.labels" source.labels;
+        labels = {
+          inherit job;
+          service_name = job;
+          unit = if source.unit != null then source.unit else "${job}.service";
+          inherit (cfg) host;
+          level = "info";
+          __path__ = path;
+        }
+        // optionalAttrs (source.app != null) { inherit (source) app; }
+        // guard.labels "${where}.labels" source.labels;
       }) source.paths;
-      pipeline_stages = pipeline.file format (
-        masking.custom (extra ''{job=~".+"}'' source.redact)
-      );
+      pipeline_stages = pipeline.file format (masking.custom (extra ''{job=~".+"}'' source.redact));
     };
   fullSources = mapAttrsToList (
     name: source:

@@ -102,7 +102,8 @@ in
         fi
       '';
       environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml" settings.rules;
+        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml"
+          settings.rules;
 
       systemd.services.loki.serviceConfig = {
         # nixpkgs says `full`; Loki writes nowhere but its own folder.

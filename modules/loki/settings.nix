@@ -12,7 +12,6 @@
 { soloscope, places }:
 let
   inherit (import ../pure.nix)
-    mapAttrsToList
     optionalAttrs
     recursiveUpdate
     ;
