@@ -33,10 +33,12 @@ from exporting import (
     stop_signal,
 )
 from running import free_port, program, raw_server, running, until
+from soloscope import reader as reading
 from soloscope.config import App
 from soloscope.link import Failure, PythonParser, new_parser
 from soloscope.model import Snapshot
 from soloscope.service import snapshot_json
+from soloscope.store import Store
 
 DAY = "metrics:2026-11-18:"
 
@@ -269,7 +271,7 @@ def test_a_server_that_is_busy_between_two_questions(
     def sometimes(commands: Sequence[bytes]) -> list[Any]:
         asked.append(len(commands))
         busy = Failure("BUSY Redis is busy running a script.")
-        return [busy] * len(commands) if len(asked) == 5 else run(commands)
+        return [busy] * len(commands) if len(asked) == 3 else run(commands)
 
     monkeypatch.setattr(noon.store._link, "run", sometimes)
     down(noon.store.read(), "BUSY")
@@ -341,6 +343,33 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
         reader = counted(app, Clock("2026-11-18 12:00"))
         down(reader.store.read(), "no whole answer")
         assert time.monotonic() - begun < 1.5
+
+
+def test_a_slow_first_reading_does_not_hold_up_the_answer(
+    redis_socket: Path, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with one app: Prometheus would give the scrape up after ten seconds."""
+    app = an_app(redis_socket)
+    assert app.redis is not None
+
+    class Slow(Store):
+        def read(self) -> Snapshot:
+            time.sleep(1)
+            return super().read()
+
+    monkeypatch.setattr(reading, "PATIENCE", 0.2)
+    slow = reading.Reader(app, Slow(app, app.redis, 30))
+    slow.start()
+    try:
+        begun = time.monotonic()
+        (first,) = reading.gather([slow])
+        assert time.monotonic() - begun < 0.9
+        down(first, "no answer within 0.2 s")
+        until("it is read", lambda: slow.last is not None and slow.last.up)
+        (later,) = reading.gather([slow])
+        up(later)
+    finally:
+        slow.stop()
 
 
 def test_one_redis_that_hangs_does_not_delay_the_others(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -396,6 +396,21 @@ def test_a_first_reading_is_bounded_too(
     per_day = 7 + 7  # a command and a TTL for each of the names
     assert len(commands) <= 30 * per_day + 10
     assert not {c[0] for c in commands} & {"KEYS", "SCAN", "TYPE"}
+
+
+def test_a_first_reading_is_a_few_round_trips(
+    noon: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = noon.store._link.run
+    trips: list[int] = []
+
+    def counting(commands: Sequence[bytes]) -> list[Any]:
+        trips.append(len(commands))
+        return run(commands)
+
+    monkeypatch.setattr(noon.store._link, "run", counting)
+    read(noon)
+    assert len(trips) <= 6, "over a slow line each of them counts"
 
 
 # --- any history at all ------------------------------------------------------------

@@ -91,6 +91,11 @@ class Reader:
             target=self._work, name=f"redis-{app.name}", daemon=True
         )
 
+    @property
+    def ready(self) -> bool:
+        """Whether the last reading was a good one."""
+        return self.last is not None and self.last.up
+
     def start(self) -> None:
         """Start the thread, and a first reading that fills the memory of days."""
         self._thread.start()
@@ -192,8 +197,9 @@ def _traceback() -> str:
 def gather(readers: Sequence[Reader]) -> list[Snapshot]:
     """A snapshot of each app, all read at the same time."""
     begun = time.monotonic()
-    if len(readers) == 1:
-        # Nobody else can be delayed, and two changes of thread are saved.
+    if len(readers) == 1 and readers[0].ready:
+        # Nobody else can be delayed, and two changes of thread are saved. A Redis that
+        # is in trouble, or was never read, may take longer than a scrape should wait.
         return [readers[0].read(begun)]
     answers = [reader.ask() for reader in readers]
     return [

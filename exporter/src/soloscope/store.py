@@ -33,7 +33,7 @@ from soloscope.windows import Assembler, JobWatch
 if TYPE_CHECKING:
     from soloscope.config import App, Redis
 
-__all__ = ["AHEAD", "EXPIRIES", "QUIET", "Store"]
+__all__ = ["AHEAD", "AT_ONCE", "EXPIRIES", "QUIET", "Store"]
 
 QUIET = 600.0
 """Seconds without a change, and after midnight, until yesterday is closed."""
@@ -41,6 +41,10 @@ QUIET = 600.0
 AHEAD = 600.0
 """Seconds before midnight from which tomorrow is read as well, for an app whose clock
 is ahead of ours."""
+
+AT_ONCE = 8
+"""How many days that were never read are asked for in one round trip: a month is few
+trips, and no more than eight days of replies is in memory at a time."""
 
 EXPIRIES = 8
 """How many keys a scrape asks for their expiry, once each has been asked."""
@@ -130,9 +134,9 @@ class Store:
             # What was remembered of the other days is as doubtful.
             self._forget()
             gauges, _ = self._trip(live)
-        for day in window:
-            if day not in self._days:
-                self._load(day)
+        missing = [day for day in window if day not in self._days]
+        for at in range(0, len(missing), AT_ONCE):
+            self._load(missing[at : at + AT_ONCE])
         days = tuple(self._days[d].values for d in window)
         shown = self._assembler.show(days, self._unions.sizes(days))
         early = self._days[tomorrow].values if ahead else None
@@ -207,20 +211,27 @@ class Store:
         self._note_expiries(places, replies[asked + len(self._gauges) :])
         return gauges, shrank
 
-    def _load(self, day: date) -> None:
-        """Read a day that is not in memory, with the expiries of all its keys."""
-        question = self._question(day)
-        count = len(question.commands)
-        places = [(day, name) for name in self._names]
-        commands = [pack(b"TTL", self._keys.key(*place)) for place in places]
+    def _load(self, days: Sequence[date]) -> None:
+        """Read days that are not in memory, with the expiries of all their keys."""
+        questions = [self._question(day) for day in days]
+        commands = [c for q in questions for c in q.commands]
+        asked = len(commands)
+        places = [(day, name) for day in days for name in self._names]
+        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
         if not commands:
-            self._days[day] = Reading((), self._ticks(), DayValues(day))
+            for day in days:
+                self._days[day] = Reading((), self._ticks(), DayValues(day))
             return
-        replies = self._ask([*question.commands, *commands])
-        self._days[day] = reading = self._understand(question, replies[:count])
-        self._note_expiries(places, replies[count:])
-        for fault in reading.faults:
-            self._on_fault(fault)
+        replies = self._ask(commands)
+        rest = iter(replies)
+        for question in questions:
+            reading = self._understand(
+                question, [next(rest) for _ in question.commands]
+            )
+            self._days[question.day] = reading
+            for fault in reading.faults:
+                self._on_fault(fault)
+        self._note_expiries(places, replies[asked:])
 
     def _run(self, commands: Sequence[bytes]) -> list[Any]:
         return self._link.run(commands)
