@@ -40,7 +40,7 @@ Kind = Literal["counter", "gauge", "summary", "info"]
 
 
 class Format(NamedTuple):
-    """An exposition format; `created` asks for `_created` lines."""
+    """An exposition format. OpenMetrics has `_created` lines and an end."""
 
     content_type: str
     openmetrics: bool

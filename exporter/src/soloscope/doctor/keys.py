@@ -1,6 +1,6 @@
 """What Redis holds, against what the app declares: pure.
 
-The keys come from a SCAN (scan.py); everything here is about their names, types and
+The keys come from a SCAN (rights.py); everything here is about their names, types and
 expiry, and about the values of the declared ones.
 """
 
