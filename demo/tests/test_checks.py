@@ -11,7 +11,7 @@ def test_skips_are_gathered_by_reason() -> None:
     output = """
 SKIPPED [2] tests/a.py:1: not shown: no alloy on PATH
 SKIPPED [1] tests/b.py:7: not shown: no alloy on PATH
-not shown: no alloy on PATH
+not shown: no alloy on PATH (3 tests)
 not shown: nixfmt (no `nixfmt` on PATH)
 """
     assert skipped([output]) == [

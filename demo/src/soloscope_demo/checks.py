@@ -167,7 +167,9 @@ def skipped(outputs: Iterable[str]) -> list[str]:
             reason = found[2].removeprefix("Skipped: ").removeprefix("not shown: ")
             tests[reason] += int(found[1])
         elif line.startswith("not shown: "):
-            whole.add(line.removeprefix("not shown: "))
+            reason = line.removeprefix("not shown: ")
+            # A suite's own summary of its skips, which are counted here as well.
+            whole.add(re.sub(r" \(\d+ tests?\)$", "", reason))
     for reason, number in tests.items():
         whole.discard(reason)
         whole.add(f"{reason} [{number} test{'s' * (number != 1)}]")
