@@ -38,15 +38,17 @@ No build fails because of a number on it.
   and gzip. A plain scrape is what curl does.
 - Before each scrape **every key of today is changed**, as a busy app would. "Quiet" is
   a plain scrape when nothing has changed since the last one, which soloscope notices.
+  "Keys at rest" in the goals is the same; it is how the goals were set.
 - CPU is the kernel's count for the process, divided by the scrapes of a block.
 """
 
 #: Why a goal can be missed, shown only when it is.
 WHY: dict[str, str] = {
-    "today": "Nearly all of it is Python that reads the values (most of a microsecond "
-    "each) and writes the lines (a quarter each), and each value stands in the answer "
-    "twice: as today's counter and as the window of one day. The column `quiet` shows "
-    "a scrape when the values are the old ones.",
+    "today": "Half of it is turning Redis' replies into numbers, most of a microsecond "
+    "for each of 450 values in Python; a fifth is writing the lines, and the rest "
+    "HTTP, gzip, and what the process says about itself and the checks. While the keys "
+    "are at rest, which is how the goals were set, the values and lines of before are "
+    "used again.",
     "pure": "As above, and the protocol of Redis is taken apart in Python.",
     "month": "Only today and two or three other days are read; the rest is kept. What "
     "remains are the sums over 7 and 30 days, which change with every count of today, "
@@ -59,13 +61,14 @@ WHY: dict[str, str] = {
     "load": "One process of Python answers on one core, whatever the number of "
     "clients, while redis_exporter uses all. Scrapes that come together share one "
     "reading, but every answer is made anew.",
-    "memory": "Python with what serves HTTP has 20 MB before the first value.",
-    "start": "The table of starts shows how long Python needs for a server that says "
-    "nothing. The rest is loading soloscope and its settings, the connection to Redis "
-    "and the first answer.",
-    "stall": "Compare with the line `nobody scrapes` of the table of delays: what is "
-    "in it as well comes from the machine. Redis itself is busy for as long as the "
-    "column `Redis CPU` says.",
+    "memory": "Python with what serves HTTP has 20 MB before the first value; the rest "
+    "are the program and the days that are kept.",
+    "start": "The table of starts shows how long Python needs here for a server that "
+    "says nothing. The rest is loading soloscope's modules and its settings; Redis and "
+    "the first answer are a tenth of it.",
+    "stall": "Redis itself is busy for no longer than the column `Redis CPU` says. "
+    "Compare with the line `nobody scrapes` of the table of delays: where that is "
+    "above the goal too, the wait is for a core of the machine.",
 }
 
 
@@ -254,7 +257,8 @@ def _rest(results: Results) -> str:
 def _growth(results: Results) -> str:
     out = [
         "## Growth\n",
-        "Milliseconds of a plain scrape, on a logarithmic scale.\n",
+        "Milliseconds of a plain scrape, on a logarithmic scale: the lower quartile, "
+        "because waiting for a core is no growth.\n",
         "![Growth against days, names, apps and foreign keys](benchmarks-growth.svg)\n",
     ]
     for name, lines in results.growth.items():

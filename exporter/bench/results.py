@@ -90,7 +90,7 @@ class Results:
     loads: dict[str, Load]
     starts: dict[str, Start]
     stalls: dict[str, Stall]
-    # dimension -> line -> points (x, median ms)
+    # dimension -> line -> points (x, lower quartile of ms)
     growth: dict[str, dict[str, list[tuple[float, float]]]]
 
     def to_json(self) -> dict[str, Any]:
