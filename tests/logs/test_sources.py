@@ -177,3 +177,18 @@ def test_an_unknown_format_is_named(tmp_path: Path) -> None:
     over = {"logs": {"sources": {"x": {"paths": ["/x"], "format": "apache"}}}}
     with pytest.raises(ValueError, match="nginx-access, nginx-error"):
         evaluate(tmp_path, over)
+
+
+def test_a_line_beyond_the_limit_is_cut_with_a_mark(files: LogPath) -> None:
+    """Not refused, not cut in silence, and cut after masking and parsing."""
+    tail = '","event":"digest_failed","msg":"x"}'
+    line = '{"level":50,"mail":"kim@example.com","blob":"' + "ä" * 150_000 + tail
+    files.journal.say("long.service", line)
+    (entry,) = files.wait_for('{unit="long.service"}', 1)
+    masked = line.replace("kim@example.com", "***@***")
+    size = len(masked.encode())
+    assert entry.line.endswith(f"ä …[cut: {size} bytes]")
+    assert entry.line.startswith('{"level":50,"mail":"***@***","blob":"ää')
+    assert len(entry.line.encode()) < 256 * 1024
+    assert entry.labels["level"] == "error"
+    assert entry.metadata == {"event": "digest_failed"}
