@@ -65,7 +65,7 @@ WHY: dict[str, str] = {
     "are the program and the days that are kept.",
     "start": "The table of starts shows how long Python needs here for a server that "
     "says nothing. The rest is loading soloscope's modules and its settings; Redis and "
-    "the first answer are a tenth of it.",
+    "the first answer are a tenth to a fifth of it.",
     "stall": "Redis itself is busy for no longer than the column `Redis CPU` says. "
     "Compare with the line `nobody scrapes` of the table of delays: where that is "
     "above the goal too, the wait is for a core of the machine.",
