@@ -7,11 +7,11 @@ UNITS = [
     "redis-app",
     "shop",
     "soloscope-exporter",
-    "soloscope-promtail",
+    f"soloscope-{SHIPPER}",
     "soloscope-secrets",
 ]
-JOBS = {"loki", "node", "prometheus", "promtail", "redis", "soloscope"}
-OURS = ["soloscope-exporter", "soloscope-promtail", "soloscope-secrets"]
+JOBS = {"loki", "node", "prometheus", SHIPPER, "redis", "soloscope"}
+OURS = ["soloscope-exporter", f"soloscope-{SHIPPER}", "soloscope-secrets"]
 
 
 def everything_is_up() -> None:

@@ -5,8 +5,9 @@
   pkgs,
   lib,
 }:
+name: shipper:
 pkgs.testers.runNixOSTest {
-  name = "stack";
+  inherit name;
   globalTimeout = 900;
 
   nodes.machine =
@@ -18,7 +19,7 @@ pkgs.testers.runNixOSTest {
     {
       imports = [
         self.nixosModules.default
-        ../lib/host.nix
+        ./host.nix
       ];
 
       # A password that no evaluation knows.
@@ -39,6 +40,7 @@ pkgs.testers.runNixOSTest {
           test -s ${password} || head -c 20 /dev/urandom | base32 > ${password}
         '';
       };
+      services.soloscope.logs = { inherit shipper; };
       services.redis.servers.app.requirePassFile = password;
       services.soloscope.apps.shop.redis.passwordFile = password;
 
@@ -60,5 +62,9 @@ pkgs.testers.runNixOSTest {
 
     };
 
-  testScript = lib.readFile ../lib/ask.py + lib.readFile ./test.py;
+  testScript = lib.concatStrings [
+    (lib.readFile ./ask.py)
+    "SHIPPER = ${builtins.toJSON shipper}\n"
+    (lib.readFile ./stack.py)
+  ];
 }

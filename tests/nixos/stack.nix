@@ -1,0 +1,2 @@
+# The whole path once, with the default shipper.
+args: import ./lib/stack.nix args "stack" "promtail"
