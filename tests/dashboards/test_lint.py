@@ -95,7 +95,7 @@ BREAKS: list[tuple[str, Callable[[Json], None]]] = [
     ("no-value-rule", defaults("Activity stream", "noValue", "")),
     ("bars-from-zero-rule", defaults("Conversations per day", "min", None)),
     ("bars-from-zero-rule", defaults("Errors and warnings per hour", "min", 1)),
-    ("one-name-rule", ask("Total users", 'sum(soloscope_gauge{app="$app"})')),
+    ("one-name-rule", ask("Total users", 'sum(soloscope_value{app="$app"})')),
     ("one-name-rule", ask("Total users", "sum(soloscope_window)")),
     ("one-name-rule", ask("Total users", 'max(soloscope_day{name=~"a|b"})')),
     (

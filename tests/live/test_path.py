@@ -256,7 +256,7 @@ def test_timings_are_calls_and_seconds(stack: Stack) -> None:
 
 
 def test_gauges_are_the_values_now(stack: Stack) -> None:
-    query = f'soloscope_gauge{{app="{APP}"}}'
+    query = f'soloscope_value{{app="{APP}"}}'
     same(lambda: by(stack, query, "name"), lambda: stack.truth()["gauges"])
 
 

@@ -119,7 +119,7 @@ class Full(Source):
         return f"max by ({by}) ({metric}{{{matchers}}})"
 
     def _gauge(self, name: str) -> str:
-        return self._one("soloscope_gauge", name=name)
+        return self._one("soloscope_value", name=name)
 
     def _window(self, name: str, window: str) -> str:
         return self._one("soloscope_window", name=name, window=window)

@@ -96,7 +96,7 @@ TIMING: Final = Family(
     "summary",
     "Calls today and the time they took, hash `<prefix><day>:<name>`",
 )
-GAUGE: Final = Family("soloscope_gauge", "gauge", "The value now, hash `<prefix>now`")
+GAUGE: Final = Family("soloscope_value", "gauge", "The value now, hash `<prefix>now`")
 WINDOW: Final = Family(
     "soloscope_window",
     "gauge",

@@ -76,7 +76,7 @@ with subtest("every kind of count is in Prometheus with its value"):
         },
         "soloscope_timing_seconds_sum": {labels(**shop, name="payment"): 0.49},
         "soloscope_timing_seconds_count": {labels(**shop, name="payment"): 2},
-        "soloscope_gauge": {labels(**shop, name="users_total"): 12},
+        "soloscope_value": {labels(**shop, name="users_total"): 12},
         'soloscope_window{name="orders"}': {
             labels(**shop, name="orders", window="1d"): 3,
             labels(**shop, name="orders", window="7d"): 8,

@@ -124,7 +124,7 @@ def _declared_gauges(
 def _served_gauges(text: str) -> dict[tuple[str, str], Number]:
     from prometheus_client.parser import text_string_to_metric_families
 
-    lines = [x for x in text.splitlines() if x.startswith("soloscope_gauge{")]
+    lines = [x for x in text.splitlines() if x.startswith("soloscope_value{")]
     if not lines:
         return {}
     found: dict[tuple[str, str], Number] = {}
