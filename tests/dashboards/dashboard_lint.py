@@ -40,7 +40,7 @@ LOG_RANGES = re.compile(r"\b(\w+_over_time|rate|rate_counter|bytes_rate)\s*\(")
 #: Metrics that hold several units under their label `name`.
 BY_NAME = re.compile(
     r"\b(soloscope_(?:count_total|breakdown_total|unique|timing_seconds_\w+"
-    r"|gauge|window|day)(?!\w))\s*(\{[^}]*\})?"
+    r"|value|window|day)(?!\w))\s*(\{[^}]*\})?"
 )
 
 
