@@ -44,7 +44,9 @@ def tcp_redis(tmp_path: Path) -> Iterator[redis.Redis]:
     argv = [program("redis-server"), "--port", str(port), "--save", ""]
     with (
         running([*argv, "--dir", str(tmp_path)], tmp_path / "redis.log"),
-        redis.Redis(port=port, protocol=2, decode_responses=True) as client,
+        redis.Redis(
+            host="127.0.0.1", port=port, protocol=2, decode_responses=True
+        ) as client,
     ):
         until("redis-server listens", lambda: answers(client))
         yield client

@@ -289,7 +289,7 @@ def test_moved(tmp_path: Path) -> None:
             argv += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
             argv += ["--bind", "127.0.0.1", "--dir", str(tmp_path / name)]
             stack.enter_context(running(argv, tmp_path / name / "log"))
-            node = redis.Redis(port=port, protocol=2)
+            node = redis.Redis(host="127.0.0.1", port=port, protocol=2)
             stack.callback(node.close)
 
             def pings(node: redis.Redis = node) -> bool:
