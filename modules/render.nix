@@ -66,10 +66,10 @@ in
       "loki"
       "-config.file=${root}/loki.yaml"
     ];
-    promtail.argv = [
-      "promtail"
-      "-config.file=${root}/promtail.yaml"
-    ];
+    ${soloscope.logs.shipper}.argv = [
+      soloscope.logs.shipper
+    ]
+    ++ logs.arguments "${root}/promtail.yaml";
     soloscope.argv = [
       "soloscope"
       "--config"

@@ -24,7 +24,7 @@ let
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.logs;
-  inherit (import ../defaults.nix) listenAddress logSource;
+  inherit (import ../defaults.nix) logSource;
   inherit (import ./formats.nix) formats;
   settings = import ./settings.nix { inherit soloscope places; };
 
@@ -36,37 +36,25 @@ let
     promtail = {
       package = pkgs.promtail;
       packageText = "promtail, from the flake's second nixpkgs";
-      file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
-      start = file: "${getExe' cfg.package "promtail"} -config.file=${file}";
       verify = file: "promtail -check-syntax -config.file=${file}";
       environment = { };
     };
-    # Promtail's successor reads Promtail's file. Where Promtail kept its
-    # positions it looks once; carry.sh puts a copy there that it may read.
+    # Promtail's successor reads Promtail's file.
     alloy = {
       package = pkgs.grafana-alloy;
-      file = (pkgs.formats.json { }).generate "promtail.yaml" (
-        lib.recursiveUpdate settings.configuration {
-          positions.filename = "${places.shipper "alloy"}/promtail-positions.yaml";
-        }
-      );
-      start =
-        file:
-        "${getExe' cfg.package "alloy"} run --config.format=promtail --disable-reporting "
-        + "--server.http.listen-addr=${listenAddress}:${toString cfg.ports.alloy} "
-        + "--storage.path=${places.shipper "alloy"} ${file}";
       verify = file: "alloy convert --source-format=promtail --output=$TMPDIR/out.alloy ${file}";
       # It takes 344 MB when idle, and as much more as it is given.
       environment.GOMEMLIMIT = "384MiB";
     };
   };
   engine = engines.${cfg.shipper};
+  file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
 
   verified =
     pkgs.runCommand "soloscope-${cfg.shipper}-config" { nativeBuildInputs = [ cfg.package ]; }
       ''
-        ${engine.verify engine.file}
-        ln -s ${engine.file} $out
+        ${engine.verify file}
+        ln -s ${file} $out
       '';
 
   # Started before the shipper: begin where Loki is, not where the shipper was.
@@ -363,7 +351,9 @@ in
               ++ settings.rewind
             ))
           ];
-        ExecStart = engine.start verified;
+        ExecStart = utils.escapeSystemdExecArgs (
+          [ (getExe' cfg.package cfg.shipper) ] ++ settings.arguments "${verified}"
+        );
         Restart = "always";
         RestartSec = 2;
         # Without this group it starts well and ships nothing.

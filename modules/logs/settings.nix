@@ -1,8 +1,8 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, retentionStreams, positions, rewind }
+#   { soloscope, places } -> { configuration, arguments, retentionStreams, positions, rewind }
 #     configuration     Promtail's file; Alloy reads it, too
-#                       (`alloy run --config.format=promtail`)
+#     arguments         of the engine's program, for that file
 #     retentionStreams  sources that Loki keeps for a shorter time
 #     rewind            arguments of rewind.sh after the file of positions
 #
@@ -228,7 +228,14 @@ in
     };
 
     positions = {
-      filename = "${places.shipper "promtail"}/positions.yaml"; # as below
+      # Where Promtail keeps its positions (as below), and where Alloy looks for
+      # Promtail's once; carry.sh puts a copy there.
+      filename =
+        {
+          promtail = "${places.shipper "promtail"}/positions.yaml";
+          alloy = "${places.shipper "alloy"}/promtail-positions.yaml";
+        }
+        .${cfg.shipper};
       # What is read again after a crash: Loki drops what it has already.
       sync_period = "1s";
     };
@@ -249,6 +256,21 @@ in
 
     scrape_configs = [ journal ] ++ sources;
   };
+
+  arguments =
+    file:
+    {
+      promtail = [ "-config.file=${file}" ];
+      alloy = [
+        "run"
+        "--config.format=promtail"
+        "--disable-reporting"
+        "--server.http.listen-addr=${address}:${toString cfg.ports.alloy}"
+        "--storage.path=${places.shipper "alloy"}"
+        file
+      ];
+    }
+    .${cfg.shipper};
 
   # The file of positions below the shipper's folder.
   positions = {

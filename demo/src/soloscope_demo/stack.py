@@ -325,7 +325,7 @@ class Stack:
         render(self.root, self.overrides)
         for name in ("logs", "secrets", "state/loki/rules/fake", "state/journal"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
-        for name in ("redis", "promtail", "prometheus", "grafana"):
+        for name in ("redis", self.shipper, "prometheus", "grafana"):
             (self.root / "state" / name).mkdir(exist_ok=True)
         # Grafana reports every folder of its provisioning that is not there.
         for name in ("plugins", "notifiers", "alerting"):
@@ -369,6 +369,7 @@ class Stack:
             # Not /ready, which says nothing about queries.
             "loki": '/loki/api/v1/query_range?query={job="none"}&limit=1',
             "promtail": "/ready",
+            "alloy": "/-/ready",
             "prometheus": "/-/ready",
             "alertmanager": "/-/ready",
             "grafana": "/api/health",
