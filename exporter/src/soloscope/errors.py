@@ -10,17 +10,17 @@ SoloscopeError
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from soloscope.config import Problem
-
 __all__ = [
     "BackendUnavailable",
     "ConfigError",
     "DeliveryError",
+    "Problem",
     "SecretUnavailable",
     "SoloscopeError",
 ]
@@ -30,6 +30,20 @@ class SoloscopeError(Exception):
     """Base of all errors that are told to the user without a traceback."""
 
     exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: which option, what it says, what is accepted."""
+
+    path: str
+    value: str
+    accepted: str
+
+    def __str__(self) -> str:
+        if not self.value:
+            return f"{self.path}: {self.accepted}"
+        return f"{self.path}: {self.value} is not accepted; {self.accepted}"
 
 
 class ConfigError(SoloscopeError):
