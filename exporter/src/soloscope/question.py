@@ -6,7 +6,7 @@ configuration. The functions here are pure; `soloscope.store` does the asking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -125,6 +125,19 @@ def understand(
     return reading
 
 
+def _whole(replies: Sequence[Any]) -> list[int] | None:
+    """The numbers in `replies` when each is a few digits and nothing else; else None.
+
+    Asked of all together, which is how they nearly always are.
+    """
+    try:
+        if not b"".join(replies).isdigit() or max(map(len, replies)) > 18:
+            return None
+        return list(map(int, replies))
+    except (TypeError, ValueError):  # one that is missing, an error, or empty
+        return None
+
+
 class _Interpreter:
     """Collects values and faults from the replies about one day."""
 
@@ -146,12 +159,17 @@ class _Interpreter:
         counters: dict[str, Number] = {}
         if isinstance(strings, Failure):
             strings = [strings] * len(self.question.strings)
-        answers = dict(zip(self.question.strings, strings, strict=True))
-        answers |= {name: next(replies) for name in self.question.singles}
-        for name in self.app.counters:
-            count = self.counter(name, answers[name])
-            if count is not None:
-                counters[name] = count
+        whole = None if self.question.singles else _whole(strings)
+        if whole is not None:
+            counters = dict(zip(self.question.strings, whole, strict=True))
+            self.present.update(self.question.strings)
+        else:
+            answers = dict(zip(self.question.strings, strings, strict=True))
+            answers |= {name: next(replies) for name in self.question.singles}
+            for name in self.app.counters:
+                count = self.counter(name, answers[name])
+                if count is not None:
+                    counters[name] = count
         hashes = {n: next(replies) for n in (*self.app.breakdowns, *self.app.timings)}
         breakdowns: dict[str, Mapping[str, Number]] = {}
         for name in self.app.breakdowns:
@@ -217,36 +235,37 @@ class _Interpreter:
             return None
         if reply:
             self.present.add(name)
+        keys = reply[::2]
+        labels: Iterable[str | None] | None = None
         if (
             self.before is not None
             and name in self.before.values.breakdowns
             and not self.before.values.overlong
             and not any(fault.name == name for fault in self.before.faults)
-            and self.before.hashes[name] == reply
         ):
-            return self.before.values.breakdowns[name]
-        return self.counted(reply[::2], reply[1::2]) or self.fields(name, reply)
+            known = self.before.values.breakdowns[name]
+            former = self.before.hashes[name]
+            if former == reply:
+                return known
+            if len(known) == len(keys) and former[::2] == keys:
+                # One label for each field, in the order of the fields.
+                labels = known
+        if labels is None:
+            labels = map(self.keys.labels.__getitem__, keys)
+        return self.counted(labels, reply[1::2]) or self.fields(name, reply)
 
     def counted(
-        self, keys: Sequence[bytes], values: Sequence[bytes]
+        self, labels: Iterable[str | None], values: Sequence[bytes]
     ) -> Mapping[str, Number] | None:
         """The fields of a hash that holds short digits and nothing else; else None.
 
         That is nearly every hash, and costs a fifth of looking at each field.
         """
-        if not b"".join(values).isdigit() or max(map(len, values)) > 18:
+        counts = _whole(values)
+        if counts is None:
             return None
-        try:
-            table = dict(
-                zip(
-                    map(self.keys.labels.__getitem__, keys),
-                    map(int, values),
-                    strict=True,
-                )
-            )
-        except ValueError:  # an empty value
-            return None
-        if len(table) < len(keys) or None in table:
+        table = dict(zip(labels, counts, strict=True))
+        if len(table) < len(values) or None in table:
             return None
         return cast("Mapping[str, Number]", table)
 

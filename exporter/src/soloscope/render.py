@@ -145,6 +145,11 @@ FAMILIES: Final = (
 )
 
 
+# From here on Go writes an exponent.
+_LONG: Final = 1_000_000
+_INTEGER: Final = frozenset({int})
+
+
 def escape(value: str) -> str:
     """A label's value between its quotes."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
@@ -155,7 +160,7 @@ def go_float(value: Number) -> str:
 
     Integers beyond 2^53 lose what a float cannot hold, as they do in Prometheus.
     """
-    if -1_000_000 < value < 1_000_000 and isinstance(value, int):
+    if -_LONG < value < _LONG and isinstance(value, int):
         return f"{value}.0"
     try:
         text = repr(float(value))
@@ -201,24 +206,34 @@ class _Texts(dict["int | float", str]):
 class _Lines:
     """Lines of which only the values change: a text with a hole for each value.
 
-    All holes are filled at once. This is where a scrape spends its time.
+    All holes are filled at once. This is where a scrape spends its time, so the holes
+    are made for what usually stands there: integers that `go_float` would write with
+    all their digits.
     """
 
-    __slots__ = ("_make", "_names", "_text", "_texts")
+    __slots__ = ("_make", "_names", "_text", "_texts", "_whole")
 
-    def __init__(self, make: Callable[[str], str], texts: _Texts) -> None:
+    def __init__(self, make: Callable[[str, str], str], texts: _Texts) -> None:
         self._make = make
         self._texts = texts
         self._names: tuple[str, ...] = ()
         self._text = ""
+        self._whole = True
 
     def fill(self, values: Mapping[str, Number]) -> str:
         """The lines of these names and values."""
         names = tuple(values)
-        if names != self._names:
-            self._text = "".join([self._make(name) for name in names])
-            self._names = names
-        return self._text % tuple(map(self._texts.__getitem__, values.values()))
+        numbers = tuple(values.values())
+        whole = _INTEGER.issuperset(map(type, numbers)) and (
+            not numbers or (max(numbers) < _LONG and min(numbers) > -_LONG)
+        )
+        if names != self._names or whole is not self._whole:
+            hole = "%d.0" if whole else "%s"
+            self._text = "".join([self._make(name, hole) for name in names])
+            self._names, self._whole = names, whole
+        if whole:
+            return self._text % numbers
+        return self._text % tuple(map(self._texts.__getitem__, numbers))
 
 
 class AppRenderer:
@@ -323,10 +338,10 @@ class AppRenderer:
             after = f',window="{window}"' if window else ""
             beginning = f"{metric.removesuffix('_total')}_created"
 
-            def make(key: str) -> str:
+            def make(key: str, hole: str) -> str:
                 own = f'key="{escape(key)}",name="{name}"' if name else f'name="{key}"'
                 labels = f"{{{before},{own}{after}}}".replace("%", "%%")
-                line = f"{metric}{labels} %s\n"
+                line = f"{metric}{labels} {hole}\n"
                 return (
                     line
                     if created is None

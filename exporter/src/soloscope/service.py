@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from soloscope import version
@@ -43,6 +44,7 @@ _DURATION = Family(
 _BUILD = Family("soloscope_build", "info", "The version of soloscope that answers")
 
 
+@lru_cache(8)
 def accepted_format(accept: str) -> Format:
     """OpenMetrics when the Accept header prefers it, plain text otherwise."""
     best = {True: 0.0, False: 0.0}

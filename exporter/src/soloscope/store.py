@@ -206,7 +206,8 @@ class Store:
             )
             before = self._days.get(question.day)
             self._days[question.day] = reading
-            shrank |= before is not None and reading.values.shrank(before.values)
+            if before is not None and reading.values is not before.values:
+                shrank |= reading.values.shrank(before.values)
         gauges = replies[asked] if self._gauges else []
         self._note_expiries(places, replies[asked + len(self._gauges) :])
         return gauges, shrank

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
+from operator import add as plus
 from typing import TYPE_CHECKING, NamedTuple
 
 from soloscope.model import (
@@ -46,6 +48,17 @@ class _Closed(NamedTuple):
     breakdowns: Mapping[str, Mapping[str, Number]]
 
 
+class _Kept(NamedTuple):
+    """The keys of a breakdown that are shown, while `table` has the same keys.
+
+    `before` has for each window what the keys had on the days before today.
+    """
+
+    table: Mapping[str, Number]
+    keys: Sequence[str]
+    before: Mapping[str, Sequence[Number]]
+
+
 class Assembler:
     """Turns the days of one app into windows and limited breakdowns."""
 
@@ -55,7 +68,7 @@ class Assembler:
         self._days: tuple[DayValues, ...] = ()
         self._unions: Mapping[str, Mapping[str, int]] = {}
         self._closed: dict[str, _Closed] = {}
-        self._kept: dict[str, tuple[set[str], list[str]]] = {}
+        self._kept: dict[str, _Kept] = {}
         self._shown: Shown | None = None
 
     def show(
@@ -79,6 +92,7 @@ class Assembler:
             self._closed = {
                 w.label: self._close(days[1 : w.days]) for w in self._windows
             }
+            self._kept.clear()
         self._days, self._unions = days, unions
         self._shown = self._assemble(days, unions)
         return self._shown
@@ -124,38 +138,51 @@ class Assembler:
             table = first.breakdowns.get(name)
             if table is None:
                 continue
+            if not self._windows and len(table) <= self._app.breakdowns[name].limit:
+                today[name] = table
+                continue
             kept, left = self._keep(name, table)
             dropped += left
-            today[name] = {key: table.get(key, 0) for key in kept}
-            for window in self._windows:
-                sums = self._closed[window.label].breakdowns.get(name)
-                if sums is not None:
-                    tables[window.label][name] = {
-                        key: sums.get(key, 0) + table.get(key, 0) for key in kept
-                    }
+            # Without a loop in Python: this is done for every key of every scrape.
+            counts = list(map(table.get, kept.keys, repeat(0)))
+            today[name] = dict(zip(kept.keys, counts, strict=True))
+            for label, before in kept.before.items():
+                totals = map(plus, before, counts)
+                tables[label][name] = dict(zip(kept.keys, totals, strict=True))
         return Shown(replace(first, breakdowns=today), windows, tables, dropped)
 
-    def _keep(
-        self, name: str, table: Mapping[str, Number]
-    ) -> tuple[Sequence[str], int]:
+    def _keep(self, name: str, table: Mapping[str, Number]) -> tuple[_Kept, int]:
         """The keys of a breakdown that are shown, and how many are left out.
 
         The largest of the longest window, so that a key does not come and go with
         the day; every one of them is shown everywhere, with zero where it was not
         counted.
         """
-        sums: Mapping[str, Number] = {}
-        for window in self._windows:
-            sums = self._closed[window.label].breakdowns.get(name, sums)
-        keys = sums.keys() | table.keys()
+        known = self._kept.get(name)
+        if known is not None and known.table.keys() == table.keys():
+            return known, 0
+        closed = {
+            window.label: self._closed[window.label].breakdowns[name]
+            for window in self._windows
+            if name in self._closed[window.label].breakdowns
+        }
+        longest: Mapping[str, Number] = {}
+        for sums in closed.values():
+            longest = sums
+        totals = add((longest, table))
         limit = self._app.breakdowns[name].limit
-        if len(keys) <= limit:
-            known = self._kept.get(name)
-            if known is None or known[0] != keys:
-                known = self._kept[name] = (keys, sorted(keys))
-            return known[1], 0
-        totals = {key: sums.get(key, 0) + table.get(key, 0) for key in keys}
-        return keep_largest(totals, limit), len(keys) - limit
+        keys = keep_largest(totals, limit)
+        kept = _Kept(
+            table,
+            keys,
+            {label: [sums.get(k, 0) for k in keys] for label, sums in closed.items()},
+        )
+        if len(totals) <= limit:
+            # Above it, which are the largest can change with every count.
+            self._kept[name] = kept
+        else:
+            self._kept.pop(name, None)
+        return kept, max(0, len(totals) - limit)
 
 
 class JobWatch:
