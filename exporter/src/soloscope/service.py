@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import html
 import json
 import logging
 import threading
@@ -176,6 +174,8 @@ class Service:
 
     def _start_page(self, request: Request) -> Response:
         del request
+        import html
+
         rows = "".join(
             f'<li><a href="{html.escape(path)}">{html.escape(path)}</a> '
             f"{html.escape(route.title)}</li>"
@@ -198,6 +198,9 @@ def _authorised(token: Secret, header: str) -> bool:
     except SecretUnavailable as error:
         event("token_unavailable", str(error), level=logging.ERROR)
         return False
+    # hmac loads OpenSSL, which nothing else needs for most scrapes.
+    import hmac
+
     # A header's bytes come to us as Latin-1.
     sent = given.strip().encode("latin-1", "replace")
     same = hmac.compare_digest(sent, expected.encode())

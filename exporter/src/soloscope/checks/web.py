@@ -41,6 +41,9 @@ class Health:
     def __init__(self, registry: Registry, now: Callable[[], datetime] = _now) -> None:
         self.registry = registry
         self._now = now
+        # The metrics as they were last told in each format, and of which results.
+        # The results are judged anew each time: an answer fails by growing old.
+        self._texts: dict[Format, tuple[list[tuple[bool, float | None]], str]] = {}
 
     def routes(self) -> Routes:
         """A route for each of report.PATHS."""
@@ -51,7 +54,12 @@ class Health:
 
     def metrics(self, format: Format) -> str:  # noqa: A002
         """What has been found out so far."""
-        return metrics(self.registry.results(), format)
+        results = self.registry.results()
+        told = [(result.ok, result.seconds) for result in results]
+        known = self._texts.get(format)
+        if known is None or known[0] != told:
+            known = self._texts[format] = (told, metrics(results, format))
+        return known[1]
 
     def start(self) -> None:
         """Begin to check."""
