@@ -30,7 +30,9 @@ from soloscope.checks.declared import checks, ping
 from soloscope.checks.fetch import LIMIT, fetch
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
+from soloscope.checks.web import Health
 from soloscope.config import Redis, parse, redis_url
+from soloscope.render import OPENMETRICS, TEXT
 
 
 def check(
@@ -227,6 +229,24 @@ def test_a_passive_check_is_asked_when_it_is_shown() -> None:
     assert len(asked) == 1
     assert not told.ok, "70 s are more than twice the interval"
     assert told.seconds == 0.5
+
+
+def test_metrics_tell_that_an_answer_has_grown_old() -> None:
+    """Nothing new has been heard, and yet the lines are others."""
+    now = 0.0
+    registry = Registry([check("one", fine)], clock=lambda: now)
+    health = Health(registry)
+    registry.start()
+    try:
+        registry.results(wait=5)
+        registry.stop()
+        for moment, up in ((59.0, "1.0"), (60.0, "1.0"), (61.0, "0.0")):
+            now = moment
+            told = health.metrics(TEXT)
+            assert f'soloscope_check_up{{app="app",name="one"}} {up}\n' in told
+            assert health.metrics(OPENMETRICS) == told, "gauges look alike in both"
+    finally:
+        registry.stop()
 
 
 # --- http and tcp -------------------------------------------------------------------

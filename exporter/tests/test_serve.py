@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import redis
 
+import soloscope
 from exporting import configure, declare, get, samples, soloscope_serve
 from running import free_port, until
 from soloscope.light import INTERVAL, next_due
@@ -154,6 +156,10 @@ def test_the_command_line(argv: list[str], code: int, said: str) -> None:
     assert done.returncode == code
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert soloscope.version() == importlib.metadata.version("soloscope")
 
 
 def test_help_imports_nothing_slow() -> None:

@@ -449,6 +449,49 @@ def test_windows_are_the_sums_of_their_days(
             assert snapshot.windows[window]["conversations"] == truth(days)
 
 
+# A field of today's or yesterday's hash and what it is set to; None deletes it.
+hash_changes = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from(["a", "b", "c", "d", "e" * 300, "f\n", b"\xff"]),
+        st.sampled_from(["0", "7", "99", "2.5", "12345678901234567890", "x", None]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("history", [0, 1, 30])
+@settings(max_examples=40)
+@given(hash_changes)
+def test_what_is_remembered_changes_nothing(
+    redis_socket: Path,
+    history: int,
+    changes: list[tuple[int, str | bytes, str | None]],
+) -> None:
+    """A reader that has seen all the changes says what a new one says."""
+    with redis.Redis(unix_socket_path=str(redis_socket), protocol=2) as client:
+        client.flushall()
+        app = an_app(redis_socket, breakdowns={"deficiencies": {"limit": 3}})
+        old = counted(app, Clock("2026-11-18 12:00"), history)
+        read(old)
+        for age, field, value in changes:
+            name = key(f"2026-11-{18 - age}", "deficiencies")
+            if value is None:
+                client.hdel(name, field)
+            else:
+                client.hset(name, field, value)
+            new = counted(app, Clock("2026-11-18 12:00"), history)
+            one, other = read(old), read(new)
+            new.store.close()
+            assert one.today is not None
+            assert other.today is not None
+            assert one.today.breakdowns == other.today.breakdowns
+            assert one.breakdown_windows == other.breakdown_windows
+            assert one.keys_dropped == other.keys_dropped
+        old.store.close()
+
+
 def test_an_app_that_declares_nothing_is_asked_whether_it_is_there(
     redis_socket: Path, db: redis.Redis
 ) -> None:
