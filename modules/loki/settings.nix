@@ -110,10 +110,14 @@ in
     ];
 
     ingester = {
-      # An idle stream's lines go to disk after half an hour; one that is a
-      # chunk of two hours takes lines that are an hour late.
+      # An idle stream's lines go to disk after half an hour, a busy stream's when
+      # its chunk is full.
       chunk_idle_period = "30m";
-      max_chunk_age = "2h";
+      # Loki refuses a line that is older than its stream's newest by half of
+      # this. Promtail's `match` stages let lines of one stream overtake each
+      # other by a few; when hours of a quiet app's journal are read in a second,
+      # those few lines are hours apart.
+      max_chunk_age = "24h";
       # Ready at once instead of after 15 seconds: there is no ring to settle.
       lifecycler.min_ready_duration = "0s";
       # The default lets a replay take 4 GB.

@@ -133,27 +133,32 @@ def test_a_phone_number_does_not_reach_loki(stack: Stack) -> None:
         assert "+49155" not in line
 
 
+def events_of(stack: Stack, day: str) -> dict[str, int]:
+    """How many lines of each event Loki has on a UTC day."""
+    start = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
+    reply = requests.get(
+        f"{stack.url('loki')}/loki/api/v1/query",
+        params={
+            "query": f'sum by (event) (count_over_time({{app="{APP}"}} [1d]))',
+            # A range is open at its start: (time - 1d, time].
+            "time": f"{start + 86400 - 0.000001:.6f}",
+        },
+        timeout=30,
+    )
+    reply.raise_for_status()
+    return {
+        entry["metric"]["event"]: int(entry["value"][1])
+        for entry in reply.json()["data"]["result"]
+    }
+
+
 def test_the_history_is_in_loki_to_the_line(stack: Stack) -> None:
     truth = stack.truth()["days"]
     # Whole days that Loki surely takes; the oldest is cut somewhere.
     days = sorted(truth)[-6:-1]
-    for day in days:
-        start = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-        reply = requests.get(
-            f"{stack.url('loki')}/loki/api/v1/query",
-            params={
-                "query": f'sum by (event) (count_over_time({{app="{APP}"}} [1d]))',
-                # A range is open at its start: (time - 1d, time].
-                "time": f"{start + 86400 - 0.000001:.6f}",
-            },
-            timeout=30,
-        )
-        reply.raise_for_status()
-        found = {
-            entry["metric"]["event"]: int(entry["value"][1])
-            for entry in reply.json()["data"]["result"]
-        }
-        assert found == truth[day]["events"], day
+    expected = {day: truth[day]["events"] for day in days}
+    # The shipper carries a week of lines, the oldest first.
+    same(lambda: {day: events_of(stack, day) for day in days}, lambda: expected)
 
 
 def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
