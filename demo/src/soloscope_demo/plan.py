@@ -175,6 +175,21 @@ def conversation(
                 breakdowns={"deficiencies": {kind: 1}},
             ),
         )
+    if chance.random() < 0.01:
+        # The question of the night: why did that conversation fail?
+        yield Occurrence(
+            start + 0.9 * length,
+            ERROR,
+            "Reply failed",
+            {
+                "event": "conversation_failed",
+                **common,
+                "err": {
+                    "type": "TimeoutError",
+                    "message": "OpenAI did not answer within 30 s",
+                },
+            },
+        )
     openai = sum(round(chance.lognormvariate(6.7, 0.4)) for _ in range(messages))
     redis_calls = 3 * messages
     yield Occurrence(
