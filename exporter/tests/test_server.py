@@ -259,6 +259,44 @@ def test_several_requests_on_one_connection(url: str) -> None:
     assert answer.count(b"Connection: close") == 1
 
 
+whole_requests = st.builds(
+    lambda line, head, end: line + head + end,
+    st.sampled_from(
+        [
+            b"GET /api/admin/metrics HTTP/1.1\r\n",
+            b"PUT /health HTTP/1.1\r\n",
+            b"GET /nothing HTTP/1.1\n",
+        ]
+    ),
+    st.sampled_from(
+        [
+            b"",
+            b"Host: x\r\n",
+            b"Host: x\n",
+            b"Authorization: Bearer wrong\r\n",
+            b"Authorization: Bearer " + TOKEN.encode() + b"\r\n",
+            b"Expect: 100-continue\r\n",
+        ]
+    ),
+    st.sampled_from([b"\r\n", b"\n"]),
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(whole_requests, min_size=1, max_size=8))
+def test_a_request_is_answered_whatever_came_before_it(
+    url: str, requests: list[bytes]
+) -> None:
+    """The parts of a request that came before are not parsed again."""
+
+    def statuses(data: bytes) -> list[bytes]:
+        lines = raw_request(url, data).split(b"\n")
+        return [line[9:12] for line in lines if line.startswith(b"HTTP/1.1 ")]
+
+    alone = [statuses(request) for request in requests]
+    assert statuses(b"".join(requests)) == [one for each in alone for one in each]
+
+
 def test_a_header_that_comes_twice_counts_as_a_list(url: str) -> None:
     answer = raw_request(
         url,

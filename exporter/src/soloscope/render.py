@@ -14,6 +14,7 @@ The counters are zero at the app's midnight, which OpenMetrics says as `_created
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Family(NamedTuple):
     kind: Kind
     help: str
 
+    @lru_cache(128)  # noqa: B019 (families live as long as the process)
     def head(self, format: Format) -> str:  # noqa: A002
         """The HELP and TYPE lines."""
         name, kind, text = self.name, self.kind, self.help.replace("\\", r"\\")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import select
 import socket
 import socketserver
@@ -17,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from types import MappingProxyType
@@ -104,6 +106,7 @@ def preferences(header: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
         yield value, parameters, weight
 
 
+@lru_cache(8)
 def accepts_gzip(header: str) -> bool:
     """Whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
     return any(c == "gzip" and weight > 0 for c, _, weight in preferences(header))
@@ -164,11 +167,31 @@ class _Channel(io.RawIOBase):
         return count
 
 
+# Where http.client.parse_headers stops to read: after the first empty line.
+_HEAD_END = re.compile(rb"(?:\A|\n)\r?\n")
+
+
+class _Known(NamedTuple):
+    """The last request of a connection, as bytes and as the parser understood it.
+
+    `head` are the bytes after the line, up to the empty line; none if they were not
+    seen whole.
+    """
+
+    line: bytes
+    head: bytes
+    command: str
+    path: str
+    text: str
+    version: str
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Reads a request with the standard library's parser and answers by the table."""
 
     protocol_version = "HTTP/1.1"
     server: HttpServer
+    rfile: io.BufferedReader
 
     def setup(self) -> None:
         self.connection = self.request
@@ -179,6 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.rfile = io.BufferedReader(self.channel, 8192)
         self.first = True
+        self.known: _Known | None = None
 
     def finish(self) -> None:
         self.server.waiting(self.connection, False)
@@ -199,13 +223,46 @@ class _Handler(BaseHTTPRequestHandler):
                 self.raw_requestline = self.rfile.readline(HEAD_LIMIT)
             if not self.raw_requestline:
                 return
-            # Reads the headers, answers what is malformed, sets close_connection.
-            if self.parse_request() and not self.channel.ended:
+            if self._parse() and not self.channel.ended:
                 self._answer()
         except _HeadTooLarge:
             self.send_error(431)
         except (TimeoutError, OSError):
             self.close_connection = True
+
+    def _parse(self) -> bool:
+        """Read the headers; answers what is malformed, and sets `close_connection`.
+
+        The same bytes as last time mean the same: the parser of the standard library
+        takes as long as rendering a hundred lines.
+        """
+        line, known, self.known = self.raw_requestline, self.known, None
+        head = b""
+        if known is not None and known.line == line:
+            # The parser went on to read headers after this line, so that looking
+            # ahead waits for nothing that it would not wait for.
+            ahead = self.rfile.peek()
+            if known.head and ahead.startswith(known.head):
+                self.rfile.read(len(known.head))
+                self.command, self.path = known.command, known.path
+                self.requestline, self.request_version = known.text, known.version
+                self.close_connection = False
+                self.known = known
+                return True
+            end = _HEAD_END.search(ahead)
+            head = ahead[: end.end()] if end else b""
+        if not self.parse_request():
+            return False
+        if not self.close_connection and "Expect" not in self.headers:
+            self.known = _Known(
+                line,
+                head,
+                self.command,
+                self.path,
+                self.requestline,
+                self.request_version,
+            )
+        return True
 
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
