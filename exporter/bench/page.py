@@ -44,11 +44,11 @@ No build fails because of a number on it.
 
 #: Why a goal can be missed, shown only when it is.
 WHY: dict[str, str] = {
-    "today": "Half of it is turning Redis' replies into numbers, most of a microsecond "
-    "for each of 450 values in Python; a fifth is writing the lines, and the rest "
-    "HTTP, gzip, and what the process says about itself and the checks. While the keys "
-    "are at rest, which is how the goals were set, the values and lines of before are "
-    "used again.",
+    "today": "Half of it comes with the changed values: making numbers of Redis' "
+    "replies and writing their lines takes about a microsecond for each of 450 values "
+    "in Python. The rest is the question to Redis, HTTP, gzip, and what the process "
+    "says about itself and the checks; that alone is left while the keys are at rest, "
+    "which is how the goals were set.",
     "pure": "As above, and the protocol of Redis is taken apart in Python.",
     "month": "Only today and two or three other days are read; the rest is kept. What "
     "remains are the sums over 7 and 30 days, which change with every count of today, "
@@ -64,8 +64,9 @@ WHY: dict[str, str] = {
     "memory": "Python with what serves HTTP has 20 MB before the first value; the rest "
     "are the program and the days that are kept.",
     "start": "The table of starts shows how long Python needs here for a server that "
-    "says nothing. The rest is loading soloscope's modules and its settings; Redis and "
-    "the first answer are a tenth to a fifth of it.",
+    "says nothing, and how much is CPU: the difference to the time is waiting for a "
+    "core. The rest is loading soloscope's modules and its settings; Redis and the "
+    "first answer are a sixth of it at most.",
     "stall": "Redis itself is busy for no longer than the column `Redis CPU` says. "
     "Compare with the line `nobody scrapes` of the table of delays: where that is "
     "above the goal too, the wait is for a core of the machine.",
