@@ -150,7 +150,12 @@ class Journal:
             # A file of its own each time: the shipper reads the folder.
             name = f"{time.time_ns()}.journal"
             self._writer = subprocess.Popen(
-                [JOURNAL_REMOTE, "--output", str(self._folder / name), "-"],
+                [
+                    str(program("systemd-journal-remote")),
+                    "--output",
+                    str(self._folder / name),
+                    "-",
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
