@@ -2,7 +2,7 @@
 import re
 
 GRAFANA = "http://127.0.0.1:3000"
-CA = "/root/authority.pem"
+CA = "/var/tmp/authority.pem"
 
 
 def status(node: Any, url: str, *options: str) -> str:

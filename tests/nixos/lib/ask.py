@@ -107,13 +107,19 @@ def secrets_are_kept(names: list[str], *others: str) -> None:
     t.assertEqual(machine.succeed(f"ls {SECRETS}").split(), names)
     modes = machine.succeed(f"stat -c '%a %U:%G' {SECRETS} {SECRETS}/*").splitlines()
     t.assertEqual(modes, ["700 root:root", *["400 root:root"] * len(names)])
-    machine.succeed(f"umask 077; cat {SECRETS}/* {shlex.join(others)} > /root/secrets")
-    found = machine.succeed("sort -u /root/secrets").split()
+    machine.succeed(
+        f"umask 077; cat {SECRETS}/* {shlex.join(others)} > /var/tmp/known-secrets"
+    )
+    found = machine.succeed("sort -u /var/tmp/known-secrets").split()
     t.assertEqual(len(found), len(names) + len(others))
     assert min(map(len, found)) >= 20, "a secret is too short"
     # Where they are kept they are found: the searches below can find.
-    machine.succeed(f"grep -qsF -f /root/secrets -r {SECRETS}")
-    machine.fail("grep -qsF -f /root/secrets -r /nix/store")
-    machine.fail("grep -qsF -f /root/secrets -R /etc")
-    machine.fail("cat /proc/*/cmdline | tr '\\0' '\\n' | grep -qsF -f /root/secrets")
-    machine.fail("journalctl --no-pager -o export | grep -qsF -f /root/secrets")
+    machine.succeed(f"grep -qsF -f /var/tmp/known-secrets -r {SECRETS}")
+    machine.fail("grep -qsF -f /var/tmp/known-secrets -r /nix/store")
+    machine.fail("grep -qsF -f /var/tmp/known-secrets -R /etc")
+    machine.fail(
+        "cat /proc/*/cmdline | tr '\\0' '\\n' | grep -qsF -f /var/tmp/known-secrets"
+    )
+    machine.fail(
+        "journalctl --no-pager -o export | grep -qsF -f /var/tmp/known-secrets"
+    )
