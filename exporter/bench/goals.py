@@ -45,7 +45,7 @@ class Verdict:
         return self.limit / self.measured
 
 
-#: The keys as the goals were set on; the others are scraped while every key changes.
+#: Nothing changes between scrapes; the others are scraped while every key changes.
 QUIET = "plain, keys at rest"
 
 

@@ -38,7 +38,7 @@ No build fails because of a number on it.
   and gzip. A plain scrape is what curl does.
 - Before each scrape **every key of today is changed**, as a busy app would. "Quiet" is
   a plain scrape when nothing has changed since the last one, which soloscope notices.
-  "Keys at rest" in the goals is the same; it is how the goals were set.
+  "Keys at rest" in the goals is the same.
 - CPU is the kernel's count for the process, divided by the scrapes of a block.
 """
 
@@ -47,8 +47,7 @@ WHY: dict[str, str] = {
     "today": "Half of it comes with the changed values: making numbers of Redis' "
     "replies and writing their lines takes about a microsecond for each of 450 values "
     "in Python. The rest is the question to Redis, HTTP, gzip, and what the process "
-    "says about itself and the checks; that alone is left while the keys are at rest, "
-    "which is how the goals were set.",
+    "says about itself and the checks; that alone is left while the keys are at rest.",
     "pure": "As above, and the protocol of Redis is taken apart in Python.",
     "month": "Only today and two or three other days are read; the rest is kept. What "
     "remains are the sums over 7 and 30 days, which change with every count of today, "
