@@ -36,15 +36,18 @@ fmt:
 live *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
 
-# Time the overview's queries on the live stack (a bench, not a test)
-bench *ARGS:
+# Every benchmark, one after the other (half an hour; a bench, not a test)
+bench: bench-overview bench-exporter bench-logs
+
+# Time the overview's queries on the live stack
+bench-overview *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
 
 # Time the exporter's scrapes, with the bench's own options
 bench-exporter *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && cd {{ quote(top / "exporter") }} && {{ paths }} exec python -m bench "$@"
 
-# Time the log path with each engine on PATH (a bench, not a test)
+# Time the log path with each engine on PATH
 bench-logs *ARGS:
     @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/logs/bench.py") }} "$@"
 
