@@ -20,7 +20,9 @@ def test_the_credentials_of_the_running_service(
     wanted = Secret(credential="redis-shop")
     with pytest.raises(SecretUnavailable, match="run this as root"):
         wanted.read()
+    assert not wanted.in_reach()
     folder.mkdir()
+    assert wanted.in_reach()
     (folder / "redis-shop").write_text("hunter2\n")
     assert wanted.read() == "hunter2"
     # The process's own credentials come first.

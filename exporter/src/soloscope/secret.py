@@ -44,6 +44,14 @@ class Secret:
             "host where soloscope-exporter runs"
         )
 
+    def in_reach(self) -> bool:
+        """Whether this process has a place to read it from."""
+        try:
+            self.path()
+        except SecretUnavailable:
+            return False
+        return True
+
     def read(self) -> str:
         """The secret without its final line break. Raises SecretUnavailable."""
         path = self.path()

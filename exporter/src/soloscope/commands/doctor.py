@@ -63,7 +63,8 @@ def examine(
         if password is not None:
             file = Secret(file=str(Path(password).absolute()))
             shown = replace(app, redis=replace(app.redis, password=file))
-        elif app.redis.password is not None and app.redis.password.file is None:
+        elif app.redis.password is not None and not app.redis.password.in_reach():
+            # What is looked at here needs no second opinion from `serve`.
             hidden[app.name] = app
         yield from rights.look(shown, config.exporter.history, budget)
     yield from backends.serve(config, hidden)
