@@ -9,12 +9,10 @@
 }:
 let
   inherit (lib)
-    filterAttrs
     mapAttrsToList
     mkIf
     mkOption
     types
-    unique
     ;
   inherit (import ../types.nix { inherit lib; }) portOption secretFile;
   defaults = (import ../defaults.nix).exporter;
@@ -34,11 +32,7 @@ let
   '';
 
   # The groups whose sockets are read.
-  groups = unique (
-    mapAttrsToList (_: app: app.redis.group) (
-      filterAttrs (_: app: app.redis.group != null) soloscope.apps
-    )
-  );
+  groups = import ../apps/groups.nix soloscope.apps;
 in
 {
   options.services.soloscope.exporter = {

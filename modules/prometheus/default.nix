@@ -12,14 +12,11 @@ let
   inherit (lib)
     concatStringsSep
     escapeShellArg
-    filterAttrs
-    mapAttrsToList
     mkDefault
     mkEnableOption
     mkIf
     mkMerge
     mkOption
-    unique
     ;
   inherit (import ../types.nix { inherit lib; })
     duration
@@ -62,11 +59,7 @@ let
       }' > ${passwordFile}
   '';
 
-  groups = unique (
-    mapAttrsToList (_: app: app.redis.group) (
-      filterAttrs (_: app: app.redis.group != null) soloscope.apps
-    )
-  );
+  groups = import ../apps/groups.nix soloscope.apps;
 
   # --- jobs of the same name ----------------------------------------------------
   ourJobs = map (job: job.job_name) settings.scrapeConfigs;
