@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 
 from running import until
 from soloscope.config import App, Config, parse
-from soloscope.question import Fault
-from soloscope.server import HttpServer
-from soloscope.service import Service, readers
-from soloscope.store import Store
+from soloscope.counts.request import Fault
+from soloscope.counts.store import Store
+from soloscope.exporter.service import Service, readers
+from soloscope.web.server import HttpServer
 
 UTC = ZoneInfo("UTC")
 

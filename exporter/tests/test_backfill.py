@@ -21,11 +21,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporting import soloscope_serve
 from running import answers, free_port, program, redis_server, running, until
-from soloscope import backfill
+from soloscope.backends.queries import PrometheusApi
+from soloscope.backfill import plan as backfill
 from soloscope.commands import backfill as command
 from soloscope.config import Config, parse
-from soloscope.model import DayValues, Snapshot, midnight, today
-from soloscope.queries import PrometheusApi
+from soloscope.counts.model import DayValues, Snapshot, midnight, today
 
 HOUR = 3600.0
 TARGET = {"job": "soloscope", "instance": "127.0.0.1:9847"}

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soloscope.budget import Decision, Limits, Usage, decide, hours, measure, overrides
+from soloscope.loki_budget.budget import (
+    Decision,
+    Limits,
+    Usage,
+    decide,
+    hours,
+    measure,
+    overrides,
+)
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 LIMITS = Limits(budget=1000, retention=720, floor=24)

@@ -18,7 +18,7 @@ from running import answers, free_port, program, running, standin, until
 from soloscope.checks.database import figures, p95, postgres, samples
 from soloscope.checks.model import CheckFailed, Kind, Result
 from soloscope.checks.report import PATHS, answer, document, metrics
-from soloscope.render import OPENMETRICS, TEXT
+from soloscope.exporter.exposition import OPENMETRICS, TEXT
 
 NOW = datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
 

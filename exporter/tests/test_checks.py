@@ -25,14 +25,14 @@ from running import (
     standin,
     until,
 )
+from soloscope.backends.fetch import LIMIT, fetch
 from soloscope.checks import kinds
 from soloscope.checks.declared import checks, ping
-from soloscope.checks.fetch import LIMIT, fetch
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
 from soloscope.checks.web import Health
 from soloscope.config import Redis, parse, redis_url
-from soloscope.render import OPENMETRICS, TEXT
+from soloscope.exporter.exposition import OPENMETRICS, TEXT
 
 
 def check(

@@ -26,12 +26,12 @@ from running import (
     standin,
     until,
 )
+from soloscope.backends.queries import Line
 from soloscope.config import App, Config, parse
 from soloscope.doctor import backends, lines, machine, rights
 from soloscope.doctor.finding import Finding
 from soloscope.doctor.keys import FOREVER, Key, examine
-from soloscope.link import Link
-from soloscope.queries import Line
+from soloscope.redis.client import Link
 
 NOW = datetime(2025, 11, 18, 12, tzinfo=UTC).timestamp()
 MONTH = 30 * 86400

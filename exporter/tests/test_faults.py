@@ -33,12 +33,12 @@ from exporting import (
     stop_signal,
 )
 from running import free_port, program, raw_server, running, until
-from soloscope import reader as reading
 from soloscope.config import App
-from soloscope.link import Failure, PythonParser, new_parser
-from soloscope.model import Snapshot
-from soloscope.service import snapshot_json
-from soloscope.store import Store
+from soloscope.counts.model import Snapshot
+from soloscope.counts.store import Store
+from soloscope.exporter import scraper as reading
+from soloscope.exporter.service import snapshot_json
+from soloscope.redis.client import Failure, PythonParser, new_parser
 
 DAY = "metrics:2026-11-18:"
 
@@ -328,7 +328,7 @@ def test_an_answer_that_is_no_redis() -> None:
 
 
 def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soloscope.link.TOTAL", 0.5)
+    monkeypatch.setattr("soloscope.redis.client.TOTAL", 0.5)
 
     def talk(peer: socket.socket) -> None:
         peer.recv(10_000)
@@ -493,7 +493,7 @@ NASTY = [
 def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -> None:
     from prometheus_client.parser import text_string_to_metric_families as parse
 
-    from soloscope.render import TEXT, AppRenderer, document, families
+    from soloscope.exporter.exposition import TEXT, AppRenderer, document, families
 
     app = an_app(redis_socket, breakdowns={"deficiencies": {}})
     reader = counted(app, noon.clock)
@@ -547,9 +547,9 @@ def test_a_hash_with_ten_thousand_fields(noon: Counted, db: redis.Redis) -> None
 def test_the_same_fault_is_logged_once_an_hour(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    from soloscope.counts.request import Fault
+    from soloscope.exporter.scraper import FaultLog
     from soloscope.log import set_up
-    from soloscope.question import Fault
-    from soloscope.reader import FaultLog
 
     set_up("info")
     clock = Clock("2026-11-18 12:00")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soloscope import model
 from soloscope.config import Job
+from soloscope.counts import model
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -13,9 +13,9 @@ import pytest
 from running import Request, free_port, standin
 from soloscope.checks import results
 from soloscope.checks.model import CheckFailed
+from soloscope.checks.probe import probe
 from soloscope.checks.results import Probed, probed
 from soloscope.config import Config, parse
-from soloscope.probe import probe
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -25,9 +25,8 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporting import UTC, an_app, configure, declare
-from soloscope.model import DayValues, JobState, Snapshot, midnight
-from soloscope.process import ProcessMetrics
-from soloscope.render import (
+from soloscope.counts.model import DayValues, JobState, Snapshot, midnight
+from soloscope.exporter.exposition import (
     OPENMETRICS,
     TEXT,
     AppRenderer,
@@ -36,6 +35,7 @@ from soloscope.render import (
     families,
     go_float,
 )
+from soloscope.exporter.process import ProcessMetrics
 
 # These two are not annotated.
 go_string: Any = utils.floatToGoString
@@ -417,7 +417,7 @@ class Textbook:
 
 
 def oracle(snapshot: Snapshot, form: Format) -> bytes:
-    from soloscope.render import FAMILIES
+    from soloscope.exporter.exposition import FAMILIES
 
     registry = CollectorRegistry()
     helps = {family.name: family.help for family in FAMILIES}

@@ -20,7 +20,7 @@ import redis
 import soloscope
 from exporting import configure, declare, get, samples, soloscope_serve
 from running import free_port, until
-from soloscope.light import INTERVAL, next_due
+from soloscope.exporter.events import INTERVAL, next_due
 
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -183,7 +183,7 @@ def test_serve_is_ready_without_waiting_for_redis_py() -> None:
     """What binds the port does not import what takes longest to import."""
     program = (
         "import sys\n"
-        "import soloscope.server, soloscope.service, soloscope.log\n"
+        "import soloscope.web.server, soloscope.exporter.service, soloscope.log\n"
         "slow = {'redis', 'requests', 'rich', 'prometheus_client', 'asyncio'}\n"
         "print('LOADED', sorted(slow & set(sys.modules)))\n"
     )

@@ -21,8 +21,8 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporting import configure, declare, get, raw_request, samples, serving
-from soloscope.server import accepts_gzip
-from soloscope.service import accepted_format
+from soloscope.exporter.service import accepted_format
+from soloscope.web.server import accepts_gzip
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporting import Clock, Counted, an_app, counted, monitored
-from soloscope.model import Number, Snapshot
-from soloscope.store import EXPIRIES
+from soloscope.counts.model import Number, Snapshot
+from soloscope.counts.store import EXPIRIES
 
 
 def key(day: str, name: str) -> str:

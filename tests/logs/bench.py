@@ -26,7 +26,7 @@ import story
 from harness import ENGINES, LogPath, export, program, until
 from test_cookbook import METRIC, QUERIES
 
-from soloscope.budget import measure
+from soloscope.loki_budget.budget import measure
 
 #: Seconds that a query of the cookbook may take.
 GOAL = 0.5

@@ -16,7 +16,7 @@ import pytest
 import requests
 from harness import Factory, LogPath, until
 
-from soloscope.budget import measure
+from soloscope.loki_budget.budget import measure
 
 DISK = 160 * 1024**2
 DAY = 86_400

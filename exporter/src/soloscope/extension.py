@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from soloscope.config import Config
-    from soloscope.reader import Reader
-    from soloscope.render import Format
-    from soloscope.server import Routes
+    from soloscope.exporter.exposition import Format
+    from soloscope.exporter.scraper import Reader
+    from soloscope.web.server import Routes
 
 __all__ = ["MODULES", "Extension", "load"]
 

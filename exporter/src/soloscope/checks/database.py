@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from soloscope.checks.fetch import LARGE, fetch
+from soloscope.backends.fetch import LARGE, fetch
 from soloscope.checks.kinds import expect
 from soloscope.checks.model import CheckFailed, Outcome
 

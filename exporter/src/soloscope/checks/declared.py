@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from soloscope.backends.fetch import base_url
 from soloscope.checks import kinds
-from soloscope.checks.fetch import base_url
 from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
 from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
 from soloscope.config import Check as Declared
 from soloscope.errors import BackendUnavailable
-from soloscope.link import Failure, Link, pack
+from soloscope.redis.client import Failure, Link, pack
 
 __all__ = ["checks", "ping"]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from soloscope.checks.fetch import Answer, fetch
+from soloscope.backends.fetch import Answer, fetch
 from soloscope.checks.model import CheckFailed, Outcome
 
 __all__ = ["bearer", "expect", "grafana", "http", "loki", "ready", "tcp"]

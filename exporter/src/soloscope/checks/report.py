@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soloscope.checks.model import Kind, Result
-from soloscope.render import Family, Format, lines
+from soloscope.exporter.exposition import Family, Format, lines
 
 __all__ = ["PATHS", "WAIT", "answer", "database", "document", "metrics"]
 

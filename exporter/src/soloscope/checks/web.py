@@ -14,12 +14,12 @@ from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import PATHS, WAIT, answer, metrics
 from soloscope.log import event
-from soloscope.server import Request, Response, Route, Routes
+from soloscope.web.server import Request, Response, Route, Routes
 
 if TYPE_CHECKING:
     from soloscope.config import Config
-    from soloscope.reader import Reader
-    from soloscope.render import Format
+    from soloscope.exporter.exposition import Format
+    from soloscope.exporter.scraper import Reader
 
 __all__ = ["Health", "create"]
 

@@ -23,14 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from soloscope import backfill
-from soloscope.backfill import Plan
+from soloscope.backends.queries import PrometheusApi
+from soloscope.backfill import plan as backfill
+from soloscope.backfill.plan import Plan
 from soloscope.config import App, Config, duration
+from soloscope.counts.model import midnight
+from soloscope.counts.store import Store
 from soloscope.errors import BackendUnavailable, SoloscopeError
-from soloscope.model import midnight
-from soloscope.queries import PrometheusApi
 from soloscope.secret import Secret
-from soloscope.store import Store
 
 __all__ = ["add_arguments", "run"]
 

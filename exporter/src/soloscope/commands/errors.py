@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(config: Config, args: argparse.Namespace) -> int:
     """Ask Loki and print the groups."""
-    from soloscope.queries import LokiApi
+    from soloscope.backends.queries import LokiApi
 
     if args.app is not None and args.app not in config.apps:
         known = ", ".join(config.apps) or "none"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from soloscope.backends.fetch import LARGE, base_url, fetch
 from soloscope.checks.declared import checks
-from soloscope.checks.fetch import LARGE, base_url, fetch
 from soloscope.checks.model import CheckFailed, Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import document
@@ -90,7 +90,7 @@ def _direct(config: Config, why: str) -> Report:
         registry.stop(0.1)
     serve = Result("", "serve", "scrape", False, why, interval=0.0)
     known: dict[tuple[str, str], Number] = {}
-    from soloscope.store import Store
+    from soloscope.counts.store import Store
 
     for app in config.apps.values():
         if app.redis is None or not app.gauges or app.name in hidden:

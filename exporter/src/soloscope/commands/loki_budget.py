@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from soloscope import budget, log
+from soloscope import log
 from soloscope.errors import BackendUnavailable, SoloscopeError
+from soloscope.loki_budget import budget
 
 if TYPE_CHECKING:
     import argparse

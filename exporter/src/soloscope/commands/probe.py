@@ -8,9 +8,9 @@ import logging
 from dataclasses import asdict
 
 from soloscope import log
+from soloscope.checks.probe import probe
 from soloscope.config import Config
 from soloscope.errors import SoloscopeError
-from soloscope.probe import probe
 
 __all__ = ["add_arguments", "run"]
 

@@ -28,8 +28,8 @@ def run(config: Config, args: argparse.Namespace) -> int:
     import threading
 
     from soloscope import extension, log
-    from soloscope.server import HttpServer
-    from soloscope.service import Service, readers
+    from soloscope.exporter.service import Service, readers
+    from soloscope.web.server import HttpServer
 
     log.set_up(config.exporter.log_level)
     sources = readers(config)
@@ -63,7 +63,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
     with server:
         service.start()
         if not config.prometheus.enable:
-            from soloscope.light import LightEvents
+            from soloscope.exporter.events import LightEvents
 
             light = LightEvents(sources)
             light.start()

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from soloscope.checks.fetch import LARGE, base_url, fetch
+from soloscope.backends.fetch import LARGE, base_url, fetch
+from soloscope.backends.queries import LokiApi, PrometheusApi
 from soloscope.checks.model import CheckFailed
 from soloscope.doctor import lines, machine
 from soloscope.doctor.finding import Finding, note, unseen, wrong
 from soloscope.errors import BackendUnavailable
-from soloscope.queries import LokiApi, PrometheusApi
 
 if TYPE_CHECKING:
     from soloscope.config import App, Config

@@ -13,9 +13,9 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from soloscope.counts.model import midnight, number, today
+from soloscope.counts.store import AHEAD
 from soloscope.doctor.finding import Finding, note, wrong
-from soloscope.model import midnight, number, today
-from soloscope.store import AHEAD
 
 if TYPE_CHECKING:
     from soloscope.config import App

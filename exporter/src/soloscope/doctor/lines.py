@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from soloscope.doctor.finding import Finding, note, wrong
 
 if TYPE_CHECKING:
-    from soloscope.queries import Line
+    from soloscope.backends.queries import Line
 
 __all__ = ["event_time", "examine"]
 

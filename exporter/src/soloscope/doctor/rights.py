@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from soloscope.counts.model import today
+from soloscope.counts.request import Keys
 from soloscope.doctor.finding import Finding, note, unseen, wrong
 from soloscope.doctor.keys import (
     Key,
@@ -18,9 +20,7 @@ from soloscope.doctor.keys import (
     value_faults,
 )
 from soloscope.errors import BackendUnavailable
-from soloscope.link import Failure, Link, pack
-from soloscope.model import today
-from soloscope.question import Keys
+from soloscope.redis.client import Failure, Link, pack
 
 if TYPE_CHECKING:
     from soloscope.config import App

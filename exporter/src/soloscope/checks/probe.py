@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from soloscope.backends.fetch import fetch
 from soloscope.checks import results
-from soloscope.checks.fetch import fetch
 from soloscope.checks.kinds import bearer, expect
 from soloscope.checks.model import CheckFailed
 from soloscope.checks.results import Probed

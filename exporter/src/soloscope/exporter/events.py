@@ -18,16 +18,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from soloscope import model
+from soloscope.counts import model
+from soloscope.exporter.scraper import gather
 from soloscope.log import event
-from soloscope.reader import gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from soloscope.config import App
-    from soloscope.model import Snapshot
-    from soloscope.reader import Reader
+    from soloscope.counts.model import Snapshot
+    from soloscope.exporter.scraper import Reader
 
 __all__ = ["INTERVAL", "LightEvents", "events", "next_due"]
 

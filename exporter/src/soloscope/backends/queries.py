@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from soloscope.checks.fetch import LARGE, base_url, fetch
+from soloscope.backends.fetch import LARGE, base_url, fetch
 from soloscope.checks.model import CheckFailed
 from soloscope.config import Config
 from soloscope.errors import BackendUnavailable

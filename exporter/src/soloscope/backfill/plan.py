@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from soloscope.model import midnight
-from soloscope.render import (
+from soloscope.counts.model import midnight
+from soloscope.exporter.exposition import (
     BREAKDOWN,
     COUNT,
     OPENMETRICS,
@@ -35,7 +35,7 @@ from soloscope.render import (
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from soloscope.model import Number, Snapshot
+    from soloscope.counts.model import Number, Snapshot
 
 __all__ = [
     "BLOCK",

@@ -1,7 +1,7 @@
 """How an app's keys are called, how a day is asked for, and what the answers mean.
 
 Keys are `<prefix><day>:<name>` and `<prefix>now`. All names come from the
-configuration. The functions here are pure; `soloscope.store` does the asking.
+configuration. The functions here are pure; `soloscope.counts.store` does the asking.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from soloscope.link import Failure, pack
-from soloscope.model import DayValues, Number, label, number
+from soloscope.counts.model import DayValues, Number, label, number
+from soloscope.redis.client import Failure, pack
 
 if TYPE_CHECKING:
     from datetime import date

@@ -11,11 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from soloscope import version
+from soloscope.counts.store import Store
 from soloscope.errors import SecretUnavailable
-from soloscope.log import event
-from soloscope.process import ProcessMetrics
-from soloscope.reader import FaultLog, Reader, gather
-from soloscope.render import (
+from soloscope.exporter.exposition import (
     OPENMETRICS,
     TEXT,
     AppRenderer,
@@ -25,13 +23,15 @@ from soloscope.render import (
     families,
     lines,
 )
-from soloscope.server import Request, Response, Route, Routes, preferences
-from soloscope.store import Store
+from soloscope.exporter.process import ProcessMetrics
+from soloscope.exporter.scraper import FaultLog, Reader, gather
+from soloscope.log import event
+from soloscope.web.server import Request, Response, Route, Routes, preferences
 
 if TYPE_CHECKING:
     from soloscope.config import Config
+    from soloscope.counts.model import Snapshot
     from soloscope.extension import Extension
-    from soloscope.model import Snapshot
     from soloscope.secret import Secret
 
 __all__ = ["Service", "accepted_format", "readers", "snapshot_json"]
@@ -77,7 +77,7 @@ class Service:
         sources: Sequence[Reader],
         extensions: Sequence[Extension] = (),
     ) -> None:
-        from soloscope.model import Snapshot
+        from soloscope.counts.model import Snapshot
 
         self._config = config
         self._readers = sources

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from soloscope.config import App
-    from soloscope.model import DayValues, Number, Snapshot
+    from soloscope.counts.model import DayValues, Number, Snapshot
 
 __all__ = [
     "FAMILIES",

@@ -10,7 +10,7 @@ import os
 import resource
 from pathlib import Path
 
-from soloscope.render import OPENMETRICS, TEXT, Family, Format, go_float
+from soloscope.exporter.exposition import OPENMETRICS, TEXT, Family, Format, go_float
 
 __all__ = ["ProcessMetrics"]
 

@@ -11,15 +11,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from soloscope.counts.model import Snapshot
 from soloscope.log import event
-from soloscope.model import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from soloscope.config import App
-    from soloscope.question import Fault
-    from soloscope.store import Store
+    from soloscope.counts.request import Fault
+    from soloscope.counts.store import Store
 
 __all__ = ["FaultLog", "Reader", "gather"]
 

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import add as plus
 from typing import TYPE_CHECKING, NamedTuple
 
-from soloscope.model import (
+from soloscope.counts.model import (
     DayValues,
     JobState,
     Number,

@@ -14,11 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from soloscope import model
-from soloscope.errors import BackendUnavailable
-from soloscope.link import Failure, Link, pack
-from soloscope.model import DayValues, Snapshot
-from soloscope.question import (
+from soloscope.counts import model
+from soloscope.counts.model import DayValues, Snapshot
+from soloscope.counts.request import (
     Fault,
     Keys,
     Question,
@@ -27,8 +25,10 @@ from soloscope.question import (
     read_gauges,
     understand,
 )
-from soloscope.uniques import Unions
-from soloscope.windows import Assembler, JobWatch
+from soloscope.counts.uniques import Unions
+from soloscope.counts.windows import Assembler, JobWatch
+from soloscope.errors import BackendUnavailable
+from soloscope.redis.client import Failure, Link, pack
 
 if TYPE_CHECKING:
     from soloscope.config import App, Redis

@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from soloscope.link import Failure, pack
-from soloscope.question import Fault
+from soloscope.counts.request import Fault
+from soloscope.redis.client import Failure, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
     from soloscope.config import App
-    from soloscope.model import DayValues, Window
-    from soloscope.question import Keys
+    from soloscope.counts.model import DayValues, Window
+    from soloscope.counts.request import Keys
 
 __all__ = ["EXACT_LIMIT", "Unions"]
 

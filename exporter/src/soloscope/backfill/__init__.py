@@ -1,0 +1,1 @@
+"""The days that Redis still has, given to Prometheus."""

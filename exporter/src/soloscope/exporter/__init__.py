@@ -1,0 +1,1 @@
+"""`soloscope serve`: a scrape and what answers it."""

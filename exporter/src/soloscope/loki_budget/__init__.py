@@ -1,0 +1,1 @@
+"""Keeps Loki's folder under its budget."""
