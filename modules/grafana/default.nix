@@ -26,12 +26,13 @@ let
     places = (import ../places.nix).host;
   };
 
-  # The same dashboards in two forms: with Prometheus, and from Loki alone.
+  # Those of the list that exist in this host's form: with Prometheus, or from Loki alone.
+  form = if soloscope.prometheus.enable then "with-prometheus" else "without-prometheus";
   folder = if soloscope.prometheus.enable then ../../dashboards else ../../dashboards/light;
-  files = lib.filter (lib.hasSuffix ".json") (lib.attrNames (builtins.readDir folder));
+  shown = lib.filterAttrs (_: forms: forms.${form}) (lib.importTOML ../../dashboards/dashboards.toml);
   dashboards = lib.fileset.toSource {
     root = folder;
-    fileset = lib.fileset.unions (map (name: folder + "/${name}") files);
+    fileset = lib.fileset.unions (map (uid: folder + "/${uid}.json") (lib.attrNames shown));
   };
 in
 {

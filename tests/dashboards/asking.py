@@ -20,10 +20,11 @@ Labels = tuple[tuple[str, str], ...]
 class Answer:
     """What one target of a panel answered, and how long that took (seconds).
 
-    `numbers` holds the value of each series now; `points` those of a range;
-    `lines` log lines as (time in ns, labels, text), newest first.
+    `dashboard` is the uid; `numbers` holds the value of each series now; `points`
+    those of a range; `lines` log lines as (time in ns, labels, text), newest first.
     """
 
+    dashboard: str
     panel: str
     index: int
     expr: str
@@ -31,6 +32,11 @@ class Answer:
     numbers: dict[Labels, float]
     points: dict[Labels, list[tuple[float, float]]]
     lines: list[tuple[int, dict[str, str], str]]
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What names the target among all dashboards."""
+        return self.dashboard, self.panel, self.index
 
     def empty(self) -> bool:
         """Whether the panel would show its `noValue`."""
@@ -55,7 +61,9 @@ def ask(
     """
     for panel in panels(dashboard):
         found = [
-            _ask(panel["title"], index, target, prometheus, loki, app)
+            _ask(
+                (dashboard["uid"], panel["title"], index), target, prometheus, loki, app
+            )
             for index, target in enumerate(panel["targets"])
         ]
         for step in panel["transformations"]:
@@ -65,7 +73,7 @@ def ask(
 
 
 def _ask(
-    panel: str, index: int, target: Json, prometheus: str, loki: str, app: str
+    key: tuple[str, str, int], target: Json, prometheus: str, loki: str, app: str
 ) -> Answer:
     expr = filled(target["expr"], app=app)
     now = time.time()
@@ -89,8 +97,8 @@ def _ask(
     started = time.perf_counter()
     response = requests.get(url, params=arguments, timeout=30)
     seconds = time.perf_counter() - started
-    assert response.ok, f"{panel}: {expr}: {response.text}"
-    return _read(panel, index, expr, seconds, response.json()["data"])
+    assert response.ok, f"{key}: {expr}: {response.text}"
+    return _read(key, expr, seconds, response.json()["data"])
 
 
 def _keep_newest(answers: list[Answer], limit: int) -> None:
@@ -104,7 +112,7 @@ def _keep_newest(answers: list[Answer], limit: int) -> None:
 
 
 def _read(
-    panel: str, index: int, expr: str, seconds: float, data: dict[str, Any]
+    key: tuple[str, str, int], expr: str, seconds: float, data: dict[str, Any]
 ) -> Answer:
     numbers: dict[Labels, float] = {}
     points: dict[Labels, list[tuple[float, float]]] = {}
@@ -119,4 +127,4 @@ def _read(
         else:
             points[labels] = [(float(at), float(v)) for at, v in found["values"]]
     lines.sort(key=lambda line: line[0], reverse=True)
-    return Answer(panel, index, expr, seconds, numbers, points, lines)
+    return Answer(*key, expr, seconds, numbers, points, lines)

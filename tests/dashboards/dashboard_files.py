@@ -10,15 +10,26 @@ from typing import Any
 
 TOP = Path(__file__).resolve().parents[2]
 FOLDER = TOP / "dashboards"
-FILES = sorted(
-    path.relative_to(FOLDER).as_posix()
-    for pattern in ("*.json", "light/*.json")
-    for path in FOLDER.glob(pattern)
-)
 
 for room in ("dashboards/source", "demo/src"):
     if str(TOP / room) not in sys.path:
         sys.path.insert(0, str(TOP / room))
+
+from soloscope_dashboards.registry import dashboards  # noqa: E402
+
+LISTED = dashboards()
+FILES = [listed.file for listed in LISTED]
+UIDS = {listed.uid for listed in LISTED}
+OVERVIEW = "soloscope-overview"
+
+
+def in_form(form: str, *uids: str) -> list[dict[str, Any]]:
+    """The dashboards that have this form: all, or those with these uids."""
+    return [
+        load(listed.file)
+        for listed in LISTED
+        if listed.form == form and listed.uid in (uids or UIDS)
+    ]
 
 
 def load(name: str) -> dict[str, Any]:

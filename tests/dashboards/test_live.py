@@ -19,23 +19,23 @@ from truth import CHECKS, Truth
 #: is scraped, and its lines go through journal and shipper.
 PATIENCE = 60
 
-FULL, LIGHT = "soloscope-overview.json", "light/soloscope-overview.json"
-SHAPES: dict[str, dict[str, Any]] = {
-    FULL: {},
-    LIGHT: {"prometheus": {"enable": False}},
+#: A form of the dashboards -> the options of the stack that shows it.
+FORMS: dict[str, dict[str, Any]] = {
+    "with-prometheus": {},
+    "without-prometheus": {"prometheus": {"enable": False}},
 }
 
 
-@pytest.fixture(scope="module", params=SHAPES)
+@pytest.fixture(scope="module", params=FORMS)
 def shape(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Stack]]:
-    """A dashboard's name and a stack of its shape, full of the demo's data."""
+    """A form of the dashboards and its stack, full of the demo's data."""
     options = Options(
         root=tmp_path_factory.mktemp("stack"),
         free_ports=True,
         visit_every=0,  # what happens outside the plans is not in the plans
-        overrides={"grafana": {"enable": False}, **SHAPES[request.param]},
+        overrides={"grafana": {"enable": False}, **FORMS[request.param]},
     )
     with running(options) as stack:
         # What was just written has an old time; Loki's queries for old times look
@@ -44,17 +44,20 @@ def shape(
         yield request.param, stack
 
 
-def answers(name: str, stack: Stack) -> dict[tuple[str, int], Answer]:
-    found = ask(files.load(name), stack.url("prometheus"), stack.url("loki"))
-    return {(answer.panel, answer.index): answer for answer in found}
+def answers(form: str, stack: Stack) -> dict[tuple[str, str, int], Answer]:
+    return {
+        answer.key: answer
+        for dashboard in files.in_form(form)
+        for answer in ask(dashboard, stack.url("prometheus"), stack.url("loki"))
+    }
 
 
 def test_every_panel_shows_the_truth(shape: tuple[str, Stack]) -> None:
-    name, stack = shape
+    form, stack = shape
     end = time.monotonic() + PATIENCE
     while True:
         truth = Truth.of(stack)
-        shown = answers(name, stack)
+        shown = answers(form, stack)
         wrong = {}
         for key, answer in shown.items():
             if key in CHECKS:
@@ -71,21 +74,25 @@ def test_every_panel_shows_the_truth(shape: tuple[str, Stack]) -> None:
 
 
 def test_every_panel_has_an_answer(shape: tuple[str, Stack]) -> None:
-    name, stack = shape
-    found = answers(name, stack)
-    silent = {panel for (panel, _), answer in found.items() if answer.empty()}
+    form, stack = shape
+    found = answers(form, stack)
+    silent = {key for key, answer in found.items() if answer.empty()}
     if not Truth.of(stack).counted(0)["timings"]:
         # Nobody called anything since midnight, and the panels say so.
-        silent -= {"OpenAI response avg", "Redis response avg"}
+        silent -= {
+            (files.OVERVIEW, "OpenAI response avg", 0),
+            (files.OVERVIEW, "Redis response avg", 0),
+        }
     assert silent == set()
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", files.FILES)
 def test_every_panel_has_a_value_to_be_held_against(name: str) -> None:
+    dashboard = files.load(name)
     without = [
         f"{panel['title']} [{index}]"
-        for panel, index, _ in targets(files.load(name))
-        if (panel["title"], index) not in CHECKS
+        for panel, index, _ in targets(dashboard)
+        if (dashboard["uid"], panel["title"], index) not in CHECKS
     ]
     print(f"{name}: panels without a value in the tests: {without or 'none'}")
     assert without == []
@@ -123,7 +130,8 @@ ERRORS: list[tuple[str, dict[str, str], str, str | None]] = [
 
 
 def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> None:
-    name, stack = shape
+    form, stack = shape
+    (overview,) = files.in_form(form, files.OVERVIEW)
     app = f"broken-{time.time_ns()}"
     labels = {"app": app, "unit": "x.service", "level": "error"}
     now = time.time_ns()
@@ -134,9 +142,7 @@ def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> No
     push(stack, labels, values)
     found = {
         answer.panel: answer
-        for answer in ask(
-            files.load(name), stack.url("prometheus"), stack.url("loki"), app=app
-        )
+        for answer in ask(overview, stack.url("prometheus"), stack.url("loki"), app=app)
     }
     failures = [
         (text.strip(), labels.get("about") or None)
@@ -154,7 +160,7 @@ def test_failures_say_what_failed_and_about_what(shape: tuple[str, Stack]) -> No
 
 
 def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) -> None:
-    name, stack = shape
+    form, stack = shape
     # As `soloscope annotate` writes them.
     marks = [
         {"kind": "deploy", "target": "languagebuddy", "text": "v1.7"},
@@ -167,7 +173,8 @@ def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) ->
         for number, mark in enumerate(marks)
     ]
     push(stack, {"job": "soloscope-annotate", "level": "info"}, values)
-    (note,) = files.load(name)["annotations"]["list"]
+    (overview,) = files.in_form(form, files.OVERVIEW)
+    (note,) = overview["annotations"]["list"]
     found = requests.get(
         f"{stack.url('loki')}/loki/api/v1/query_range",
         params={"query": files.filled(note["expr"]), "start": str(now - 10**9)},
@@ -178,8 +185,12 @@ def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) ->
 
 
 def test_an_app_that_nobody_declared_shows_nothing(shape: tuple[str, Stack]) -> None:
-    name, stack = shape
-    found = ask(
-        files.load(name), stack.url("prometheus"), stack.url("loki"), app="nobody"
-    )
-    assert [answer.panel for answer in found if not answer.empty()] == []
+    form, stack = shape
+    found = [
+        answer
+        for dashboard in files.in_form(form)
+        for answer in ask(
+            dashboard, stack.url("prometheus"), stack.url("loki"), app="nobody"
+        )
+    ]
+    assert [answer.key for answer in found if not answer.empty()] == []

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from asking import Answer
+from dashboard_files import OVERVIEW
 from dashboard_lint import Json
 from soloscope_demo.plan import ERROR, WARN, Occurrence, plan
 from soloscope_demo.stack import Stack
@@ -90,14 +91,15 @@ class Truth:
 
 
 Check = Callable[[Answer, Truth], None]
-CHECKS: dict[tuple[str, int], Check] = {}
+#: The dashboard's uid, the panel's title, the number of the target -> its check.
+CHECKS: dict[tuple[str, str, int], Check] = {}
 
 
 def panel(title: str, index: int = 0) -> Callable[[Check], Check]:
-    """Enter a function as the value of one target of a panel."""
+    """Enter a function as the value of one target of a panel of the overview."""
 
     def enter(check: Check) -> Check:
-        CHECKS[title, index] = check
+        CHECKS[OVERVIEW, title, index] = check
         return check
 
     return enter
@@ -109,7 +111,7 @@ def one(title: str, value: Callable[[Truth], Any], index: int = 0) -> None:
     def check(answer: Answer, truth: Truth) -> None:
         assert answer.number() == value(truth)
 
-    CHECKS[title, index] = check
+    CHECKS[OVERVIEW, title, index] = check
 
 
 def average(title: str, timing: str) -> None:
@@ -122,7 +124,7 @@ def average(title: str, timing: str) -> None:
         else:
             assert answer.number() == pytest.approx(wanted)
 
-    CHECKS[title, 0] = check
+    CHECKS[OVERVIEW, title, 0] = check
 
 
 def per_day(title: str, name: str, index: int = 0) -> None:
@@ -131,14 +133,14 @@ def per_day(title: str, name: str, index: int = 0) -> None:
     def check(answer: Answer, truth: Truth) -> None:
         assert answer.by("day") == truth.per_day(name)
 
-    CHECKS[title, index] = check
+    CHECKS[OVERVIEW, title, index] = check
 
 
 @panel("Nightly jobs")
 def _(answer: Answer, truth: Truth) -> None:
     due = truth.now.time() >= JOB_LATE_FROM
     late = due and truth.count("digests_created") < 1
-    # There is one job. The light shape does not name it.
+    # There is one job. Loki does not name it.
     assert answer.number() == int(late)
 
 

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from .overview import overview
-from .queries import Full, Light
-
-#: The folder `dashboards/` of the repository.
-FOLDER = Path(__file__).resolve().parents[2]
-
-
-def written() -> dict[str, str]:
-    """File name below `dashboards/` -> its text."""
-    files = {
-        "soloscope-overview.json": overview(Full()),
-        "light/soloscope-overview.json": overview(Light()),
-    }
-    return {
-        name: json.dumps(dashboard.as_json(), indent=2, ensure_ascii=False) + "\n"
-        for name, dashboard in files.items()
-    }
+from .registry import FOLDER, dashboards
 
 
 def outdated(folder: Path) -> list[str]:
     """Names of the files in `folder` that are missing or differ."""
     return [
-        name
-        for name, text in written().items()
-        if not (folder / name).is_file() or (folder / name).read_text() != text
+        listed.file
+        for listed in dashboards()
+        if not (folder / listed.file).is_file()
+        or (folder / listed.file).read_text() != listed.text()
     ]
 
 
@@ -50,10 +34,10 @@ def main() -> int:
         for name in differing:
             sys.stderr.write(f"{name} is not what the source writes\n")
         return 1 if differing else 0
-    for name, text in written().items():
-        path = arguments.folder / name
+    for listed in dashboards():
+        path = arguments.folder / listed.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(listed.text())
     return 0
 
 

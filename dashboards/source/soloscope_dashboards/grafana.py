@@ -8,7 +8,8 @@ The model is in Grafana's documentation, "View dashboard JSON model".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -128,15 +129,16 @@ def fixed(color: str) -> Json:
 class Panel:
     """A panel.
 
-    `no_value` is what it shows, and so means, without an answer. `color` is the
-    one colour of its data; without it the thresholds decide.
+    `key` names it within its dashboard for good: its id comes of the key, so links
+    to the panel stay good when it moves or gets another title. `no_value` is what
+    it shows, and so means, without an answer. `color` is the one colour of its
+    data; without it the thresholds decide.
     """
 
-    id: int
+    key: str
     kind: str
     title: str
     description: str
-    place: Place
     queries: tuple[Query, ...]
     no_value: str
     unit: str = "short"
@@ -154,8 +156,13 @@ class Panel:
     interval: str = ""
     max_points: int = 0
 
-    def as_json(self) -> Json:
-        """The panel as it stands in a dashboard."""
+    @property
+    def id(self) -> int:
+        """Its number, which nobody has to count: 31 bits of the key's CRC-32."""
+        return zlib.crc32(self.key.encode()) & 0x7FFFFFFF
+
+    def as_json(self, place: Place) -> Json:
+        """The panel as it stands at `place` in a dashboard."""
         defaults: Json = {
             "color": fixed(self.color) if self.color else {"mode": "thresholds"},
             "custom": dict(self.custom or {}),
@@ -172,7 +179,7 @@ class Panel:
             "type": self.kind,
             "title": self.title,
             "description": self.description,
-            "gridPos": self.place.as_json(),
+            "gridPos": place.as_json(),
             "datasource": data_source(self.queries[0].kind),
             "targets": [
                 query.as_json(chr(ord("A") + index))
@@ -234,20 +241,70 @@ def data_source_variable(kind: Kind) -> Json:
 
 
 @dataclass(frozen=True)
+class Row:
+    """Panels side by side, all of one height (rows of the grid).
+
+    `widths` has the columns of each panel; without it all are equally wide.
+    Raises ValueError when they do not fit on the grid.
+    """
+
+    height: int
+    panels: Sequence[Panel]
+    widths: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what is no row of the grid."""
+        wrong = sum(self.widths) > COLUMNS or len(self.widths) != len(self.panels)
+        if wrong if self.widths else COLUMNS % len(self.panels):
+            keys = ", ".join(panel.key for panel in self.panels)
+            raise ValueError(
+                f"{keys}: {len(self.panels)} panels do not fit into {COLUMNS} columns "
+                f"with the widths {list(self.widths) or 'that are equal'}"
+            )
+
+    def as_json(self, y: int) -> Iterator[Json]:
+        """The panels, the row's top edge at `y`."""
+        x = 0
+        equal = [COLUMNS // len(self.panels)] * len(self.panels)
+        for panel, width in zip(self.panels, self.widths or equal, strict=True):
+            yield panel.as_json(Place(x, y, width, self.height))
+            x += width
+
+
+@dataclass(frozen=True)
 class Dashboard:
-    """A dashboard file: provisioned, so not editable in place."""
+    """A dashboard file: provisioned, so not editable in place.
+
+    The rows stand below each other. Raises ValueError when two panels have one id.
+    """
 
     uid: str
     title: str
     description: str
     tags: Sequence[str]
     variables: Sequence[Json]
-    panels: Sequence[Panel]
+    rows: Sequence[Row]
     annotations: Sequence[Json] = ()
     links: Sequence[Json] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse panels that Grafana could not tell apart."""
+        keys: dict[int, str] = {}
+        for panel in (panel for row in self.rows for panel in row.panels):
+            if panel.id in keys:
+                raise ValueError(
+                    f"{self.uid}: the keys `{keys[panel.id]}` and `{panel.key}` give "
+                    "one panel id: change one of them"
+                )
+            keys[panel.id] = panel.key
+
     def as_json(self) -> Json:
         """The whole file."""
+        panels: list[Json] = []
+        y = 0
+        for row in self.rows:
+            panels += row.as_json(y)
+            y += row.height
         return {
             "id": None,
             "uid": self.uid,
@@ -268,5 +325,5 @@ class Dashboard:
             "templating": {"list": list(self.variables)},
             "annotations": {"list": list(self.annotations)},
             "links": list(self.links),
-            "panels": [panel.as_json() for panel in self.panels],
+            "panels": panels,
         }

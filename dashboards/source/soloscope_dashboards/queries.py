@@ -1,8 +1,8 @@
-"""What each panel asks, in both shapes of the stack.
+"""What the panels ask, with and without Prometheus.
 
-`Full` asks Prometheus for what `soloscope serve` exports. `Light` asks Loki for
-the same numbers in the lines that `soloscope serve` prints every 15 minutes when
-there is no Prometheus. Logs come from Loki in both.
+`FromPrometheus` asks Prometheus for what `soloscope serve` exports. `FromLoki` asks
+Loki for the same numbers in the lines that `soloscope serve` prints every 15 minutes
+when there is no Prometheus. Logs come from Loki in both.
 
 Two rules hold everywhere. One metric carries several units under its label
 `name`, so every query picks one name and nothing is ever summed over names.
@@ -57,8 +57,8 @@ class Source(ABC):
     def per_day(self, name: str, above: int | None = None) -> Query:
         """A table `day`, `Value` of today and the six days before.
 
-        With `above` only the days with more than that. In the light shape it has
-        all days that are kept.
+        With `above` only the days with more than that. From Loki it has all
+        days that are kept.
         """
         expr = self._per_day(name)
         if above is not None:
@@ -76,7 +76,7 @@ class Source(ABC):
     def jobs_late(self) -> Query:
         """1 when a job's deadline passed without it, else 0; one value per job.
 
-        In the light shape one value stands for all jobs.
+        From Loki one value stands for all jobs.
         """
         return Query(self.kind, self._jobs_late(), legend="{{name}}")
 
@@ -102,7 +102,7 @@ class Source(ABC):
     def _jobs_late(self) -> str: ...
 
 
-class Full(Source):
+class FromPrometheus(Source):
     """From Prometheus.
 
     One soloscope gives each series once. `max` and not `sum`, because for five
@@ -148,7 +148,7 @@ class Full(Source):
         return 'max by (name) (soloscope_job_late{app="$app"})'
 
 
-class Light(Source):
+class FromLoki(Source):
     """From the lines of `soloscope serve` in Loki, in a stream of their own.
 
     The look-back is longer than the 15 minutes between two rounds of lines, so

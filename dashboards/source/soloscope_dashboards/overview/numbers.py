@@ -6,58 +6,58 @@ The first step of the thresholds is the colour of what is not there.
 from __future__ import annotations
 
 from ..explore import link
-from ..grafana import Panel, Place, Query, say, stat_options, thresholds
+from ..grafana import Panel, Query, Row, say, stat_options, thresholds
 from ..queries import APP_ERRORS, Source, errors
 
 
 def stat(
-    panel: int,
+    key: str,
     title: str,
     description: str,
-    column: int,
-    row: int,
     query: Query,
     no_value: str,
-    height: int = 3,
     **more: object,
 ) -> Panel:
-    """One of six single values in a row."""
+    """A single value."""
     return Panel(
-        id=panel,
+        key=key,
         kind="stat",
         title=title,
         description=description,
-        place=Place(4 * column, row, 4, height),
         queries=(query,),
         no_value=no_value,
-        **{"options": stat_options(size=0 if height > 2 else 26), **more},  # type: ignore[arg-type]
+        **{"options": stat_options(), **more},  # type: ignore[arg-type]
     )
 
 
-def health_row(shape: Source, y: int) -> list[Panel]:
+def small(
+    key: str, title: str, description: str, query: Query, **more: object
+) -> Panel:
+    """A single value in a low row, so in smaller letters."""
+    options = stat_options(size=26)
+    return stat(key, title, description, query, "not reported", options=options, **more)
+
+
+def health_row(source: Source) -> Row:
     """Does it work: the job of last night, its results, errors, response times."""
-    return [
+    panels = [
         stat(
-            1,
+            "jobs",
             "Nightly jobs",
             "Each declared job is late when its deadline has passed and the day's "
             "count is below its minimum.",
-            0,
-            y,
-            shape.jobs_late(),
+            source.jobs_late(),
             "no job reported",
             thresholds=thresholds((None, "orange")),
             mappings=say({0: ("on time", "green"), 1: ("LATE", "red")}),
             options=stat_options(background=True),
         ),
         stat(
-            2,
+            "digest_success",
             "Digest success rate",
             "Digests created of all that were tried, today and the six days before "
             "(counters `digests_created` and `digests_failed`).",
-            1,
-            y,
-            shape.success("digests_created", "digests_failed", "7d"),
+            source.success("digests_created", "digests_failed", "7d"),
             "no digest reported",
             unit="percentunit",
             min=0,
@@ -67,12 +67,10 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             ),
         ),
         stat(
-            3,
+            "errors",
             "Error count, 24 h",
             "Lines of the app with level error or fatal in the last 24 hours. It is "
             "0 only when the app wrote other lines in that time.",
-            2,
-            y,
             errors("24h"),
             "no log line in 24 h",
             decimals=0,
@@ -82,13 +80,11 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             links=[link("All errors in Explore", APP_ERRORS)],
         ),
         stat(
-            4,
+            "openai",
             "OpenAI response avg",
             "How long a call to OpenAI took on average since the app's midnight "
             "(timing `openai`).",
-            3,
-            y,
-            shape.average("openai"),
+            source.average("openai"),
             "no call reported",
             unit="s",
             thresholds=thresholds(
@@ -96,13 +92,11 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             ),
         ),
         stat(
-            5,
+            "redis",
             "Redis response avg",
             "How long the app waited for Redis on average since its midnight "
             "(timing `redis`).",
-            4,
-            y,
-            shape.average("redis"),
+            source.average("redis"),
             "no call reported",
             unit="s",
             thresholds=thresholds(
@@ -110,93 +104,69 @@ def health_row(shape: Source, y: int) -> list[Panel]:
             ),
         ),
         stat(
-            6,
+            "soloscope",
             "soloscope",
             "Whether soloscope can read the app's counts. Without an answer it does "
             "not run, or nobody asks it.",
-            5,
-            y,
-            shape.up(),
+            source.up(),
             "DOES NOT ANSWER",
             thresholds=thresholds((None, "red")),
             mappings=say({1: ("reads Redis", "green"), 0: ("NO REDIS", "red")}),
             options=stat_options(background=True),
         ),
     ]
+    return Row(3, panels)
 
 
-def status_row(shape: Source, y: int) -> list[Panel]:
+def status_row(source: Source) -> Row:
     """Where it stands: users, subscriptions, what today brought."""
-    return [
-        stat(
-            7,
+    panels = [
+        small(
+            "users",
             "Total users",
             "Registered users, as the app last said (gauge `users_total`).",
-            0,
-            y,
-            shape.gauge("users_total"),
-            "not reported",
+            source.gauge("users_total"),
             decimals=0,
-            height=2,
         ),
-        stat(
-            8,
+        small(
+            "active_today",
             "Active today ≈",
             "Different users who wrote since the app's midnight. An estimate, exact "
             "to about one in a hundred (unique `active_users`).",
-            1,
-            y,
-            shape.window("active_users", "1d"),
-            "not reported",
+            source.window("active_users", "1d"),
             unit="prefix:≈ ",
             decimals=0,
-            height=2,
         ),
-        stat(
-            9,
+        small(
+            "premium",
             "Premium subscribers",
             "Users with a subscription, of all users (gauges `users_premium` and "
             "`users_total`).",
-            2,
-            y,
-            shape.share("users_premium", "users_total"),
-            "not reported",
+            source.share("users_premium", "users_total"),
             unit="percentunit",
             min=0,
             max=1,
-            height=2,
         ),
-        stat(
-            10,
+        small(
+            "trials_ending",
             "Trials ending soon",
             "Users whose trial is about to end (gauge `users_trial_ending`).",
-            3,
-            y,
-            shape.gauge("users_trial_ending"),
-            "not reported",
+            source.gauge("users_trial_ending"),
             decimals=0,
-            height=2,
         ),
-        stat(
-            11,
+        small(
+            "conversations_today",
             "Conversations today",
             "Conversations since the app's midnight (counter `conversations`).",
-            4,
-            y,
-            shape.window("conversations", "1d"),
-            "not reported",
+            source.window("conversations", "1d"),
             decimals=0,
-            height=2,
         ),
-        stat(
-            12,
+        small(
+            "digests_today",
             "Digests today",
             "Digests created since the app's midnight (counter `digests_created`).",
-            5,
-            y,
-            shape.window("digests_created", "1d"),
-            "not reported",
+            source.window("digests_created", "1d"),
             decimals=0,
-            height=2,
         ),
     ]
+    return Row(2, panels)

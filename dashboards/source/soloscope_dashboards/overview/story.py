@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from ..explore import link
-from ..grafana import Panel, Place, Query, fixed, override, stat_options
+from ..grafana import Panel, Query, Row, fixed, override, stat_options
 from ..queries import ACTIVITY, APP, APP_ERRORS, Source, troubles_per_hour
-
-HEIGHT = 8
 
 #: What Grafana calls the columns of log lines; newer versions have other names.
 TIME = ("Time", "timestamp")
@@ -35,18 +33,17 @@ EVENT = (
 )
 
 
-def story_row(y: int) -> list[Panel]:
+def story_row() -> Row:
     """What went wrong, and what happened around it."""
     about = '{app="$app"} |= "${__value.text}"'
-    return [
+    panels = [
         Panel(
-            id=17,
+            key="failures",
             kind="table",
             title="Latest failures",
             description="The newest lines with level error or fatal: when, what, and "
             "about which conversation, or else which user. A click on that opens all "
             "its lines.",
-            place=Place(0, y, 12, HEIGHT),
             queries=(
                 Query(
                     "loki",
@@ -116,12 +113,11 @@ def story_row(y: int) -> list[Panel]:
             links=[link("All errors in Explore", APP_ERRORS)],
         ),
         Panel(
-            id=18,
+            key="activity",
             kind="logs",
             title="Activity stream",
             description="Digests, conversations that start and end, trial warnings, "
             "throttled users and errors, newest first. Open a line for its fields.",
-            place=Place(12, y, 12, HEIGHT),
             queries=(
                 Query(
                     "loki",
@@ -147,26 +143,26 @@ def story_row(y: int) -> list[Panel]:
             links=[link("The whole log in Explore", APP)],
         ),
     ]
+    return Row(8, panels)
 
 
-def background_row(shape: Source, y: int) -> list[Panel]:
+def background_row(source: Source) -> Row:
     """Below the fold: troubles over time with deployments, and what waits."""
     waiting = {
-        "open conversations": shape.gauge("conversations_active"),
-        "digests to make": shape.gauge("digests_pending"),
-        "users to write to": shape.gauge("users_to_reengage"),
-        "digests failed today": shape.window("digests_failed", "1d"),
-        "trials won, 30 days": shape.window("trial_conversions", "30d"),
-        "monthly revenue": shape.gauge("revenue_monthly"),
+        "open conversations": source.gauge("conversations_active"),
+        "digests to make": source.gauge("digests_pending"),
+        "users to write to": source.gauge("users_to_reengage"),
+        "digests failed today": source.window("digests_failed", "1d"),
+        "trials won, 30 days": source.window("trial_conversions", "30d"),
+        "monthly revenue": source.gauge("revenue_monthly"),
     }
-    return [
+    panels = [
         Panel(
-            id=19,
+            key="troubles_per_hour",
             kind="timeseries",
             title="Errors and warnings per hour",
             description="Lines with level warn, error and fatal in each hour. The "
             "vertical lines are deployments and notes (`soloscope annotate`).",
-            place=Place(0, y, 16, 6),
             queries=(troubles_per_hour(),),
             no_value="no error or warning in this time",
             min=0,
@@ -198,11 +194,10 @@ def background_row(shape: Source, y: int) -> list[Panel]:
             max_points=1000,
         ),
         Panel(
-            id=20,
+            key="waiting",
             kind="stat",
             title="Under way and waiting",
             description="What the app says is open now, and what the month brought.",
-            place=Place(16, y, 8, 6),
             queries=tuple(waiting.values()),
             no_value="not reported",
             decimals=0,
@@ -214,3 +209,4 @@ def background_row(shape: Source, y: int) -> list[Panel]:
             options=stat_options(mode="value_and_name"),
         ),
     ]
+    return Row(6, panels, widths=(16, 8))

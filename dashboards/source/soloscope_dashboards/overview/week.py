@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..grafana import Json, Panel, Place, Query, fixed, override
-from ..queries import Light, Source
-
-HEIGHT = 6
-
+from ..grafana import Json, Panel, Query, Row, fixed, override
+from ..queries import Source
 
 #: 2026-11-18 is shown as 11-18. It stays a string: a date would be moved to the
 #: browser's zone, and this is the app's own day.
@@ -21,15 +18,15 @@ SHORT_DAY: Json = {
 }
 
 
-def by_day(shape: Source, *names: str) -> list[Json]:
+def by_day(source: Source, *names: str) -> list[Json]:
     """Turn the answers of `per_day` into a table with a row for each day."""
     renamed = {"Value": names[0]}
     renamed |= {f"Value #{chr(ord('A') + i)}": name for i, name in enumerate(names)}
     steps: list[Json] = []
-    if isinstance(shape, Light):
+    if source.kind == "loki":
         steps.append({"id": "labelsToFields", "options": {"mode": "columns"}})
     steps.append({"id": "merge", "options": {}})
-    if isinstance(shape, Light):
+    if source.kind == "loki":
         # LogQL cannot say which days are the last seven.
         steps += [
             {"id": "sortBy", "options": {"sort": [{"field": "day", "desc": True}]}},
@@ -50,10 +47,9 @@ def by_day(shape: Source, *names: str) -> list[Json]:
 
 
 def bars(
-    panel: int,
+    key: str,
     title: str,
     description: str,
-    place: Place,
     queries: Sequence[Query],
     steps: list[Json],
     no_value: str,
@@ -62,11 +58,10 @@ def bars(
 ) -> Panel:
     """A bar for each of the last seven days."""
     return Panel(
-        id=panel,
+        key=key,
         kind="barchart",
         title=title,
         description=description,
-        place=place,
         queries=tuple(queries),
         no_value=no_value,
         min=0,
@@ -106,56 +101,52 @@ def bars(
     )
 
 
-def week_row(shape: Source, y: int) -> list[Panel]:
+def week_row(source: Source) -> Row:
     """The last seven days, by the app's calendar, and what they were about."""
     missing = "no day reported: soloscope does not answer, or the count is not declared"
-    return [
+    panels = [
         bars(
-            13,
+            "active_per_day",
             "Users active per day ≈",
             "Different users who wrote on each day; today is the last bar and still "
             "grows. An estimate, exact to about one in a hundred (unique "
             "`active_users`).",
-            Place(0, y, 6, HEIGHT),
-            [shape.per_day("active_users")],
-            by_day(shape, "active users ≈"),
+            [source.per_day("active_users")],
+            by_day(source, "active users ≈"),
             missing,
             "blue",
         ),
         bars(
-            14,
+            "conversations_per_day",
             "Conversations per day",
             "Conversations of each day; today is the last bar and still grows (counter "
             "`conversations`).",
-            Place(6, y, 6, HEIGHT),
-            [shape.per_day("conversations")],
-            by_day(shape, "conversations"),
+            [source.per_day("conversations")],
+            by_day(source, "conversations"),
             missing,
             "purple",
         ),
         bars(
-            15,
+            "digests_per_day",
             "Digests created per day",
             "Digests created on each day, and in red those that failed (counters "
             "`digests_created` and `digests_failed`).",
-            Place(12, y, 6, HEIGHT),
             [
-                shape.per_day("digests_created"),
-                shape.per_day("digests_failed", above=0),
+                source.per_day("digests_created"),
+                source.per_day("digests_failed", above=0),
             ],
-            by_day(shape, "created", "failed"),
+            by_day(source, "created", "failed"),
             missing,
             "green",
             [override("failed", color=fixed("red"))],
         ),
         Panel(
-            id=16,
+            key="deficiencies",
             kind="bargauge",
             title="Top deficiencies this week",
             description="What was practised most, today and the six days before "
             "(breakdown `deficiencies`).",
-            place=Place(18, y, 6, HEIGHT),
-            queries=(shape.top("deficiencies", 5),),
+            queries=(source.top("deficiencies", 5),),
             no_value="none reported",
             min=0,
             decimals=0,
@@ -177,3 +168,4 @@ def week_row(shape: Source, y: int) -> list[Panel]:
             },
         ),
     ]
+    return Row(6, panels)
