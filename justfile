@@ -59,6 +59,12 @@ render DIR *ARGS:
 test-nixos *ARGS:
     @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check-nixos "$@"
 
+# Write docs/options.md from the modules, with nix or else through nspawn-test
+options:
+    @if command -v nix >/dev/null; then system=$(nix eval --raw --impure --expr builtins.currentSystem) && \
+      page=$(nix eval --raw {{ quote(top) }}"#checks.$system.options.page") && printf '%s\n' "$page" > {{ quote(top / "docs/options.md") }}; \
+      else SOLOSCOPE_OPTIONS={{ quote(top / "docs/options.md") }} {{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} test-nixos options; fi
+
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
     @{{ run }}.programs "$@"

@@ -1,6 +1,7 @@
 # Every option of services.soloscope is documented: nixpkgs' generator of option
 # references accepts them all, its warnings being errors, and more than that: whole
-# sentences, and a default, or an example where none can be given. No node boots.
+# sentences, and a default, or an example where none can be given. docs/options.md is
+# the reference that follows from them. No node boots.
 {
   self,
   pkgs,
@@ -50,6 +51,8 @@ let
     ++ lib.optional (!(option ? default) && !(option ? example)) "has neither default nor example"
     ++ lib.optional (lib.hasInfix "nix/store" (builtins.toJSON option)) "names a store path";
 
+  page = import ../../nix/options.nix { inherit lib; } reference.optionsNix;
+
   problems = lib.concatLists (
     lib.mapAttrsToList (
       name: option: map (fault: "${name} ${fault}") (faults option)
@@ -59,6 +62,7 @@ in
 pkgs.testers.runNixOSTest {
   name = "options";
   nodes = { };
+  passthru = { inherit page; };
   testScript = ''
     # The generated reference: ${reference.optionsJSON}
     number = ${toString (lib.length (lib.attrNames reference.optionsNix))}
@@ -66,5 +70,14 @@ pkgs.testers.runNixOSTest {
     print(f"{number} options")
     assert number > 80, "most options are missing"
     t.assertEqual(problems, [])
+
+    page = ${builtins.toJSON page}
+    # `./justw options` says where to write it.
+    if "SOLOSCOPE_OPTIONS" in os.environ:
+        with open(os.environ["SOLOSCOPE_OPTIONS"], "w", encoding="utf-8") as file:
+            file.write(page)
+    else:
+        written = ${builtins.toJSON (lib.readFile ../../docs/options.md)}
+        assert page == written, "docs/options.md is old: ./justw options"
   '';
 }
