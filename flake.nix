@@ -42,6 +42,12 @@
           );
         };
 
+      # nix flake init -t
+      templates.default = {
+        path = ./templates/default;
+        description = "A NixOS host with one app that soloscope watches";
+      };
+
       packages = eachSystem linux (pkgs: rec {
         soloscope = pkgs.callPackage ./exporter/package.nix { };
         demo = pkgs.callPackage ./nix/demo.nix {

@@ -1,0 +1,20 @@
+# A NixOS host that soloscope watches. Whose copy of soloscope this is stands below as
+# OWNER: write there the account that you took this template from.
+{
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    soloscope = {
+      url = "github:OWNER/soloscope";
+      inputs.nixpkgs.follows = "nixpkgs"; # one nixpkgs to download, not two
+    };
+  };
+
+  outputs =
+    { nixpkgs, ... }@inputs:
+    {
+      nixosConfigurations.myhost = nixpkgs.lib.nixosSystem {
+        specialArgs = { inherit inputs; };
+        modules = [ ./configuration.nix ];
+      };
+    };
+}
