@@ -77,5 +77,10 @@ pkgs.testers.runNixOSTest {
       environment.etc."websocket.py".source = ./websocket.py;
     };
 
-  testScript = lib.readFile ../lib/ask.py + lib.readFile ./test.py;
+  testScript = lib.concatStrings [
+    (lib.readFile ../lib/ask.py)
+    "PAGE = ${builtins.toJSON (lib.readFile ../../../docs/operations.md)}\n"
+    (lib.readFile ../lib/operations.py)
+    (lib.readFile ./test.py)
+  ];
 }

@@ -83,6 +83,21 @@ with subtest("Grafana's keys are files that only the service has"):
     environment = machine.succeed(f"tr '\\0' '\\n' < /proc/{pid}/environ")
     assert password not in environment
 
+with subtest("docs/operations.md: a restore brings an account back"):
+
+    def accounts() -> dict[str, int]:
+        return {account["login"]: account["id"] for account in api("/api/users")}
+
+    account = json.dumps({"login": "anna", "password": "long-enough-1"})
+    get(f"{GRAFANA}/api/admin/users", *admin, *json_type, "--data", account)
+    machine.succeed(block("Back up"))
+    eventually("the account", lambda: "anna" in accounts(), True, 120)
+    anna = f"{GRAFANA}/api/admin/users/{accounts()['anna']}"
+    get(anna, *admin, "--request", "DELETE")
+    assert "anna" not in accounts()
+    machine.succeed(block("Restore"))
+    eventually("the account", lambda: "anna" in accounts(), True, 120)
+
 with subtest("from another machine: TLS, the login page, and nothing else"):
     machine.copy_from_machine("/var/lib/test-certificate/grafana.pem")
     pem = machine.succeed("cat /var/lib/test-certificate/grafana.pem")
