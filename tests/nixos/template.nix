@@ -10,7 +10,8 @@ let
   inherit (self.templates.default) path;
   # As the flake of nixpkgs has it.
   nixpkgs.lib = lib // {
-    nixosSystem = arguments: import (pkgs.path + "/nixos/lib/eval-config.nix") ({ system = null; } // arguments);
+    nixosSystem =
+      arguments: import (pkgs.path + "/nixos/lib/eval-config.nix") ({ system = null; } // arguments);
   };
   flake = import (path + "/flake.nix");
   hosts =

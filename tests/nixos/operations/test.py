@@ -36,6 +36,14 @@ def is_up() -> None:
 start_all()
 is_up()
 
+with subtest("the page names every folder of our units"):
+    folders = machine.succeed(
+        "systemctl list-unit-files --plain --no-legend 'soloscope-*.service' loki.service"
+        " prometheus.service | cut -d' ' -f1 | xargs systemctl show --value -p StateDirectory"
+    ).split()
+    assert len(folders) > 4, folders
+    t.assertEqual([name for name in folders if name not in PAGE], [])
+
 with subtest("there is something to lose"):
     now = time()
     stream = {"stream": {"job": "test"}, "values": [[f"{now}000000000", "remember me"]]}
