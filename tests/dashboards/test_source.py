@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -184,3 +185,16 @@ def test_the_overview_has_the_same_panels_in_the_same_places_in_both_forms() -> 
 def test_without_prometheus_nothing_is_asked_of_it() -> None:
     for dashboard in files.in_form("without-prometheus"):
         assert "prometheus" not in json.dumps(dashboard)
+
+
+def test_the_readme_names_the_panels_that_every_app_sees() -> None:
+    (overview,) = files.in_form("with-prometheus", files.OVERVIEW)
+    of_any_app = {
+        panel["title"].removesuffix(", 24 h")
+        for panel in overview["panels"]
+        if not any('name="' in target["expr"] for target in panel["targets"])
+    }
+    said = (files.TOP / "README.md").read_text().split("What you see:")[1]
+    named = re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", said.split("**The other")[0])
+    assert of_any_app == set(named)
+    assert len(named) == 6  # the number that the text says

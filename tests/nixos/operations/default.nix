@@ -18,12 +18,10 @@ pkgs.testers.runNixOSTest {
   globalTimeout = 900;
 
   nodes.machine = host;
-  nodes.off =
-    { lib, ... }:
-    {
-      imports = [ host ];
-      services.soloscope.enable = lib.mkForce false;
-    };
+  nodes.off = {
+    imports = [ host ];
+    services.soloscope.enable = lib.mkForce false;
+  };
 
   testScript = lib.concatStrings [
     (lib.readFile ../lib/ask.py)
