@@ -22,9 +22,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from statistics import median
 from zoneinfo import ZoneInfo
@@ -32,28 +31,23 @@ from zoneinfo import ZoneInfo
 import redis
 
 TOP = Path(__file__).resolve().parents[1]
-SOLOSCOPE = str(Path(sys.executable).parent / "soloscope")
-QUIET = subprocess.DEVNULL
-#: The least that redis_exporter can do.
-MINIMAL = ("-redis-only-metrics", "-exclude-latency-histogram-metrics")
-#: What Prometheus 3.5.3 sends, as seen on a socket.
+#: What Prometheus 3.5 asks for.
 HEADERS = {
-    "User-Agent": "Prometheus/3.5.3",
     "Accept": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
     "application/openmetrics-text;version=0.0.1;q=0.5,"
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
     "Accept-Encoding": "gzip",
-    "X-Prometheus-Scrape-Timeout-Seconds": "10",
 }
-# All keys of today at once. ARGV: the number of counters, the counters, the breakdowns.
+# Scripts, because a client's own commands would take minutes for a million keys.
+# ARGV: the number of counters, the counters, the breakdowns.
 TOUCH = """
 for i = 2, ARGV[1] + 1 do redis.call('INCR', ARGV[i]) end
-for i = ARGV[1] + 2, #ARGV do redis.call('HINCRBY', ARGV[i], 'kind_000', 1) end"""
+for i = ARGV[1] + 2, #ARGV do redis.call('HINCRBY', ARGV[i], 'kind_0', 1) end"""
 FOREIGN = "for i = ARGV[1], ARGV[2] do redis.call('SET', 'session:' .. i, 'x') end"
-_AHEAD = 12 - datetime.now(UTC).hour
+AHEAD = 12 - datetime.now(UTC).hour
 #: Where it is about noon, so that no run meets midnight. POSIX turns the sign round.
-ZONE = ZoneInfo(f"Etc/GMT{-_AHEAD:+d}" if _AHEAD else "Etc/GMT")
+ZONE = ZoneInfo(f"Etc/GMT{-AHEAD:+d}" if AHEAD else "Etc/GMT")
 NOW = datetime.now(ZONE)
 
 
@@ -84,30 +78,33 @@ class Data:
         """Replace everything in this Redis."""
         client.flushall()
         counters, breakdowns = self.keys(self.days)
-        parts = {f"kind_{i:03}": 7 * i for i in range(self.parts)}
+        parts = [text for i in range(self.parts) for text in (f"kind_{i}", str(7 * i))]
         pipe = client.pipeline(transaction=False)
         for key in counters:
-            pipe.set(key, 1234, ex=30 * 86400)
+            pipe.set(key, 1234)
         for key in breakdowns:
-            pipe.hset(key, mapping=parts)
-            pipe.expire(key, 30 * 86400)
+            pipe.hset(key, items=parts)
         pipe.execute()
-        # One script for many keys: a million SETs of a Python client take minutes.
         for first in range(0, self.foreign, 20_000):
             last = min(first + 20_000, self.foreign) - 1
             client.register_script(FOREIGN)(args=[first, last])
 
+    def touch(self, client: redis.Redis) -> None:
+        """Change every key of today, as a busy app does between two scrapes."""
+        counters, breakdowns = self.keys(1)
+        client.register_script(TOUCH)(args=[len(counters), *counters, *breakdowns])
 
-TODAY, MONTH, MILLION = Data(), Data(days=30), Data(foreign=1_000_000)
-#: The table of scrapes: what is in Redis, and how often each program is scraped.
+
+MONTH = Data(days=30)
+#: What is in Redis, and how often each program is scraped.
 CASES = {
-    "today": (TODAY, 300),
-    "10 times the names": (replace(TODAY, counters=500, breakdowns=200), 60),
-    "7 days": (replace(TODAY, days=7), 100),
+    "today": (Data(), 300),
+    "10 times the names": (Data(counters=500, breakdowns=200), 60),
+    "7 days": (Data(days=7), 100),
     "30 days": (MONTH, 100),
-    "5 apps": (replace(TODAY, apps=5), 100),
-    "20 apps": (replace(TODAY, apps=20), 60),
-    "a million foreign keys": (MILLION, 15),
+    "5 apps": (Data(apps=5), 100),
+    "20 apps": (Data(apps=20), 60),
+    "a million foreign keys": (Data(foreign=1_000_000), 15),
 }
 
 
@@ -157,7 +154,8 @@ class Exporter:
 @contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[Exporter]:
     """Run `command` until the block ends. It has answered when this enters."""
-    with subprocess.Popen(command, stdin=QUIET, stdout=QUIET, stderr=QUIET) as process:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         exporter, end = Exporter(process.pid, connection), time.monotonic() + 60
         try:
@@ -192,16 +190,11 @@ class Bench:
     redis_pid: int
     redis_exporter: str
 
-    def touch(self, data: Data) -> None:
-        """Change every key of today, as a busy app does between two scrapes."""
-        counters, breakdowns = data.keys(1)
-        script = self.client.register_script(TOUCH)
-        script(args=[len(counters), *counters, *breakdowns])
-
     def soloscope(self, data: Data) -> tuple[list[str], int]:
-        """The command that serves `data` with a configuration of the modules' own Nix.
+        """The command that serves `data`, and its port.
 
-        The other programs of the stack are named at port 1, so that none is asked.
+        The modules' own Nix makes the configuration. It names the other programs of the
+        stack at port 1, so that none is asked.
         """
         port, url = free_port(), f"unix://{self.folder}/redis.sock"
         app = {
@@ -209,7 +202,7 @@ class Bench:
             "counters": {f"count_{i}": {} for i in range(data.counters)},
             "breakdowns": {f"by_{i}": {} for i in range(data.breakdowns)},
         }
-        declaration = {
+        overrides = {
             "enable": True,
             "timeZone": ZONE.key,
             "exporter": {"port": port, "history": 0 if data.days == 1 else data.days},
@@ -221,28 +214,41 @@ class Bench:
                 for i in range(data.apps)
             },
         }
-        nix = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict"]
-        nix += ["--json", f"{TOP}/modules/render.nix", "--arg", "declaration", "{ }"]
-        nix += ["--argstr", "overrides", json.dumps(declaration)]
-        nix += ["--argstr", "root", str(self.folder)]
-        files = json.loads(subprocess.check_output(nix))
+        nix = (
+            "nix-instantiate --store dummy:// --eval --strict --json --arg declaration"
+        )
+        arguments = [
+            "{}",
+            "--argstr",
+            "root",
+            str(self.folder),
+            "--argstr",
+            "overrides",
+        ]
+        command = [*nix.split(), *arguments, json.dumps(overrides)]
+        files = subprocess.check_output([*command, TOP / "modules/render.nix"])
         path = self.folder / "soloscope.json"
-        path.write_text(json.dumps(files["soloscope.json"]), encoding="utf-8")
-        return [SOLOSCOPE, "--config", str(path), "serve"], port
+        path.write_text(json.dumps(json.loads(files)["soloscope.json"]))
+        program = str(Path(sys.executable).parent / "soloscope")
+        return [program, "--config", str(path), "serve"], port
 
     def peer(self, data: Data) -> tuple[list[str], int]:
-        """redis_exporter for the same keys, or for their pattern."""
-        port, keys = free_port(), chain(*data.keys(data.days))
-        option = "-check-single-keys=" + ",".join(f"db0={key}" for key in keys)
+        """redis_exporter for the same keys, or for their pattern; and its port."""
+        port, (counters, breakdowns) = free_port(), data.keys(data.days)
+        keys = ",".join(f"db0={key}" for key in [*counters, *breakdowns])
+        option = f"-check-single-keys={keys}"
         if data.foreign:
             option = f"-check-keys=db0=metrics:app0:{NOW.date()}:*"
-        address = f"-redis.addr=unix://{self.folder}/redis.sock"
-        listen = f"-web.listen-address=127.0.0.1:{port}"
-        return [self.redis_exporter, address, listen, *MINIMAL, option], port
+        flags = f"""-redis.addr=unix://{self.folder}/redis.sock
+            -web.listen-address=127.0.0.1:{port}
+            -redis-only-metrics -exclude-latency-histogram-metrics"""
+        return [self.redis_exporter, *flags.split(), option], port
 
-    @contextmanager
-    def both(self, data: Data) -> Iterator[tuple[Exporter, Exporter]]:
-        """soloscope and redis_exporter with these keys, seen to show them."""
+    def scrapes(self, data: Data, count: int, pause: float = 0) -> list[float]:
+        """Scrape both in turns: ms, CPU, Redis CPU and MB of each, and the ratio.
+
+        CPU is all that the process uses by the number of scrapes, pauses included.
+        """
         data.fill(self.client)
         counters, breakdowns = data.keys(1)
         shown = {
@@ -250,18 +256,16 @@ class Bench:
             "soloscope_breakdown_total": len(breakdowns) * data.parts,
             "soloscope_day": len(counters) * (data.days if data.days > 1 else 0),
         }
+        keys = sum(map(len, data.keys(data.days)))
         with running(*self.soloscope(data)) as ours, running(*self.peer(data)) as peer:
             ours.check(shown)
-            peer.check({"redis_key_size": sum(map(len, data.keys(data.days)))})
-            yield ours, peer
-
-    def scrapes(self, data: Data, count: int) -> list[float]:
-        """Scrape both in turns: ms, CPU, Redis CPU and MB of each, and the ratio."""
-        with self.both(data) as pair:
+            peer.check({"redis_key_size": keys})
+            pair = ours, peer
             begun = [cpu_ms(one.pid) for one in pair]
             for _ in range(count):
+                time.sleep(pause)
                 for one in pair:
-                    self.touch(data)
+                    data.touch(self.client)
                     redis_cpu, start = cpu_ms(self.redis_pid), time.perf_counter()
                     one.scrape()
                     one.times.append((time.perf_counter() - start) * 1000)
@@ -270,20 +274,8 @@ class Bench:
             for one, before in zip(pair, begun, strict=True):
                 cpu = (cpu_ms(one.pid) - before) / count
                 row += [median(one.times), cpu, median(one.redis), one.memory()]
-            turns = zip(*(one.times for one in pair), strict=True)
-            return [*row, median(ours / theirs for ours, theirs in turns)]
-
-    def hour(self, data: Data, count: int, pause: float) -> list[float]:
-        """CPU seconds of both for 240 scrapes and what they do between them."""
-        with self.both(data) as pair:
-            begun = [cpu_ms(one.pid) for one in pair]
-            for _ in range(count):
-                time.sleep(pause)
-                self.touch(data)
-                for one in pair:
-                    one.scrape()
-            used = [cpu_ms(one.pid) for one in pair]
-            return [(b - a) * 0.24 / count for a, b in zip(begun, used, strict=True)]
+        turns = zip(ours.times, peer.times, strict=True)
+        return [*row, median(mine / other for mine, other in turns)]
 
     def starts(self, data: Data, count: int) -> list[float]:
         """CPU ms of both from the start of the process to its first answer."""
@@ -303,38 +295,29 @@ def table(*rows: Sequence[object]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
-def measured(bench: Bench, quick: bool) -> str:
-    """The tables of the page."""
-    rows = {}
-    for name, (data, count) in CASES.items():
-        print(f"{datetime.now(UTC):%H:%M:%S} {name}", file=sys.stderr, flush=True)
-        few = replace(data, foreign=data.foreign // 100)
-        rows[name] = bench.scrapes(few, 2) if quick else bench.scrapes(data, count)
-    month = rows["30 days"]
-    hours = bench.hour(MONTH, *((2, 1) if quick else (12, 15)))
-    starts = bench.starts(MONTH, 2 if quick else 15)
-    bounds = (
-        ("a scrape of today, times", 0.5, rows["today"][-1], 1),
-        ("a scrape of 30 days, times", 0.25, month[-1], 1),
-        ("a million foreign keys, times", 0.01, rows["a million foreign keys"][-1], 1),
-        ("an hour of 30 days, scraped every 15 s, CPU seconds", 1, *hours),
+def tables(
+    rows: dict[str, list[float]], paused: Sequence[float], starts: Sequence[float]
+) -> str:
+    """The part of the page that is measured: what is within its bound, and growth."""
+    month, million = rows["30 days"], rows["a million foreign keys"]
+    # 240 scrapes are an hour; ms to seconds.
+    hour = paused[1] * 0.24, paused[5] * 0.24
+    bounds: list[tuple[str, float, float, float]] = [
+        ("a scrape of today, ratio", 0.5, rows["today"][-1], 1),
+        ("a scrape of 30 days, ratio", 0.25, month[-1], 1),
+        ("a scrape beside a million foreign keys, ratio", 0.01, million[-1], 1),
+        ("an hour of 30 days, scraped every 15 s, CPU s", 1, *hour),
         ("resident with 30 days, MB", 45, month[3], month[7]),
-        ("from start to first answer with 30 days, CPU ms", 400, *starts),
-    )
+        ("from start to first answer with 30 days, CPU ms", 400, starts[0], starts[1]),
+    ]
+    met = [[*row, "yes" if row[2] <= row[1] else "**no**"] for row in bounds]
     units = ("ms", "CPU ms", "Redis CPU ms", "MB")
-    return "\n".join(
-        (
-            "## Bounds\n",
-            table(
-                ("", "at most", "soloscope", "redis_exporter", "met"),
-                *([*row, "yes" if row[2] <= row[1] else "**no**"] for row in bounds),
-            ),
-            "## Scrapes and growth\n",
-            table(
-                ("", *units, *(f"redis_exporter {unit}" for unit in units), "times"),
-                *([name, *row] for name, row in rows.items()),
-            ),
-        )
+    head = ("", *units, *(f"redis_exporter {unit}" for unit in units), "ratio")
+    return (
+        "## Bounds\n\n"
+        + table(("", "at most", "soloscope", "redis_exporter", "met"), *met)
+        + "\n## Scrapes and growth\n\n"
+        + table(head, *([name, *row] for name, row in rows.items()))
     )
 
 
@@ -346,16 +329,16 @@ def machine(bench: Bench) -> dict[str, str]:
         return done.stdout.decode().strip()
 
     peer = re.search(r"Exporter v?(\d\S+)", output(bench.redis_exporter, "-version"))
-    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     installed = {d.name.lower(): d.version for d in importlib.metadata.distributions()}
     wanted = ("redis", "hiredis", "prometheus_client", "waitress")
     changed = output("git", "status", "--porcelain", "--", "exporter/src")
+    commit = output("git", "rev-parse", "--short=12", "HEAD")
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "processor": f"{processor[1] if processor else '?'}, {os.cpu_count()} cores",
+        "processor": f"{cpu[1] if cpu else '?'}, {os.cpu_count()} cores",
         "system": f"Linux {platform.release()}, Python {platform.python_version()}",
-        "soloscope": output("git", "rev-parse", "--short=12", "HEAD")
-        + (" with changes" if changed else ""),
+        "soloscope": commit + (" with changes" if changed else ""),
         "libraries": ", ".join(f"{k} {installed[k]}" for k in wanted if k in installed),
         "redis_exporter": peer[1] if peer else "?",
         "Redis": str(bench.client.info("server")["redis_version"]),
@@ -369,26 +352,33 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=TOP / "docs/benchmarks.md")
     parser.add_argument("--redis-exporter", default="redis_exporter", metavar="PROGRAM")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
+    quick, load, rows = options.quick, os.getloadavg()[0], {}
     with tempfile.TemporaryDirectory() as name:
-        path = f"{name}/redis.sock"
-        command = ["redis-server", "--port", "0", "--unixsocket", path, "--save", ""]
+        socket_path = Path(name, "redis.sock")
+        redis_server = f"redis-server --port 0 --unixsocket {socket_path} --dir {name}"
         with (
-            subprocess.Popen([*command, "--dir", name], stdout=QUIET) as server,
-            redis.Redis(unix_socket_path=path) as client,
+            subprocess.Popen(
+                [*redis_server.split(), "--save", ""], stdout=-3
+            ) as server,
+            redis.Redis(unix_socket_path=str(socket_path)) as client,
         ):
             try:
-                while not Path(path).exists() and server.poll() is None:
+                while not socket_path.exists() and server.poll() is None:
                     time.sleep(0.01)
                 bench = Bench(Path(name), client, server.pid, options.redis_exporter)
-                facts, tables = machine(bench), measured(bench, options.quick)
+                facts = machine(bench)
+                for case, (data, count) in CASES.items():
+                    print(f"{datetime.now(UTC):%H:%M:%S} {case}", file=sys.stderr)
+                    rows[case] = bench.scrapes(data, 2 if quick else count)
+                paused = bench.scrapes(MONTH, *((2, 0.5) if quick else (12, 15)))
+                starts = bench.starts(MONTH, 2 if quick else 15)
             finally:
                 server.terminate()
     facts["load average"] = f"{load:.1f} before, {os.getloadavg()[0]:.1f} after"
-    if options.quick:
+    if quick:
         facts["effort"] = "a shortened run, which says nothing about times"
     lines = "".join(f"- {what}: {value}\n" for what, value in facts.items())
-    result = f"{tables}\n## Machine and versions\n\n{lines}"
+    result = f"{tables(rows, paused, starts)}\n## Machine and versions\n\n{lines}"
     print(result)
     # What stands above the tables is written by hand.
     page = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
