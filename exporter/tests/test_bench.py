@@ -69,17 +69,13 @@ def test_what_an_exporter_does_not_show_is_not_measured(status: int) -> None:
 @pytest.mark.parametrize(("more", "met"), [(0.0, "yes"), (0.01, "**no**")])
 def test_a_bound_is_met_up_to_its_number(more: float, met: str) -> None:
     def row(ratio: float) -> list[float]:
-        return [1.0, 1.0, 0.1, 45 + more, 2.0, 2.0, 0.1, 20.0, ratio + more]
+        return [1, 1 / 0.24 + more, 0.1, 45 + more, 1, 1, 0.1, 20, ratio + more]
 
-    rows = {
-        "today": row(0.5),
-        "30 days": row(0.25),
-        "a million foreign keys": row(0.01),
-    }
-    paused = [1.0, 1 / 0.24 + more, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    text = bench.tables(rows, paused, [400 + more, 30.0])
-    bounds = text.partition("## Scrapes")[0].splitlines()[4:10]
-    assert [line.split(" | ")[-1] for line in bounds] == [f"{met} |"] * 6
+    rows = dict(zip(bench.CASES, map(row, [0.5] * len(bench.CASES)), strict=True))
+    rows |= {"30 days": row(0.25), "a million foreign keys": row(0.01)}
+    text = bench.tables(rows, [400 + more, 30])
+    bounds = text.partition("## Scrapes")[0].splitlines()[4:11]
+    assert [line.split(" | ")[-1] for line in bounds] == [f"{met} |"] * 7
 
 
 def test_a_short_run_fills_every_row(tmp_path: Path) -> None:
@@ -107,6 +103,6 @@ def test_a_short_run_fills_every_row(tmp_path: Path) -> None:
         assert len(numbers) == 9
         assert min(numbers) > 0
     bounds = [row for row in tables if row[-1] in ("yes |", "**no** |")]
-    assert len(bounds) == 6
+    assert len(bounds) == 7
     for fact in ("redis_exporter: 1", "Redis: ", "libraries: ", "load average: "):
         assert f"\n- {fact}" in text
