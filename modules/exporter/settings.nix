@@ -22,8 +22,10 @@ let
     else
       soloscope.exporter.tokenFile;
 
+  # A name that is joined from two needs a separator that neither may contain:
+  # `check-shop-eu-stripe` would be the key of two checks.
   redisCredential = name: "redis-${name}";
-  checkCredential = name: check: "check-${name}-${check}";
+  checkCredential = name: check: "check.${name}.${check}";
   apiChecks = filterAttrs (_: check: check.kind == "api");
   answers = check: check.kind == "http" || check.kind == "api";
 
