@@ -14,7 +14,8 @@ let
   inherit (import ../urls.nix) withUser;
   defaults = import ../defaults.nix;
   inherit (defaults) listenAddress;
-  grafana = import ../grafana/settings.nix { inherit soloscope places; };
+  room = name: import (../. + "/${name}/settings.nix") { inherit soloscope places; };
+  grafana = room "grafana";
 
   tokenFile =
     if soloscope.exporter.tokenFile == null then
@@ -105,10 +106,8 @@ in
           ;
         tokenFile = places.secret "exporter-token" tokenFile;
       };
-      loki = {
-        inherit listenAddress;
-        inherit (soloscope.loki) port;
-      };
+      loki = (room "loki").part;
+      shipper = (room "logs").part;
       prometheus = {
         inherit listenAddress;
         inherit (soloscope.prometheus) enable port;
