@@ -30,12 +30,12 @@ let
     {
       assertion = value == expected || lib.elem value accepts;
       message =
-        "${option} is ${show value}, but soloscope expects ${program} at "
+        "${option} is ${show value}, but soloscope "
         + (
           if ours == null then
-            "${show expected}: remove it."
+            "needs ${show expected} to reach ${program}: remove it."
           else
-            "${ours} = ${show expected}: set ${ours} = ${show value} instead, or remove the other."
+            "expects ${program} at ${ours} = ${show expected}: set ${ours} = ${show value} instead, or remove the other."
         );
     };
 in
