@@ -5,12 +5,64 @@ let
 
   # strMatching whose error says in words what is accepted.
   matching = description: regex: types.strMatching regex // { inherit description; };
+
+  # The value in force of an option of nixpkgs must be the one that the other
+  # parts of soloscope are given. The host's own value wins over ours, and
+  # without this nothing would say that they no longer meet.
+  #
+  #   program   whose setting it is, as people read it
+  #   option    nixpkgs' option, and the `value` in force
+  #   ours      our option, and the value `expected` from it; null when there is
+  #             no option of ours
+  #   accepts   further values that will do
+  inForce =
+    {
+      program,
+      option,
+      value,
+      ours ? null,
+      expected,
+      accepts ? [ ],
+    }:
+    let
+      show = builtins.toJSON;
+    in
+    {
+      assertion = value == expected || lib.elem value accepts;
+      message =
+        "${option} is ${show value}, but soloscope "
+        + (
+          if ours == null then
+            "needs ${show expected} to reach ${program}: remove it."
+          else
+            "expects ${program} at ${ours} = ${show expected}: set ${ours} = ${show value} instead, or remove the other."
+        );
+    };
 in
 {
-  inherit matching;
+  inherit matching inForce;
+
+  # `inForce` for the address on which a program listens: ours, or all of them.
+  listensHere =
+    program: option: value:
+    inForce {
+      inherit program option value;
+      expected = (import ./defaults.nix).listenAddress;
+      accepts = [
+        "localhost"
+        "0.0.0.0"
+        "::"
+        "[::]"
+        "" # every address
+      ];
+    };
 
   # Prometheus' durations: each unit once, largest first.
-  duration = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
+  duration =
+    let
+      type = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
+    in
+    types.addCheck type (text: text != "") // { inherit (type) description; };
 
   timeOfDay = matching "time of day such as `04:00`" "([01][0-9]|2[0-3]):[0-5][0-9]";
 
