@@ -9,8 +9,9 @@ documents says: an API every 30 s with 10 s to answer, a database every 30 s wit
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
-from soloscope.backends.fetch import base_url
+from soloscope.backends.http import base_url
 from soloscope.checks import kinds
 from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
 from soloscope.checks.results import probed
@@ -146,14 +147,10 @@ def _run(
 def _within(
     run: Callable[[float], Outcome], limit: float | None
 ) -> Callable[[float], Outcome]:
-    from time import monotonic
-
     def timed(timeout: float) -> Outcome:
         start = monotonic()
         outcome = run(timeout)
-        seconds = monotonic() - start
-        if limit is not None and seconds > limit:
-            raise CheckFailed(f"took {seconds:.2f} s, allowed are {limit:g} s", seconds)
+        kinds.in_time(monotonic() - start, limit)
         return outcome
 
     return timed
