@@ -25,7 +25,21 @@ WHOLE: dict[str, Any] = {
         "logLevel": "info",
         "tokenFile": {"credential": "token"},
     },
-    "loki": {"listenAddress": "127.0.0.1", "port": 3100},
+    "loki": {
+        "listenAddress": "127.0.0.1",
+        "port": 3100,
+        "budget": {
+            "folder": "/var/lib/loki",
+            "overridesFile": "/var/lib/loki/overrides.json",
+            "stateFile": "/var/lib/budget/state.json",
+            "metricsFile": "/var/lib/budget/loki-budget.prom",
+            "maxGib": 10,
+            "retention": "30d",
+            "floor": "24h",
+            "streams": [{"selector": '{a="b"}', "period": "7d", "priority": 1}],
+        },
+    },
+    "shipper": {"engine": "alloy", "listenAddress": "127.0.0.1", "port": 12345},
     "prometheus": {"enable": True, "listenAddress": "::1", "port": 9090},
     "grafana": {"enable": True, "rootUrl": "https://grafana.example.org/"},
     "alertmanager": {"enable": False},
@@ -90,6 +104,11 @@ def test_the_whole_schema_is_read() -> None:
     assert app.checks["openai"].interval == 90.0
     assert app.breakdowns["deficiencies"].limit == 5
     assert app.uniques["active_users"].exact
+    assert read.loki.budget is not None
+    assert read.loki.budget.max_gib == 10.0
+    assert read.loki.budget.floor == 86400.0
+    assert read.loki.budget.streams == (config.Stream('{a="b"}', 7 * 86400.0, 1),)
+    assert read.shipper == config.Shipper("alloy", "127.0.0.1", 12345)
     assert read.postgres_exporter == config.PostgresExporter(port=9187)
 
 
@@ -211,6 +230,9 @@ def test_every_problem_is_told_at_once() -> None:
         (with_app(redis={"url": "redis://h:0"}), "apps.shop.redis.url", "HOST:PORT"),
         (with_app(health={"url": "http://h/ü"}), "apps.shop.health.url", "ASCII"),
         (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "ASCII"),
+        ({"loki": {"budget": {"maxGib": 0}}}, "loki.budget.maxGib", "above zero"),
+        ({"loki": {"budget": {"streams": [1]}}}, "loki.budget.streams[0]", "object"),
+        ({"shipper": {"engine": "vector"}}, "shipper.engine", "`promtail`, `alloy`"),
         # JSON can say half of a surrogate pair; no answer could be written with it.
         (with_app(title="\ud800"), "apps.shop.title", "a string"),
     ],

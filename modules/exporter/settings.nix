@@ -14,7 +14,8 @@ let
   inherit (import ../urls.nix) withUser;
   defaults = import ../defaults.nix;
   inherit (defaults) listenAddress;
-  grafana = import ../grafana/settings.nix { inherit soloscope places; };
+  room = name: import (../. + "/${name}/settings.nix") { inherit soloscope places; };
+  grafana = room "grafana";
 
   tokenFile =
     if soloscope.exporter.tokenFile == null then
@@ -22,8 +23,10 @@ let
     else
       soloscope.exporter.tokenFile;
 
+  # A name that is joined from two needs a separator that neither may contain:
+  # `check-shop-eu-stripe` would be the key of two checks.
   redisCredential = name: "redis-${name}";
-  checkCredential = name: check: "check-${name}-${check}";
+  checkCredential = name: check: "check.${name}.${check}";
   apiChecks = filterAttrs (_: check: check.kind == "api");
   answers = check: check.kind == "http" || check.kind == "api";
 
@@ -103,10 +106,8 @@ in
           ;
         tokenFile = places.secret "exporter-token" tokenFile;
       };
-      loki = {
-        inherit listenAddress;
-        inherit (soloscope.loki) port;
-      };
+      loki = (room "loki").part;
+      shipper = (room "logs").part;
       prometheus = {
         inherit listenAddress;
         inherit (soloscope.prometheus) enable port;

@@ -1,9 +1,10 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, rules, budget, runtime }
+#   { soloscope, places } -> { configuration, rules, part, budget, runtime }
 #     configuration  Loki's file
 #     rules          the ruler's
+#     part           of soloscope.json: where Loki is, and its disk budget
 #     budget         what keeps the folder under `maxDiskGiB`: arguments of `soloscope`
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
@@ -40,6 +41,25 @@ in
 {
   runtime.overrides = { };
   rules = import ./rules.nix { };
+
+  part = {
+    listenAddress = address;
+    inherit (cfg) port;
+    budget =
+      if cfg.maxDiskGiB == null then
+        null
+      else
+        {
+          folder = places.loki;
+          overridesFile = places.lokiRuntime;
+          stateFile = "${places.lokiBudget}/state.json";
+          metricsFile = "${places.lokiBudget}/loki-budget.prom";
+          maxGib = cfg.maxDiskGiB;
+          inherit (cfg) retention;
+          floor = cfg.budgetFloor;
+          streams = retentionStream;
+        };
+  };
 
   budget = [
     "--config"

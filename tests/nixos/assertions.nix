@@ -172,6 +172,34 @@ let
       expected = [ ];
     };
 
+    "sources that meet in one name" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.apps.shop.units = [ "shop.service" ];
+        services.soloscope.logs.sources = {
+          access = {
+            paths = [ "/var/log/a.log" ];
+            job = "web";
+            retention = "48h";
+          };
+          errors = {
+            paths = [ "/var/log/b.log" ];
+            job = "web";
+          };
+          shop = {
+            paths = [ "/var/log/shop.log" ];
+            retention = "48h";
+          };
+          "shop-old".paths = [ "/var/log/old.log" ];
+          "shop_old".paths = [ "/var/log/older.log" ];
+        };
+      };
+      expected = [
+        "${o}.logs.sources: `access`, `errors` all have the job `web`, and the lines of a job are kept for one time. Give them the same `retention`, or each a `job` of its own."
+        "${o}.logs.sources.shop has a retention and the job `shop`, which is also the job of an app's unit, whose lines would go as early. Give it a `job` of its own."
+        "${o}.logs.sources: `shop-old`, `shop_old` are one name to Alloy, which knows letters, digits and underscores only. Rename one of them."
+      ];
+    };
+
     "nginx without terms" = {
       module = lib.recursiveUpdate minimal { services.soloscope.domain = "grafana.example.org"; };
       # The second is nixpkgs' own.
@@ -309,6 +337,19 @@ let
       services.soloscope.apps.shop.units = [ "shop.service" ];
     };
     alertmanager = lib.recursiveUpdate minimal { services.soloscope.alertmanager.enable = true; };
+    # Two checks whose names, joined with a dash, would be one.
+    keys.services.soloscope.apps = {
+      shop.checks.eu-stripe = {
+        kind = "api";
+        url = "https://eu.example.org/";
+        keyFile = "/run/secrets/eu-stripe";
+      };
+      shop-eu.checks.stripe = {
+        kind = "api";
+        url = "https://stripe.example.org/";
+        keyFile = "/run/secrets/stripe";
+      };
+    };
     # Everything that has a default replaced by something else.
     everything = lib.recursiveUpdate minimal {
       services.soloscope = {
@@ -358,7 +399,18 @@ let
       everything.systemd.services ? soloscope-secrets
     ) "a secret is made that nobody needs";
 
-  problems = wrong ++ taken ++ overridden;
+  keys = (host hosts.keys).systemd.services.soloscope-probe.serviceConfig.LoadCredential;
+  keysMeet =
+    lib.optional
+      (
+        keys != [
+          "check.shop-eu.stripe:/run/secrets/stripe"
+          "check.shop.eu-stripe:/run/secrets/eu-stripe"
+        ]
+      )
+      "soloscope-probe loads ${toString keys}: each check's key must be a credential of its own";
+
+  problems = wrong ++ taken ++ overridden ++ keysMeet;
 in
 pkgs.testers.runNixOSTest {
   name = "assertions";

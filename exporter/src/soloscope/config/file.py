@@ -17,6 +17,7 @@ from soloscope.config.reading import (
     APP_NAME,
     Parser,
     Section,
+    items,
     read_address,
     read_boolean,
     read_choice,
@@ -43,6 +44,7 @@ from soloscope.config.shape import (
     Alertmanager,
     App,
     Breakdown,
+    Budget,
     Check,
     Config,
     Counter,
@@ -58,6 +60,8 @@ from soloscope.config.shape import (
     Probe,
     Prometheus,
     Redis,
+    Shipper,
+    Stream,
     Timing,
     Unique,
 )
@@ -236,6 +240,27 @@ def _exporter(s: Section) -> Exporter:
     )
 
 
+def _stream(s: Section) -> Stream:
+    return Stream(
+        selector=s.get("selector", read_filled),
+        period=s.get("period", read_seconds),
+        priority=s.get("priority", read_integer(1, 10_000)),
+    )
+
+
+def _budget(s: Section) -> Budget:
+    return Budget(
+        folder=s.get("folder", read_path),
+        overrides_file=s.get("overridesFile", read_path),
+        state_file=s.get("stateFile", read_path),
+        metrics_file=s.get("metricsFile", read_path),
+        max_gib=s.get("maxGib", read_positive),
+        retention=s.get("retention", read_seconds),
+        floor=s.get("floor", read_seconds),
+        streams=s.get("streams", items(record(_stream)), ()),
+    )
+
+
 _PORT = read_integer(0, 65535)
 
 
@@ -244,6 +269,14 @@ def _config(s: Section) -> Config:
         return Loki(
             listen_address=r.get("listenAddress", read_address, "127.0.0.1"),
             port=r.get("port", _PORT, 3100),
+            budget=r.get("budget", record(_budget), None),
+        )
+
+    def shipper(r: Section) -> Shipper:
+        return Shipper(
+            engine=r.get("engine", read_choice("promtail", "alloy"), "promtail"),
+            listen_address=r.get("listenAddress", read_address, "127.0.0.1"),
+            port=r.get("port", _PORT, 9080),
         )
 
     def prometheus(r: Section) -> Prometheus:
@@ -281,6 +314,7 @@ def _config(s: Section) -> Config:
         zone=s.get("timeZone", read_zone, ZoneInfo("UTC")),
         exporter=s.get("exporter", record(_exporter), Exporter()),
         loki=s.get("loki", record(loki), Loki()),
+        shipper=s.get("shipper", record(shipper), Shipper()),
         prometheus=s.get("prometheus", record(prometheus), Prometheus()),
         grafana=s.get("grafana", record(grafana), Grafana()),
         alertmanager=s.get("alertmanager", record(alertmanager), Alertmanager()),

@@ -190,7 +190,7 @@ def read_positive(value: object, _path: str, _problems: list[Problem]) -> float:
     """A number above zero."""
     ok = isinstance(value, int | float) and not isinstance(value, bool)
     if not ok or not 0 < value < float("inf"):  # type: ignore[operator]
-        raise Rejected("a number of seconds above zero")
+        raise Rejected("a number above zero")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -362,6 +362,19 @@ def read_strings(
     ):
         raise Rejected("a list of names")
     return tuple(value)
+
+
+def items(one: Parser[T]) -> Parser[tuple[T, ...]]:
+    """A parser for a list."""
+
+    def parser(value: object, path: str, problems: list[Problem]) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise Rejected("a list")
+        return tuple(
+            one(item, f"{path}[{index}]", problems) for index, item in enumerate(value)
+        )
+
+    return parser
 
 
 def record(build: Callable[[Section], T]) -> Parser[T]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from soloscope.secret import Secret
 
 CheckKind = Literal["http", "tcp", "redis", "api"]
+ShipperEngine = Literal["promtail", "alloy"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -169,11 +170,44 @@ class Exporter:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """Streams of Loki that are kept for a shorter time: `period` in seconds."""
+
+    selector: str
+    period: float
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The disk budget of Loki's folder; `retention` and `floor` in seconds."""
+
+    folder: Path
+    overrides_file: Path
+    state_file: Path
+    metrics_file: Path
+    max_gib: float
+    retention: float
+    floor: float
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Loki:
-    """Where Loki listens."""
+    """Where Loki listens; `budget` is None when its folder has no bound."""
 
     listen_address: str = "127.0.0.1"
     port: int = 3100
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shipper:
+    """Which program carries the log to Loki, and where its metrics are."""
+
+    engine: ShipperEngine = "promtail"
+    listen_address: str = "127.0.0.1"
+    port: int = 9080
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +260,7 @@ class Config:
     zone: ZoneInfo
     exporter: Exporter
     loki: Loki
+    shipper: Shipper
     prometheus: Prometheus
     grafana: Grafana
     alertmanager: Alertmanager
