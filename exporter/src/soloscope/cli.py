@@ -9,7 +9,6 @@ output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its re
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from importlib import import_module
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from soloscope.commands import COMMANDS
 from soloscope.errors import SoloscopeError
-from soloscope.terminal import output_fails, prepare_output
+from soloscope.terminal import not_written, prepare_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,30 +65,20 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     prepare_output()
-    quiet = signal.getsignal(signal.SIGINT)
+    quiet = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = _run(argv)
-        broken = output_fails()
+        try:
+            code = _run(argv)
+        except SystemExit as ended:  # argparse has printed help, or what is wrong
+            code = int(ended.code or 0)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        output_fails()
         return 130
-    except SystemExit as ended:  # argparse has printed help, or what is wrong
-        code, broken = int(ended.code or 0), output_fails()
-    except OSError:
-        broken = output_fails()
-        if broken is None:
-            raise
+    except OSError as error:
+        return not_written(error)
     finally:
         signal.signal(signal.SIGINT, quiet)
-    if broken is None:
-        return code
-    if isinstance(broken, BrokenPipeError):
-        # Whoever read our output, such as `head`, has enough.
-        return 141  # as the shell reports SIGPIPE
-    why = broken.strerror or broken
-    print(f"soloscope: standard output: {why}", file=sys.stderr)  # noqa: T201
-    return os.EX_IOERR
+    return code
 
 
 def _run(argv: Sequence[str] | None) -> int:

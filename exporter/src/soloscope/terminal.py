@@ -8,6 +8,7 @@ an encoding lacks becomes an ASCII form or an escape such as `\u2026`.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "output_fails", "prepare_output", "printable"]
+__all__ = ["console", "in_ascii", "not_written", "prepare_output", "printable"]
 
 MOST = 500
 """Characters of one text from outside."""
 
 _ASCII = {"…": "...", "→": "->", "✓": "ok", "✗": "FAILED", "•": "note", "≈": "~"}
 _WIDE = 100_000
+_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG}
 
 
 def printable(text: str, most: int = MOST) -> str:
@@ -39,7 +41,7 @@ def printable(text: str, most: int = MOST) -> str:
     )
 
 
-def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+def _spelt(error: UnicodeError) -> tuple[str, int]:
     """The error handler of the output: an ASCII form of what cannot be encoded."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -55,7 +57,7 @@ def prepare_output() -> None:
 
     Without the latter the next file or socket would be number 1, and get the output.
     """
-    codecs.register_error("soloscope", _in_ascii)
+    codecs.register_error("soloscope", _spelt)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -64,16 +66,18 @@ def prepare_output() -> None:
             stream.reconfigure(errors="soloscope")
 
 
-def output_fails() -> OSError | None:
-    """Write what is buffered; the error when nobody takes it, and then no more."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would try again at its end, and complain
-        # (docs: library/signal, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return error
-    return None
+def not_written(error: OSError) -> int:
+    """The exit code when standard output takes no more; raises any other error."""
+    if error.errno not in _OUTPUT:
+        raise error
+    # Python would try again at its end, and complain
+    # (docs: library/signal, "Note on SIGPIPE").
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output, such as `head`, has enough.
+        return 141  # as the shell reports SIGPIPE
+    print(f"soloscope: cannot write: {error.strerror}", file=sys.stderr)  # noqa: T201
+    return os.EX_IOERR
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -84,9 +88,12 @@ def console(*, stderr: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             raise  # rich would exit with 1, which means that something is wrong
 
-    made = Whole(
-        stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True
-    )
+    made = Whole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.file.isatty():
         made.width = _WIDE
     return made
+
+
+def in_ascii(out: Console) -> bool:
+    """Whether `out` cannot show more than ASCII."""
+    return not (out.encoding or "").lower().startswith("utf")

@@ -81,11 +81,11 @@ def fetch(
 
     paths = ssl.get_default_verify_paths()
     start = time.monotonic()
-    body = b""
+    body = bytearray()
     try:
         with requests.Session() as session:
             session.trust_env = False
-            response = session.get(
+            with session.get(
                 url,
                 headers={**_HEADERS, **(headers or {})},
                 timeout=timeout,
@@ -93,16 +93,16 @@ def fetch(
                 stream=True,
                 # The host's own authorities ($SSL_CERT_FILE), not those of certifi.
                 verify=paths.cafile or paths.capath or True,
-            )
-            while len(body) < limit and (chunk := response.raw.read1(65536)):
-                body += chunk
-                if time.monotonic() - start > timeout:
-                    raise TimeoutError
+            ) as response:
+                while len(body) < limit and (chunk := response.raw.read1(65536)):
+                    body += chunk
+                    if time.monotonic() - start > timeout:
+                        raise TimeoutError
     except (OSError, ValueError, HTTPError) as error:  # requests' own are OSErrors
         why = _reason(error, timeout)
         raise NoAnswer(why, time.monotonic() - start) from None
     seconds = time.monotonic() - start
-    return Answer(response.status_code, body[:limit], seconds, response.headers)
+    return Answer(response.status_code, bytes(body[:limit]), seconds, response.headers)
 
 
 def _reason(error: BaseException, timeout: float) -> str:

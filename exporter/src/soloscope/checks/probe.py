@@ -61,8 +61,8 @@ def probe(
     """Ask what is due and write the file; returns all results, kept ones included.
 
     The timer runs as often as the most frequent check wants; the others keep their
-    answer until their own interval is over. `everything` asks all. Raises OSError
-    when the file cannot be written.
+    answer until their own interval is over. `everything` asks all. Raises
+    SoloscopeError when the file cannot be written.
     """
     if config.probe is None:
         return {}
