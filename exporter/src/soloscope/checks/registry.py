@@ -80,8 +80,27 @@ class Registry:
             if check.passive:
                 found.append(judge(check, self._ask(check), None, self._clock()))
             else:
-                found.append(judge(check, last.get(i), running.get(i), self._clock()))
+                known = self._witnessed(i, check, last.get(i))
+                found.append(judge(check, known, running.get(i), self._clock()))
         return tuple(found)
+
+    def _witnessed(self, i: int, check: Check, last: Recorded | None) -> Recorded | None:
+        """The last answer, or the witness's when that is newer and says otherwise."""
+        seen = check.witness()
+        if seen is None or (last is not None and seen.at <= last.at):
+            return last
+        if last is not None and seen.ok == last.ok:
+            return last  # which knows more: a time, and figures
+        with self._lock:
+            self._last[i] = seen
+        self._note(check, last, seen)
+        return seen
+
+    def _note(self, check: Check, before: Recorded | None, now: Recorded) -> None:
+        """Report a check that has turned, or is not well at its first answer."""
+        turned = not now.ok if before is None else before.ok != now.ok
+        if turned and self._changed is not None:
+            self._changed(judge(check, now, None, now.at))
 
     def _work(self) -> None:
         while True:
@@ -105,9 +124,7 @@ class Registry:
                 again = max(started + check.interval, self._clock())
                 heapq.heappush(self._due, (again, i))
                 self._lock.notify_all()
-            turned = not recorded.ok if before is None else before.ok != recorded.ok
-            if turned and self._changed is not None:
-                self._changed(judge(check, recorded, None, recorded.at))
+            self._note(check, before, recorded)
 
     def _ask(self, check: Check) -> Recorded:
         start = self._clock()
