@@ -39,10 +39,32 @@ let
       postgres = optional defaults.app.postgres (given.postgres or null);
     };
 
+  logs =
+    let
+      given = declaration.logs or { };
+      patterns = each defaults.logPattern;
+      redact = given.redact or { };
+    in
+    {
+      sources = builtins.mapAttrs (
+        _: source:
+        defaults.logSource
+        // source
+        // {
+          redact = patterns (source.redact or { });
+        }
+      ) (given.sources or { });
+      redact = defaults.logs.redact // redact // {
+        patterns = patterns (redact.patterns or { });
+        units = builtins.mapAttrs (_: patterns) (redact.units or { });
+      };
+    };
+
   served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
     "app"
     "listenAddress"
+    "logPattern"
     "logSource"
   ];
 in
@@ -52,4 +74,5 @@ recursiveUpdate (recursiveUpdate rooms {
 }) declaration
 // {
   apps = builtins.mapAttrs app (declaration.apps or { });
+  logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
 }

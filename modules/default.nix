@@ -29,6 +29,7 @@ in
     ./apps
     ./exporter
     ./grafana
+    ./host
     ./listeners
     ./logs
     ./loki

@@ -69,7 +69,7 @@ in
     ${soloscope.logs.shipper}.argv = [
       soloscope.logs.shipper
     ]
-    ++ logs.arguments "${root}/promtail.yaml";
+    ++ logs.engine.arguments "${root}/promtail.yaml";
     soloscope.argv = [
       "soloscope"
       "--config"

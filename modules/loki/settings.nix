@@ -12,13 +12,9 @@
 #     places     a set from places.nix
 { soloscope, places }:
 let
-  inherit (import ../pure.nix)
-    optionalAttrs
-    recursiveUpdate
-    ;
-  defaults = import ../defaults.nix;
-  cfg = recursiveUpdate defaults.loki soloscope.loki;
-  address = defaults.listenAddress;
+  inherit (import ../pure.nix) optionalAttrs;
+  cfg = soloscope.loki;
+  address = (import ../defaults.nix).listenAddress;
   logs = import ../logs/settings.nix { inherit soloscope places; };
 
   # Streams with a shorter life. Of several that fit, the higher priority wins,
