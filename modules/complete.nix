@@ -20,6 +20,7 @@ let
       inherit (defaults.app)
         timeZone
         units
+        containers
         redis
         metrics
         objectives

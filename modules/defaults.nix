@@ -50,6 +50,7 @@
     };
     sources = { };
     groups = [ ];
+    attachedContainers = [ ]; # on a host: those of virtualisation.oci-containers
   };
 
   # What a pattern under logs.redact leaves out.
@@ -127,6 +128,7 @@
   app = {
     timeZone = "UTC"; # not the host's: apps that write UTC days are the rule
     units = [ ];
+    containers = [ ];
     redis = {
       url = null;
       username = null;

@@ -1,15 +1,18 @@
 # The labels of the journal's lines, as Promtail's relabelling rules. Pure, builtins
 # only.
 #
-#   { apps } -> rules
-#     apps  name -> { units }
-{ apps }:
+#   { apps, named, attached } -> rules
+#     apps      name -> { units, containers }
+#     named     further units that the declaration names
+#     attached  names of Docker's containers whose unit prints their lines as well
+{
+  apps,
+  named,
+  attached,
+}:
 let
   inherit (import ../pure.nix) concatMap mapAttrsToList optionals;
-
-  # A regular expression that matches exactly these unit names.
-  literal = builtins.replaceStrings [ "." "+" "\\" ] [ "\\." "\\+" "\\\\" ];
-  oneOf = names: "(?:${builtins.concatStringsSep "|" (map literal names)})";
+  inherit (import ./units.nix) isPattern oneOf;
 
   set = target: replacement: {
     target_label = target;
@@ -26,9 +29,35 @@ let
     inherit regex replacement;
   };
   rename = name [ "unit" ];
+  containerNamed =
+    unit: pattern:
+    name [
+      "__journal__systemd_unit"
+      "__journal__systemd_user_unit"
+      "__journal_container_name"
+    ] "${unit};${pattern}";
+  docker = containerNamed "docker\\.service;.*";
+  podman = containerNamed "(?:libpod-.+\\.scope;.*|.*;libpod-.+\\.scope)";
+  # silly_turing, a name that Docker and Podman make up, and runner-1-4e2f90ab, a
+  # name with an id, are without number.
+  random = "(?:[a-z]+_[a-z]+[0-9]?|.*[0-9a-f]{8,}.*)";
 
-  # The units of all apps keep their whole name, whatever it looks like.
-  appUnits = concatMap (app: app.units) (builtins.attrValues apps);
+  perApp = f: concatMap (x: x) (mapAttrsToList f apps);
+
+  # What the declaration names keeps its whole name, whatever it looks like. The
+  # instances of a template are as many as there are connections, perhaps.
+  kept = builtins.filter (unit: !(isPattern unit)) (
+    perApp (
+      _:
+      { units, containers, ... }:
+      units
+      ++ concatMap (name: [
+        "docker-${name}.service"
+        "podman-${name}.service"
+      ]) containers
+    )
+    ++ named
+  );
 
   unit = [
     (set "unit" "other")
@@ -43,17 +72,26 @@ let
     ] "init\\.scope;(.+\\.(?:service|timer|socket|path|mount|scope|target))" "$1")
     # `soloscope annotate` is called from anywhere; its marks are found in one place.
     (name [ "__journal_syslog_identifier" ] "soloscope-annotate" "soloscope-annotate.service")
+    # A container's line is its unit's, by the name that virtualisation.oci-containers
+    # gives it. To journald it is docker.service's, or that of a scope with the
+    # container's id. (Podman in a unit of oci-containers prints as that unit.)
+    (docker "(.+)" "docker-$1.service")
+    (podman "(.+)" "podman-$1.service")
     (copy "unit" "__unit")
+    (docker random "docker.service")
+    (podman random "transient.scope")
     # One name for what is numbered, so that the streams stay few.
     (rename "session-.+\\.scope" "session.scope")
     (rename "user@.+\\.service" "user@.service")
-    (rename "(?:run|app|init|docker|libpod|crio|vte|machine|flatpak)-.+\\.(scope|service)" "$1")
-    (rename "(?:scope|service)" "transient.$0")
+    (rename "(?:run|app|init|docker|libpod|crio|vte|machine|flatpak)-.+\\.scope" "transient.scope")
+    # systemd-run, and what a desktop starts; not docker-shop.service, run-backup.service
+    (rename "run-(?:[ru]?[0-9a-f]*[0-9][0-9a-f]*|p[0-9]+-i[0-9]+)\\.service" "transient.service")
+    (rename "app-.+(?:@.+|-[0-9]+)\\.service" "transient.service")
     # sshd@7-203.0.113.1:22-198.51.100.5:51234.service, systemd-coredump@3-77-0.service
     (rename "([^@]+)@[^@]*[0-9][^@]*[-:][^@]*\\.(service|socket)" "$1@.$2")
     (rename "([^@]+)@[0-9a-f-]{8,}\\.(service|socket)" "$1@.$2")
   ]
-  ++ optionals (appUnits != [ ]) [ (name [ "__unit" ] "(${oneOf appUnits})" "$1") ];
+  ++ optionals (kept != [ ]) [ (name [ "__unit" ] "(${oneOf kept})" "$1") ];
 
   job = [
     {
@@ -67,25 +105,45 @@ let
 
   host = [ (copy "__journal__hostname" "host") ];
 
-  # What the line itself says is found later (pipeline/levels.nix).
+  # What the line itself says is found later (pipeline/levels.nix). Docker and Podman
+  # give all that a container prints on stderr the priority err: that says nothing.
   level = [
     (set "level" "info")
-    ((copy "__journal_priority_keyword" "level") // { regex = "(.+)"; })
+    {
+      source_labels = [
+        "__journal_container_name"
+        "__journal_priority_keyword"
+      ];
+      regex = ";(.+)";
+      target_label = "level";
+      replacement = "$1";
+    }
   ];
 
-  app = concatMap (x: x) (
-    mapAttrsToList (
-      app:
-      { units, ... }:
-      optionals (units != [ ]) [
-        {
-          source_labels = [ "unit" ];
-          regex = oneOf units;
-          target_label = "app";
-          replacement = app;
-        }
-      ]
-    ) apps
+  app = perApp (
+    app:
+    { units, containers, ... }:
+    optionals (units != [ ]) [ (label app "unit" units) ]
+    ++ optionals (containers != [ ]) [ (label app "__journal_container_name" containers) ]
   );
+  label = app: source: names: {
+    source_labels = [ source ];
+    regex = oneOf names;
+    target_label = "app";
+    replacement = app;
+  };
+
+  # `docker run` in a unit prints what the container prints, and Docker's driver
+  # for the journal writes it too. The unit's line says which unit it is.
+  twice = optionals (attached != [ ]) [
+    {
+      source_labels = [
+        "__journal__systemd_unit"
+        "__journal_container_name"
+      ];
+      regex = "docker\\.service;${oneOf attached}";
+      action = "drop";
+    }
+  ];
 in
-unit ++ job ++ host ++ level ++ app
+twice ++ unit ++ job ++ host ++ level ++ app

@@ -46,7 +46,11 @@ let
       max_age = hours cfg.maxAge;
     }
     // optionalAttrs (places.journal != null) { path = places.journal; };
-    relabel_configs = import ./journal.nix { inherit (soloscope) apps; };
+    relabel_configs = import ./journal.nix {
+      inherit (soloscope) apps;
+      named = builtins.attrNames cfg.redact.units;
+      attached = cfg.attachedContainers;
+    };
     pipeline_stages = pipeline.journal;
   };
 

@@ -14,6 +14,7 @@
 let
   inherit (import ../../pure.nix) concatMap mapAttrsToList optionals;
   inherit (import ./stage.nix) whenLabels;
+  inherit (import ../units.nix) isPattern regex;
   mask = "***";
   # The last four digits, whatever stands between them.
   lastFour = ''***{{ trunc -4 (regexReplaceAll "[^0-9]" .Value "") }}'';
@@ -253,6 +254,12 @@ let
     ];
 
   all = ''job=~".+"'';
+  ofUnit =
+    unit:
+    if isPattern unit then
+      "unit=~${builtins.toJSON (regex unit)}"
+    else
+      "unit=${builtins.toJSON unit}";
   own = labels: mapAttrsToList (_: stage labels);
 in
 {
@@ -267,7 +274,7 @@ in
     }:
     optionals enable (
       own all patterns
-      ++ concatMap (x: x) (mapAttrsToList (unit: own "unit=${builtins.toJSON unit}") units)
+      ++ concatMap (x: x) (mapAttrsToList (unit: own (ofUnit unit)) units)
       ++ map (stage all) table
     );
 }
