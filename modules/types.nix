@@ -2,6 +2,7 @@
 { lib }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./durations.nix) milliseconds;
 
   # strMatching whose error says in words what is accepted.
   matching = description: regex: types.strMatching regex // { inherit description; };
@@ -56,6 +57,12 @@ in
         "" # every address
       ];
     };
+
+  # A duration that must not be shorter, and why.
+  atLeast = least: why: option: value: {
+    assertion = milliseconds value >= milliseconds least;
+    message = "${option} is ${value}, but ${why}. Set it to at least ${least}.";
+  };
 
   # Prometheus' durations: each unit once, largest first.
   duration =
