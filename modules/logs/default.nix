@@ -51,55 +51,14 @@ let
   ];
 in
 {
-  imports = [ ./options.nix ];
+  imports = [
+    ./assertions.nix
+    ./options.nix
+  ];
 
   config = mkIf soloscope.enable {
     services.soloscope.listeners."services.soloscope.logs.ports.${cfg.shipper}" =
       cfg.ports.${cfg.shipper};
-
-    warnings = lib.optional (cfg.shipper == "promtail") ''
-      services.soloscope.logs.shipper is "promtail", which has not been maintained since March 2026. It works; its successor with the same pipeline is "alloy", which needs some 300 MB more memory.
-    '';
-
-    # Sources that would meet in one name: Loki keeps the lines of a job for one
-    # time, and Alloy names its parts with letters, digits and underscores only.
-    assertions =
-      let
-        sources = lib.mapAttrsToList (
-          name: source:
-          source
-          // {
-            inherit name;
-            job = if source.job != null then source.job else name;
-          }
-        ) cfg.sources;
-        meet =
-          key: differ:
-          lib.filter (group: lib.length (lib.unique (map differ group)) > 1) (
-            lib.attrValues (lib.groupBy key sources)
-          );
-        names = lib.concatMapStringsSep ", " (source: "`${source.name}`");
-        unitJobs = map (lib.removeSuffix ".service") (
-          lib.concatMap (app: app.units) (lib.attrValues soloscope.apps)
-        );
-      in
-      map (group: {
-        assertion = false;
-        message = "services.soloscope.logs.sources: ${names group} all have the job `${(lib.head group).job}`, and the lines of a job are kept for one time. Give them the same `retention`, or each a `job` of its own.";
-      }) (meet (source: source.job) (source: source.retention))
-      ++ map (source: {
-        assertion = source.retention == null || !(lib.elem source.job unitJobs);
-        message = "services.soloscope.logs.sources.${source.name} has a retention and the job `${source.job}`, which is also the job of an app's unit, whose lines would go as early. Give it a `job` of its own.";
-      }) sources
-      ++ map (group: {
-        assertion = false;
-        message = "services.soloscope.logs.sources: ${names group} are one name to Alloy, which knows letters, digits and underscores only. Rename one of them.";
-      }) (
-        meet (
-          source:
-          lib.stringAsChars (c: if builtins.match "[A-Za-z0-9]" c == null then "_" else c) source.name
-        ) (source: source.name)
-      );
 
     systemd.services."soloscope-${cfg.shipper}" = {
       description = "soloscope: carry the journal to Loki";

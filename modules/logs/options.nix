@@ -9,6 +9,7 @@ let
   inherit (lib) attrNames mkOption types;
   inherit (import ../types.nix { inherit lib; }) duration portOption;
   inherit (import ../defaults.nix) logPattern logSource;
+  appDefaults = (import ../defaults.nix).app;
   defaults = (import ../defaults.nix).logs;
   inherit (import ./formats.nix) formats;
   engines = import ./engines.nix;
@@ -102,6 +103,24 @@ let
   };
 in
 {
+  # Beside an app's units, for containers that have none.
+  options.services.soloscope.apps = mkOption {
+    type = types.attrsOf (
+      types.submodule {
+        options.containers = mkOption {
+          type = types.listOf types.str;
+          default = appDefaults.containers;
+          example = [ "shop-web-1" ];
+          description = ''
+            The containers of Docker or Podman whose log is this app's, by their names.
+            Those of {option}`virtualisation.oci-containers` have units: name these in
+            `units`. Others, of docker-compose for example, are named here.
+          '';
+        };
+      }
+    );
+  };
+
   options.services.soloscope.logs = {
     shipper = mkOption {
       type = types.enum (attrNames engines);
@@ -189,7 +208,10 @@ in
         example = {
           "shop.service".order.expression = "order=(\\w+)";
         };
-        description = "What is masked in the lines of single units, by the unit's full name.";
+        description = ''
+          What is masked in the lines of single units, by the unit's full name. A template
+          (`worker@.service`) is all of its instances.
+        '';
       };
     };
 
@@ -210,6 +232,26 @@ in
       default = defaults.groups;
       example = [ "nginx" ];
       description = "Further groups of the shipper, for reading the files of its `sources`.";
+    };
+
+    attachedContainers = mkOption {
+      type = types.listOf types.str;
+      default =
+        let
+          inherit (config.virtualisation) oci-containers;
+        in
+        lib.optionals (oci-containers.backend == "docker") (
+          attrNames (
+            lib.filterAttrs (
+              _: container: container.log-driver == "journald"
+            ) oci-containers.containers
+          )
+        );
+      defaultText = lib.literalMD "those of `virtualisation.oci-containers`, with Docker";
+      internal = true;
+      description = ''
+        Containers whose unit prints what Docker writes to the journal as well.
+      '';
     };
   };
 }
