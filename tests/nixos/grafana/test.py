@@ -128,8 +128,9 @@ with subtest("the other shapes: under a path, without TLS, without Prometheus"):
         f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/datasources"
     )
     t.assertEqual([source["uid"] for source in json.loads(found)], ["loki"])
-    found = sub.succeed(
-        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/dashboards/uid/soloscope-overview"
+    found = sub.wait_until_succeeds(
+        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/dashboards/uid/soloscope-overview",
+        timeout=60,
     )
     assert '"uid":"prometheus"' not in found
     sub.fail("systemctl is-active prometheus.service")
