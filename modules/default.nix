@@ -27,6 +27,7 @@ in
   imports = [
     ./alertmanager
     ./apps
+    ./configuration
     ./exporter
     ./grafana
     ./listeners

@@ -351,7 +351,7 @@ in
       description = "soloscope: mark a new system";
       wantedBy = [ "multi-user.target" ];
       after = [ "soloscope-${cfg.shipper}.service" ];
-      path = [ soloscope.exporter.package ];
+      path = [ soloscope.package ];
       script = ''
         system=$(readlink /run/current-system) || exit 0
         if [ "$system" != "$(cat "$STATE_DIRECTORY/system" 2>/dev/null)" ]; then

@@ -140,7 +140,7 @@ in
           User = config.services.loki.user;
           Group = config.services.loki.group;
           ExecStart = utils.escapeSystemdExecArgs (
-            [ (lib.getExe' soloscope.exporter.package "soloscope") ]
+            [ (lib.getExe' soloscope.package "soloscope") ]
             ++ settings.budget
             ++ [
               "--shipper"

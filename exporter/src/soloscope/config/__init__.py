@@ -3,14 +3,12 @@
 The file is JSON with the names and the shape of the NixOS options (camelCase).
 Durations are written as Prometheus writes them ("30s", "1h30m").
 
-shape     what the file says
-reading   how one value is read
-file      which options there are; `load` and `parse`
+options   which options there are, and what each accepts
+values    how one value is read
+reading   the file against the options; `load` and `parse`
 """
 
-from soloscope.config.file import load, parse
-from soloscope.config.reading import duration, redis_url
-from soloscope.config.shape import (
+from soloscope.config.options import (
     Alertmanager,
     App,
     Breakdown,
@@ -25,17 +23,19 @@ from soloscope.config.shape import (
     Job,
     Loki,
     Metrics,
+    Objectives,
     Postgres,
     PostgresExporter,
     Probe,
     Prometheus,
     Redis,
-    RedisUrl,
     Shipper,
     Stream,
     Timing,
     Unique,
 )
+from soloscope.config.reading import load, parse
+from soloscope.config.values import RedisUrl, duration, redis_url
 from soloscope.errors import Problem
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "Job",
     "Loki",
     "Metrics",
+    "Objectives",
     "Postgres",
     "PostgresExporter",
     "Probe",
