@@ -126,8 +126,8 @@ def test_the_whole_schema_is_read() -> None:
     assert read.loki.budget.max_gib == 10.0
     assert read.loki.budget.floor == 86400.0
     assert read.loki.budget.streams == (config.Stream('{a="b"}', 7 * 86400.0, 1),)
-    assert read.shipper == config.Shipper("alloy", "127.0.0.1", 12345)
-    assert read.postgres_exporter == config.PostgresExporter("127.0.0.1", 9187)
+    assert read.shipper == config.Shipper("127.0.0.1", 12345, "alloy")
+    assert read.postgres_exporter == config.Listener("127.0.0.1", 9187)
     assert app.postgres == config.Postgres(socket=Path("/run/postgresql"))
     assert app.objectives.availability == 0.99
     assert app.metrics is not None
@@ -293,6 +293,7 @@ def test_every_problem_is_told_at_once() -> None:
             'exporter."\\u001b[31m\\u202e"',
             "unknown option",
         ),
+        (with_app(**{"": 1}), 'apps.shop.""', "unknown option"),
         ({"exporter": {"x" * 3000: 1}}, f'exporter."{"x" * 56}…', "unknown option"),
         # JSON can say half of a surrogate pair; no answer could be written with it.
         (with_app(title="\ud800"), "apps.shop.title", "a string"),

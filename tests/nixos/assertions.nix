@@ -105,6 +105,29 @@ let
       ];
     };
 
+    "programs of the host's own" = {
+      module = lib.recursiveUpdate minimal {
+        services.alloy.enable = true;
+        services.caddy.enable = true;
+        services.soloscope = {
+          domain = "grafana.example.org";
+          nginx.tls = "off";
+          logs.shipper = "alloy";
+        };
+      };
+      expected = [
+        "services.alloy and ${o}.logs.ports.alloy are both 12345: one port serves one program. Set one of them to a free port."
+        "services.caddy.enable and ${o}.nginx.enable both want the ports 80 and 443. Set ${o}.nginx.enable = false and let Caddy pass grafana.example.org on to 127.0.0.1:3000."
+      ];
+    };
+
+    "an age that Loki refuses" = {
+      module = lib.recursiveUpdate minimal { services.soloscope.logs.maxAge = "30d"; };
+      expected = [
+        "${o}.logs.maxAge is 30d, but Loki takes no line that is older than a week. Set it to 167h or less."
+      ];
+    };
+
     "jobs" = {
       module = lib.recursiveUpdate minimal {
         services.soloscope.apps.shop.metrics.url = "http://127.0.0.1:8080/metrics";
@@ -366,6 +389,7 @@ let
       bad = [
         "30 days"
         "1m1h"
+        ""
         30
       ];
     }

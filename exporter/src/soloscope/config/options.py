@@ -17,6 +17,7 @@ from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from soloscope.config.values import (
+    NAME,
     Reader,
     RedisUrl,
     Rejected,
@@ -25,8 +26,8 @@ from soloscope.config.values import (
     http_url,
     matching,
     number,
-    port,
     postgres_url,
+    prefix,
     redis_url,
     seconds,
     tcp_url,
@@ -54,7 +55,7 @@ class Names(NamedTuple):
 
 METRIC = Names(
     matching(
-        "[a-zA-Z_][a-zA-Z0-9_]*",
+        NAME.pattern,
         "a name of letters, digits and underscores, not starting with a digit",
     )
 )
@@ -76,7 +77,6 @@ _UNIT = matching(
     "a full unit name such as `shop.service`; of a template, name each instance, as in "
     "`worker@1.service`",
 )
-_PREFIX = matching(r"[!-~]*", "a prefix of printable ASCII characters, no white space")
 _INTERVAL = seconds(most="1y")
 _TIMEOUT = seconds(most="1d")
 _MOST = number(86_400, "a number of seconds above zero and under a day")
@@ -87,7 +87,7 @@ class Redis:
     """How an app's counts are reached: keys are `<prefix><day>:<name>`."""
 
     url: Annotated[RedisUrl, redis_url]
-    prefix: Annotated[str, _PREFIX]
+    prefix: Annotated[str, prefix]
     password: Annotated[Secret | None, Option("passwordFile")] = None
 
 
@@ -285,11 +285,17 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class Exporter:
-    """`soloscope serve`. `history` is in days; 0 shows today only."""
+class Listener:
+    """Where a program listens."""
 
     listen_address: Annotated[str, address]
-    port: Annotated[int, port]
+    port: Annotated[int, whole(0, 65535)]
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter(Listener):
+    """`soloscope serve`. `history` is in days; 0 shows today only."""
+
     history: Annotated[int, whole(0, 366)]
     max_connections: Annotated[int, whole(1, 10_000)]
     log_level: LogLevel
@@ -328,57 +334,39 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Loki:
-    """Where Loki listens; `budget` is None when its folder has no bound."""
+class Loki(Listener):
+    """`budget` is None when Loki's folder has no bound."""
 
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
     budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Shipper:
-    """Which program carries the log to Loki, and where its metrics are."""
+class Shipper(Listener):
+    """The program that carries the log to Loki, and where its metrics are."""
 
     engine: Literal["promtail", "alloy"]
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
 
 
 @dataclass(frozen=True, slots=True)
-class Prometheus:
-    """Where Prometheus listens, if it is enabled."""
+class Prometheus(Listener):
+    """Only if it is enabled it listens."""
 
     enable: bool
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
 
 
 @dataclass(frozen=True, slots=True)
-class Grafana:
-    """Where Grafana listens, and the URL that people use."""
+class Grafana(Listener):
+    """`root_url` is what people use."""
 
     enable: bool
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
     root_url: Annotated[str, http_url]
 
 
 @dataclass(frozen=True, slots=True)
-class Alertmanager:
-    """Where Alertmanager listens, if it is enabled."""
+class Alertmanager(Listener):
+    """Only if it is enabled it listens."""
 
     enable: bool
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresExporter:
-    """Where the postgres exporter listens; only when an app declares postgres."""
-
-    listen_address: Annotated[str, address]
-    port: Annotated[int, port]
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +388,7 @@ class Config:
     grafana: Grafana
     alertmanager: Alertmanager
     apps: Annotated[Mapping[str, App], APP]
-    postgres_exporter: PostgresExporter | None = None
+    postgres_exporter: Listener | None = None
     probe: Probe | None = None
 
     def faults(self) -> Faults:

@@ -166,7 +166,7 @@ def _record(record: type, value: Any, path: str, problems: list[Problem]) -> Any
             read[name] = _read(hint, item, _at(path, option), problems)
     problems += (
         Problem(_at(path, key), "", _unknown(key, fields))
-        for key in given.keys() - fields.keys()
+        for key in given.keys() - set(filter(None, fields))
     )
     result = record(**read)
     for option, accepted in getattr(result, "faults", tuple)():

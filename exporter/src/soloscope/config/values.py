@@ -34,6 +34,9 @@ class Rejected(Exception):  # noqa: N818 (never leaves this package)
 
 Reader = Callable[[Any], Any]
 
+NAME = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
+"""The name of a count, which is also the value of a label and a part of a Redis key."""
+
 # The password in a URL; a wrong one may have any characters in it.
 _PASSWORD = re.compile(r"(://[^:/@]*):.*@")
 
@@ -87,6 +90,14 @@ def matching(pattern: str, accepted: str) -> Reader:
     return read
 
 
+def prefix(value: object) -> str:
+    """What Redis keys begin with."""
+    text = string(value)
+    if any(c.isspace() or not c.isprintable() for c in text):
+        raise Rejected("a prefix without white space, such as `metrics:`")
+    return text
+
+
 def boolean(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
@@ -116,9 +127,6 @@ def whole(low: int, high: int) -> Reader:
         return cast("int", value)
 
     return read
-
-
-port = whole(0, 65535)
 
 
 def number(below: float, accepted: str) -> Reader:
