@@ -37,7 +37,8 @@ class _Version(argparse.Action):
         del rest
         from soloscope import version
 
-        parser.exit(message=f"soloscope {version()}\n")
+        print(f"soloscope {version()}")  # noqa: T201
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from soloscope.doctor.finding import Finding, unseen, wrong
 from soloscope.doctor.rights import lacking, needed
 from soloscope.doctor.scan import scan
 from soloscope.errors import BackendUnavailable, SecretUnavailable
-from soloscope.redis.client import RedisClient, pack
+from soloscope.redis.client import RedisClient
 
 if TYPE_CHECKING:
     from soloscope.config import App
@@ -51,7 +51,7 @@ def look(
     try:
         yield from _look(app, client, history, budget, clock)
     except BackendUnavailable as error:
-        yield _refusal(app, f"Redis does not answer: {error}", error.__cause__)
+        yield _refusal(app, f"Redis does not answer: {error}", error.cause)
     except exceptions.ResponseError as error:
         yield _refusal(app, f"Redis refuses: {error}", error)
     finally:
@@ -106,7 +106,7 @@ def _look(
 ) -> Iterator[Finding]:
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     commands = needed(app)
-    replies = client.run([pack(c.encode(), *given) for c, given in commands.items()])
+    replies = client.run([(c, *given) for c, given in commands.items()])
     for reply in replies:
         if isinstance(reply, Exception) and not isinstance(
             reply, exceptions.NoPermissionError
@@ -146,7 +146,7 @@ def _clock(
     app: App, client: RedisClient, clock: Callable[[], float]
 ) -> Iterator[Finding]:
     before = clock()
-    (reply,) = client.run([pack(b"TIME")])
+    (reply,) = client.run([(b"TIME",)])
     after = clock()
     # A user with few rights may not ask; that is no fault of theirs.
     if isinstance(reply, Exception):
@@ -197,7 +197,7 @@ def _read(
 ) -> dict[str, Any]:
     """What the keys hold: bytes of a counter, a hash of all else that is one."""
     replies = client.run(
-        [pack(b"GET" if name in app.counters else b"HGETALL", k) for name, k in wanted]
+        [(b"GET" if name in app.counters else b"HGETALL", k) for name, k in wanted]
     )
     found: dict[str, Any] = {}
     for (_, key), reply in zip(wanted, replies, strict=True):
