@@ -31,7 +31,7 @@ from soloscope.config import App, Config, parse
 from soloscope.doctor import backends, lines, machine, rights
 from soloscope.doctor.finding import Finding
 from soloscope.doctor.keys import FOREVER, Key, examine
-from soloscope.redis.client import Link
+from soloscope.redis.client import RedisClient
 
 NOW = datetime(2025, 11, 18, 12, tzinfo=UTC).timestamp()
 MONTH = 30 * 86400
@@ -345,7 +345,7 @@ def test_a_million_foreign_keys_stay_within_the_budget(tmp_path: Path) -> None:
             db.eval(FOREIGN, 0, first, first + 99_999)
         app = shop(socket)
         assert app.redis is not None
-        link = Link(app.redis)
+        link = RedisClient(app.redis)
         try:
             start = time.monotonic()
             whole = rights.scan(link, "metrics:", 60)

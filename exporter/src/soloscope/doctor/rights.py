@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import NoPermissionError, ResponseError
+
 from soloscope.counts.model import today
 from soloscope.counts.request import Keys
 from soloscope.doctor.finding import Finding, note, unseen, wrong
@@ -20,7 +22,7 @@ from soloscope.doctor.keys import (
     value_faults,
 )
 from soloscope.errors import BackendUnavailable
-from soloscope.redis.client import Failure, Link, pack
+from soloscope.redis.client import Command, RedisClient
 
 if TYPE_CHECKING:
     from soloscope.config import App
@@ -49,7 +51,7 @@ def look(
 ) -> Iterator[Finding]:
     """Everything about one app's Redis. `budget`: seconds that the scan may take."""
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
-    link = Link(app.redis)
+    link = RedisClient(app.redis)
     try:
         yield from _look(app, link, history, budget, clock)
     except BackendUnavailable as error:
@@ -82,7 +84,7 @@ def _unavailable(app: App, error: str) -> Finding:
 
 def _look(
     app: App,
-    link: Link,
+    link: RedisClient,
     history: int,
     budget: float,
     clock: Callable[[], float],
@@ -134,22 +136,21 @@ def _needed(app: App) -> dict[str, tuple[bytes, ...]]:
     return needed
 
 
-def _rights(app: App, link: Link) -> Iterator[Finding]:
+def _rights(app: App, link: RedisClient) -> Iterator[Finding]:
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     needed = _needed(app)
-    commands = [pack(c.encode(), *arguments) for c, arguments in needed.items()]
+    commands: list[Command] = [(c, *arguments) for c, arguments in needed.items()]
     replies = link.run(commands)
     user = app.redis.url.username or "default"
     denied, no_keys = [], False
     for command, reply in zip(needed, replies, strict=True):
-        text = reply.message.lower() if isinstance(reply, Failure) else ""
-        # Redis 7: "User u has no permissions to run the 'get' command", and "No
-        # permissions to access a key"; 6: "… access one of the keys …". The code
-        # NOPERM is cut off by redis-py.
-        if "permissions" in text and "command" in text:
-            denied.append(command)
-        elif "permissions" in text:
-            no_keys = True
+        if isinstance(reply, NoPermissionError):
+            # Redis 7: "User u has no permissions to run the 'get' command", and "No
+            # permissions to access a key"; 6: "… access one of the keys …".
+            if "command" in str(reply):
+                denied.append(command)
+            else:
+                no_keys = True
     if denied:
         grant = " ".join(f"+{command}" for command in denied)
         listed = ", ".join(f"`{command}`" for command in denied)
@@ -168,12 +169,14 @@ def _rights(app: App, link: Link) -> Iterator[Finding]:
         )
 
 
-def _clock(app: App, link: Link, clock: Callable[[], float]) -> Iterator[Finding]:
+def _clock(
+    app: App, link: RedisClient, clock: Callable[[], float]
+) -> Iterator[Finding]:
     before = clock()
-    (reply,) = link.run([pack(b"TIME")])
+    (reply,) = link.run([(b"TIME",)])
     after = clock()
     # A user with few rights may not ask; that is no fault of theirs.
-    if isinstance(reply, Failure):
+    if isinstance(reply, ResponseError):
         return
     there = int(reply[0]) + int(reply[1]) / 1e6
     off = there - (before + after) / 2
@@ -191,7 +194,7 @@ def _clock(app: App, link: Link, clock: Callable[[], float]) -> Iterator[Finding
 
 
 def scan(
-    link: Link,
+    link: RedisClient,
     prefix: str,
     budget: float,
     ticks: Callable[[], float] = time.monotonic,
@@ -206,9 +209,9 @@ def scan(
     )
     seen: set[bytes] = set()
     while True:
-        step = pack(b"SCAN", cursor, b"MATCH", pattern + b"*", b"COUNT", b"%d" % COUNT)
+        step = (b"SCAN", cursor, b"MATCH", pattern + b"*", b"COUNT", b"%d" % COUNT)
         (reply,) = link.run([step])
-        if isinstance(reply, Failure):
+        if isinstance(reply, ResponseError):
             found.refused = "scan"
             return found
         cursor, names = reply
@@ -226,21 +229,17 @@ def scan(
             return found
 
 
-def _describe(link: Link, names: Sequence[bytes], found: Scan) -> bool:
+def _describe(link: RedisClient, names: Sequence[bytes], found: Scan) -> bool:
     """Add type and expiry of each name; false when the user may not ask for types."""
-    replies = link.run(
-        [c for name in names for c in (pack(b"TYPE", name), pack(b"TTL", name))]
-    )
+    replies = link.run([c for name in names for c in ((b"TYPE", name), (b"TTL", name))])
     kinds, expiries = replies[::2], replies[1::2]
     strings = [n for n, kind in zip(names, kinds, strict=True) if kind == b"string"]
     # Enough to tell a number from a HyperLogLog.
-    values = dict(
-        zip(strings, link.run([pack(b"GET", n) for n in strings]), strict=True)
-    )
+    values = dict(zip(strings, link.run([(b"GET", n) for n in strings]), strict=True))
     for name, kind, ttl in zip(names, kinds, expiries, strict=True):
-        if isinstance(kind, Failure):
+        if isinstance(kind, ResponseError):
             return False
-        if kind == b"none" or isinstance(ttl, Failure) or ttl == -2:
+        if kind == b"none" or isinstance(ttl, ResponseError) or ttl == -2:
             continue  # expired meanwhile
         value = values.get(name)
         sample = value[:32] if isinstance(value, bytes) else b""
@@ -249,15 +248,15 @@ def _describe(link: Link, names: Sequence[bytes], found: Scan) -> bool:
     return True
 
 
-def _values(app: App, link: Link, now: float) -> Iterator[Finding]:
+def _values(app: App, link: RedisClient, now: float) -> Iterator[Finding]:
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     keys = Keys(app.redis.prefix)
     day = today(now, app.zone)
     counters = list(app.counters)
     tables = [*app.breakdowns, *app.timings]
-    commands = [pack(b"GET", keys.key(day, name)) for name in counters]
-    commands += [pack(b"HGETALL", keys.key(day, name)) for name in tables]
-    commands += [pack(b"HGETALL", keys.now)]
+    commands = [(b"GET", keys.key(day, name)) for name in counters]
+    commands += [(b"HGETALL", keys.key(day, name)) for name in tables]
+    commands += [(b"HGETALL", keys.now)]
     replies = link.run(commands)
     strings = {
         name: reply
