@@ -205,6 +205,7 @@ def test_ctrl_c_at_any_time_is_silent(tmp_path: Path) -> None:
             "import os, signal, sys, threading\n"
             "delay = float(sys.argv.pop(1))\n"
             "from soloscope.__main__ import main\n"
+            "signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # as main does\n"
             "act = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
             "threading.Timer(delay, act).start()\n"
             "main()\n"

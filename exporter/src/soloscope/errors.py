@@ -74,7 +74,14 @@ class SecretUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
 
 
 class BackendUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
-    """A server that was asked did not give a usable answer."""
+    """A server that was asked did not give a usable answer.
+
+    `cause` is its client's exception, where its class says more than the message.
+    """
+
+    def __init__(self, message: str, cause: Exception | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class DeliveryError(SoloscopeError):

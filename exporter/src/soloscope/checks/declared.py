@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 
+from redis.exceptions import ResponseError
+
 from soloscope.backends.http import base_url
 from soloscope.checks import kinds
 from soloscope.checks.model import Check, CheckFailed, Kind, Outcome, Recorded
@@ -20,7 +22,7 @@ from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
 from soloscope.config import Check as Declared
 from soloscope.errors import BackendUnavailable
-from soloscope.redis.client import Failure, Link, pack
+from soloscope.redis.client import RedisClient
 
 __all__ = ["checks", "ping"]
 
@@ -47,20 +49,19 @@ LastScrape = Callable[[str], Scrape | None]
 def ping(redis: Redis) -> Callable[[float], Outcome]:
     """Redis answers PING on a fresh connection, as the exporter's user.
 
-    The connection has time-outs of its own (`link.TIMEOUT`), shorter than the
-    check's.
+    The connection has time-outs of its own, shorter than the check's.
     """
 
     def run(_timeout: float) -> Outcome:
-        link = Link(redis)
+        client = RedisClient(redis)
         try:
-            reply = link.run([pack(b"PING")])[0]
+            reply = client.run([("PING",)])[0]
         except BackendUnavailable as error:
             raise CheckFailed(str(error)) from None
         finally:
-            link.close()
-        if isinstance(reply, Failure):
-            raise CheckFailed(f"{redis.url.server}: {reply.message}")
+            client.close()
+        if isinstance(reply, ResponseError):
+            raise CheckFailed(f"{redis.url.server}: {reply}")
         return Outcome("PONG")
 
     return run

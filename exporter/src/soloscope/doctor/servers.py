@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from soloscope.config import App, Config
 
-__all__ = ["loki", "prometheus", "refused", "serve"]
+__all__ = ["METRICS", "loki", "prometheus", "refused", "serve"]
 
 SINCE = 3600
 """Seconds of log that are looked at."""
@@ -53,7 +53,7 @@ _DISK: Mapping[str, str] = {
 }
 
 
-_METRICS = ("loki_discarded_samples_total", *_DISK)
+METRICS = ("loki_discarded_samples_total", *_DISK)
 
 
 def refused(found: Iterable[Sample]) -> Iterator[Finding]:
@@ -89,7 +89,7 @@ def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Fin
     """Whether Loki takes lines, gets them, and what the apps' lines lack."""
     api = LokiApi.of(config)
     try:
-        yield from refused(metrics_text.read(api.base, 10, *_METRICS))
+        yield from refused(metrics_text.read(api.base, 10, *METRICS))
         yield from _arrived(config, api)
         for app in config.apps.values():
             if app.units:
