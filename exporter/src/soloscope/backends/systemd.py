@@ -63,7 +63,9 @@ def show(name: str) -> Unit | None:
     why = ""
     if active == "failed" or (active == "inactive" and result not in {"", "success"}):
         why = f"has failed{because}"
-    elif active == "activating" and state.get("SubState", "").startswith("auto-restart"):
+    elif active == "activating" and state.get("SubState", "").startswith(
+        "auto-restart"
+    ):
         why = f"fails and is started again and again{because}"
     elif active not in {"active", "reloading", "refreshing", "activating"}:
         why = "" if on_demand and active == "inactive" else f"is {active}"

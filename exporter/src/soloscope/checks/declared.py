@@ -31,6 +31,7 @@ _API = (30.0, 10.0)
 _DATABASE = (30.0, 5.0)
 _REDIS = (10.0, 3.0)
 
+
 @dataclass(frozen=True, slots=True)
 class Scrape:
     """How an app's last scrape went: whether Redis answered, what is missing, when.

@@ -45,7 +45,9 @@ def look(
         try:
             app.redis.password.read()
         except SecretUnavailable as error:
-            yield wrong("redis", app.name, f"no password: {error}", f"repair `{option}`")
+            yield wrong(
+                "redis", app.name, f"no password: {error}", f"repair `{option}`"
+            )
             return
     client = RedisClient(app.redis)
     try:
@@ -184,10 +186,10 @@ def _values(
     held = _read(app, client, [(f.name, f.key.encode()) for f in faults])
     yield from values.left_out(app, faults, held)
     day = today(clock(), app.zone)
-    hashes = [(name, names.key(day, name)) for name in app.breakdowns]
+    hashes = [(n, names.key(day, n)) for n in (*app.breakdowns, *app.timings)]
     now = _read(app, client, [*hashes, ("", names.now)])
     shown = {name: now.get(key.decode(), {}) for name, key in hashes}
-    yield from values.too_many(app, shown)
+    yield from values.today(app, shown)
     if gauges in now:
         yield from values.gauges(app, now[gauges])
 

@@ -81,9 +81,7 @@ def _describe(client: RedisClient, names: Sequence[bytes], found: Scan) -> bool:
     kinds, expiries = replies[::2], replies[1::2]
     strings = [n for n, kind in zip(names, kinds, strict=True) if kind == b"string"]
     # Enough to tell a number from a HyperLogLog.
-    values = dict(
-        zip(strings, client.run([(b"GET", n) for n in strings]), strict=True)
-    )
+    values = dict(zip(strings, client.run([(b"GET", n) for n in strings]), strict=True))
     for name, kind, ttl in zip(names, kinds, expiries, strict=True):
         if isinstance(kind, Exception):
             return False

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from soloscope.config import App
     from soloscope.counts.request import Fault
 
-__all__ = ["gauges", "left_out", "too_many"]
+__all__ = ["gauges", "left_out", "today"]
 
 Hash = Mapping[bytes, bytes]
 
 
-def left_out(app: App, faults: Iterable[Fault], held: Mapping[str, Any]) -> Iterator[Finding]:
+def left_out(
+    app: App, faults: Iterable[Fault], held: Mapping[str, Any]
+) -> Iterator[Finding]:
     """A finding for each name and kind of fault that makes `serve` leave something out.
 
     `held`: what the keys of the faults hold, bytes or a hash, as far as that is known.
@@ -57,12 +59,9 @@ def _why(app: App, fault: Fault, held: Any) -> tuple[str, str]:
         if said:
             return "no-number", f"holds {said}"
     if isinstance(held, dict):
-        wanted = [b"count", b"ms"] if fault.name in app.timings else list(held)
-        missing = [f"`{field.decode()}`" for field in wanted if field not in held]
-        if missing:
-            return "fields", f"has no field {' and '.join(missing)}"
-        for field in wanted:
-            said = _no_count(held[field], whole=field == b"count")
+        timing = fault.name in app.timings
+        for field in [b"count", b"ms"] if timing else list(held):
+            said = _no_count(held.get(field, b"0"), whole=timing and field == b"count")
             if said:
                 name = field.decode("utf-8", "backslashreplace")
                 return "no-number", f"has the field `{name}` with {said}"
@@ -82,10 +81,22 @@ def _no_count(raw: bytes, *, whole: bool = False) -> str:
     return ""
 
 
-def too_many(app: App, today: Mapping[str, Hash]) -> Iterator[Finding]:
-    """Breakdowns that have more keys today than are shown."""
+def today(app: App, hashes: Mapping[str, Hash]) -> Iterator[Finding]:
+    """Timings that lack a field, and breakdowns with more keys than are shown."""
+    for name in app.timings:
+        fields = hashes.get(name)
+        missing = [
+            f"`{f}`" for f in ("count", "ms") if f.encode() not in (fields or ())
+        ]
+        if fields and missing:
+            yield wrong(
+                "fields",
+                app.name,
+                f"the timing `{name}` has no field {' and '.join(missing)}",
+                _FIXES["timing"].format(key="<key>", name=name),
+            )
     for name, breakdown in app.breakdowns.items():
-        count = len(today.get(name, {}))
+        count = len(hashes.get(name, ()))
         if count > breakdown.limit:
             yield note(
                 "too-many-keys",
@@ -113,7 +124,9 @@ def gauges(app: App, fields: Hash) -> Iterator[Finding]:
         field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
     }
     for name in sorted(there.keys() - set(app.gauges)):
-        fix = f"declare `apps.{app.name}.gauges.{name}`, or " if NAME.match(name) else ""
+        fix = (
+            f"declare `apps.{app.name}.gauges.{name}`, or " if NAME.match(name) else ""
+        )
         yield wrong(
             "undeclared",
             app.name,

@@ -15,6 +15,7 @@ __all__ = ["Group", "groups"]
 #: Answers one instant query: (labels, value) per series.
 Ask = Callable[[str], Sequence[tuple[dict[str, str], float]]]
 
+
 @dataclass(frozen=True)
 class Group:
     """An error that came `count` times; `new` says that it never came before."""
