@@ -1,4 +1,4 @@
-"""What every command prints, wherever it goes: into pipes, full disks, old terminals."""
+"""What commands print, wherever it goes: into pipes, full disks, old terminals."""
 
 from __future__ import annotations
 

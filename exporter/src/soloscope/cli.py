@@ -3,7 +3,8 @@
 Only the module of the wanted command is imported, and the configuration is read before
 it runs. Errors that soloscope raises on purpose are one line on standard error; only an
 unexpected one shows a traceback. Exit codes beside the command's own: 74 when standard
-output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader left.
+output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader
+left.
 """
 
 from __future__ import annotations

@@ -73,12 +73,11 @@ def show(name: str) -> Unit | None:
 
 
 def own_units(config: Config) -> list[str]:
-    """The units that soloscope brings: those that must be there, and others it finds."""
-    names = ["soloscope-exporter.service", "loki.service"]
-    names.append(f"soloscope-{config.shipper.engine}.service")
-    for room in ("prometheus", "grafana", "alertmanager"):
-        if getattr(config, room).enable:
-            names.append(f"{room}.service")
+    """The units of soloscope: those that must be there, and others that are."""
+    rooms = ("prometheus", "grafana", "alertmanager")
+    names = [f"soloscope-{config.shipper.engine}", "soloscope-exporter", "loki"]
+    names += [room for room in rooms if getattr(config, room).enable]
+    names = [f"{name}.service" for name in names]
     exporters = ("node", "redis", "postgres", "blackbox")
     patterns = [f"prometheus-{name}-exporter.service" for name in exporters]
     argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]

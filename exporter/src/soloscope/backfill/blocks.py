@@ -1,4 +1,4 @@
-"""The plans as text, or as blocks in Prometheus' data folder, which `promtool` makes."""
+"""The plans as text, or as blocks of Prometheus that `promtool` makes."""
 
 from __future__ import annotations
 

@@ -84,10 +84,8 @@ def _no_count(raw: bytes, *, whole: bool = False) -> str:
 def today(app: App, hashes: Mapping[str, Hash]) -> Iterator[Finding]:
     """Timings that lack a field, and breakdowns with more keys than are shown."""
     for name in app.timings:
-        fields = hashes.get(name)
-        missing = [
-            f"`{f}`" for f in ("count", "ms") if f.encode() not in (fields or ())
-        ]
+        fields = hashes.get(name, {})
+        missing = [f"`{f}`" for f in ("count", "ms") if f.encode() not in fields]
         if fields and missing:
             yield wrong(
                 "fields",
@@ -124,14 +122,12 @@ def gauges(app: App, fields: Hash) -> Iterator[Finding]:
         field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
     }
     for name in sorted(there.keys() - set(app.gauges)):
-        fix = (
-            f"declare `apps.{app.name}.gauges.{name}`, or " if NAME.match(name) else ""
-        )
+        declare = f"declare `apps.{app.name}.gauges.{name}`, or "
         yield wrong(
             "undeclared",
             app.name,
             f"the gauge `{name}` is not declared, so nothing shows it",
-            f"{fix}`HDEL {now} {name}`",
+            f"{declare if NAME.match(name) else ''}`HDEL {now} {name}`",
         )
     for name in app.gauges:
         if name not in there:

@@ -36,7 +36,7 @@ _DROPPED = (
 
 
 def keep(config: Config, now: float) -> None:
-    """Keep Loki's folder under its budget; `now` is Unix time. Raises SoloscopeError."""
+    """Keep Loki's folder under its budget. Raises SoloscopeError."""
     declared = config.loki.budget
     if declared is None:
         raise SoloscopeError(
