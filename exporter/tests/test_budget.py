@@ -7,16 +7,15 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soloscope.config import Stream
 from soloscope.loki_budget.budget import (
     Decision,
     Limits,
     Usage,
     decide,
-    hours,
     measure,
     overrides,
 )
@@ -95,7 +94,7 @@ def test_bytes_per_day() -> None:
 
 def test_no_stream_outlives_the_rest() -> None:
     """A stream's own retention is shortened with the common one."""
-    streams = [{"selector": '{level="debug"}', "period": "7d", "priority": 1}]
+    streams = [Stream('{level="debug"}', 7 * 86400.0, 1)]
     told = overrides(Decision(48, NOW), streams)["overrides"]["fake"]
     assert told == {
         "retention_period": "48h",
@@ -129,18 +128,3 @@ def test_a_chunk_is_as_old_as_its_last_line(tmp_path: Path) -> None:
     assert usage.parts["index"] >= 100
     assert usage.parts["wal"] >= 100
     assert measure(tmp_path / "none", now).total == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("30d", 720), ("1w12h", 180), ("24h", 24), ("1y", 8760)]
-)
-def test_hours(text: str, value: int) -> None:
-    """Loki's durations, in hours."""
-    assert hours(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "30", "30m", "d", "1d30s"])
-def test_what_is_no_duration_in_hours(text: str) -> None:
-    """Retention is by the hour."""
-    with pytest.raises(ValueError, match="no duration"):
-        hours(text)

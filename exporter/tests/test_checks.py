@@ -26,9 +26,9 @@ from running import (
     standin,
     until,
 )
-from soloscope.backends.fetch import LIMIT, fetch
+from soloscope.backends.http import LIMIT, fetch
 from soloscope.checks import kinds
-from soloscope.checks.declared import checks, ping
+from soloscope.checks.declared import Scrape, checks, ping
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
 from soloscope.checks.web import Health
@@ -429,10 +429,10 @@ def test_a_declared_check_replaces_a_built_in_one_of_its_name() -> None:
 
 def test_the_last_scrape_is_a_check() -> None:
     config = parse({"apps": {"shop": {"redis": {"url": "redis://127.0.0.1:6379"}}}})
-    errors: dict[str, str] = {}
-    (scrape,) = [c for c in checks(config, errors.get) if c.name == "scrape"]
+    last: dict[str, Scrape] = {}
+    (scrape,) = [c for c in checks(config, last.get) if c.name == "scrape"]
     assert scrape.run(1).detail == "the last scrape was complete"
-    errors["shop"] = "redis away"
+    last["shop"] = Scrape(up=False, error="redis away", at=0.0)
     assert detail_of(scrape.run) == "the last scrape failed: redis away"
 
 

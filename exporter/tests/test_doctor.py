@@ -27,12 +27,15 @@ from running import (
     standin,
     until,
 )
-from soloscope.backends.queries import Line
+from soloscope.backends import systemd
+from soloscope.backends.loki import Line
+from soloscope.backends.metrics_text import samples
 from soloscope.config import App, Config
-from soloscope.doctor import backends, lines, machine, rights
+from soloscope.doctor import app_redis, lines, machine, servers
 from soloscope.doctor.finding import Finding
 from soloscope.doctor.keys import FOREVER, Key, examine
-from soloscope.redis.client import Link
+from soloscope.doctor.scan import COUNT, scan
+from soloscope.redis.client import RedisClient
 
 NOW = datetime(2025, 11, 18, 12, tzinfo=UTC).timestamp()
 MONTH = 30 * 86400
@@ -235,7 +238,7 @@ def fill(db: Any, **changes: Any) -> None:
 def test_a_redis_as_it_should_be_and_every_fault_in_it(tmp_path: Path) -> None:
     with redis_server(tmp_path) as socket, client(socket) as db:
         fill(db)
-        assert list(rights.look(shop(socket), 30, 5)) == []
+        assert list(app_redis.look(shop(socket), 30, 5)) == []
         day = f"metrics:{today()}"
         db.persist(f"{day}:orders")
         db.set(f"{day}:visits", 1, ex=MONTH)
@@ -247,7 +250,7 @@ def test_a_redis_as_it_should_be_and_every_fault_in_it(tmp_path: Path) -> None:
         db.hset(f"{day}:kinds", mapping={f"k{n}": 1 for n in range(9)})
         db.hset("metrics:now", mapping={"price": "cheap", "colour": "red"})
         db.hdel("metrics:now", "stock")
-        findings = list(rights.look(shop(socket), 30, 5))
+        findings = list(app_redis.look(shop(socket), 30, 5))
         assert sorted(told(findings)) == sorted(
             [
                 ("no-expiry", f"`{day}:orders` has no expiry"),
@@ -294,7 +297,7 @@ def test_a_user_who_may_not_read(tmp_path: Path) -> None:
             app = shop(
                 socket, redis={"url": url, "passwordFile": {"file": str(password)}}
             )
-            return list(rights.look(app, 30, 5))
+            return list(app_redis.look(app, 30, 5))
 
         full = ["-@all", "+mget", "+get", "+hgetall", "+pfcount", "+scard"]
         full += ["+sunion", "+ttl", "+ping"]
@@ -331,7 +334,7 @@ def test_a_password_that_is_for_the_service_alone(
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     secret = {"credential": "redis-shop"}
     app = shop(redis={"url": "unix:///nowhere", "passwordFile": secret})
-    (only,) = rights.look(app, 30, 5)
+    (only,) = app_redis.look(app, 30, 5)
     assert only.level == "unseen"
     assert "--redis-password-file" in only.fix
 
@@ -346,25 +349,25 @@ def test_a_million_foreign_keys_stay_within_the_budget(tmp_path: Path) -> None:
             db.eval(FOREIGN, 0, first, first + 99_999)
         app = shop(socket)
         assert app.redis is not None
-        link = Link(app.redis)
+        link = RedisClient(app.redis)
         try:
             start = time.monotonic()
-            whole = rights.scan(link, "metrics:", 60)
+            whole = scan(link, "metrics:", 60)
             assert whole.complete
             assert len(whole.keys) == 7
             assert time.monotonic() - start < 30
-            part = rights.scan(link, "metrics:", 0.0)
-            assert (part.complete, part.walked) == (False, rights.COUNT)
+            part = scan(link, "metrics:", 0.0)
+            assert (part.complete, part.walked) == (False, COUNT)
             # A prefix is a text, not a pattern.
-            assert rights.scan(link, "metric?:", 60).keys == []
+            assert scan(link, "metric?:", 60).keys == []
         finally:
             link.close()
-        codes = [f.code for f in rights.look(app, 30, 1e-9)]
+        codes = [f.code for f in app_redis.look(app, 30, 1e-9)]
         assert codes == ["keys"], "no name is called absent after half a scan"
 
 
 def test_a_redis_that_is_away(tmp_path: Path) -> None:
-    (only,) = rights.look(shop(tmp_path / "none.sock"), 30, 5)
+    (only,) = app_redis.look(shop(tmp_path / "none.sock"), 30, 5)
     assert (only.level, only.code) == ("wrong", "redis")
     assert str(tmp_path) in only.what
 
@@ -459,7 +462,7 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
 ) -> None:
     with loki_server(tmp_path) as url:
         config = config_of(loki={"port": int(url.rpartition(":")[2])})
-        (only,) = backends.loki(config)
+        (only,) = servers.loki(config)
         assert (only.code, only.what) == (
             "shipper",
             "no line has reached Loki for an hour",
@@ -468,7 +471,7 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
         labels = {"app": "shop", "job": "shop", "unit": "shop.service"}
         sent = [(now - n, line(now - n).text) for n in range(60, 0, -1)]
         assert push_to_loki(url, labels, sent) == 204
-        until("the lines are there", lambda: list(backends.loki(config)) == [])
+        until("the lines are there", lambda: list(servers.loki(config)) == [])
         bad = [(now, line(now, event="conversation_ended", level=None).text)]
         assert push_to_loki(url, labels, bad) == 204
         old = [(now - 30 * 86400, line().text)]
@@ -480,9 +483,9 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
         ]
         until(
             "all faults are found",
-            lambda: [f.what for f in backends.loki(config)] == expected,
+            lambda: [f.what for f in servers.loki(config)] == expected,
         )
-    (away,) = backends.loki(config)
+    (away,) = servers.loki(config)
     assert away.code == "loki"
 
 
@@ -494,7 +497,7 @@ def test_what_loki_lost_on_a_full_disk() -> None:
         'loki_discarded_samples_total{reason="new_reason",tenant="fake"} 1\n'
         "loki_ingester_chunks_flush_failures_total 0\n"
     )
-    assert told(backends.refused(text)) == [
+    assert told(servers.refused(samples(text, *servers.METRICS))) == [
         ("loki-refuses", "Loki has refused 1 lines since it started: new_reason"),
         ("loki-refuses", "Loki has refused 5 lines since it started: rate_limited"),
         (
@@ -541,18 +544,18 @@ def test_a_real_prometheus_that_cannot_scrape(tmp_path: Path) -> None:
             until(
                 "all three are found",
                 lambda: (
-                    [f.code for f in backends.prometheus(config)]
+                    [f.code for f in servers.prometheus(config)]
                     == ["target-down", "shipper", "clock"]
                 ),
             )
-            findings = list(backends.prometheus(config))
+            findings = list(servers.prometheus(config))
     assert findings[0].what == (
         f"Prometheus cannot scrape `soloscope` at 127.0.0.1:{gone}"
     )
     assert findings[2].what == "the machine's clock is off by 3.5 s"
-    (away,) = backends.prometheus(config)
+    (away,) = servers.prometheus(config)
     assert away.code == "prometheus"
-    assert list(backends.prometheus(parse({"prometheus": {"enable": False}}))) == []
+    assert list(servers.prometheus(parse({"prometheus": {"enable": False}}))) == []
 
 
 # --- the machine --------------------------------------------------------------------
@@ -577,6 +580,10 @@ LoadState=loaded
 ActiveState=failed
 SubState=failed
 Result=exit-code
+" ;;
+    soloscope-digest.service) echo "Id=$unit
+LoadState=loaded
+ActiveState=failed
 " ;;
     grafana.service) echo "Id=$unit
 LoadState=loaded
@@ -619,7 +626,7 @@ def test_without_systemd_the_units_are_unseen(
     (only,) = machine.units(config_of())
     assert only.level == "unseen"
     assert list(machine.clock()) == []
-    assert machine.journal_has_lines(["shop.service"], 60) is None
+    assert systemd.journal_has_lines(["shop.service"], 60) is None
     # A systemctl that finds no systemd fails, too.
     script(tmp_path, "systemctl", "#!/bin/sh\nexit 1\n")
     script(tmp_path, "timedatectl", "#!/bin/sh\necho no\n")
@@ -648,7 +655,7 @@ def test_lines_in_the_journal_but_not_in_loki(
                 f"`{journal}` is understood",
                 lambda expected=expected: (
                     [  # type: ignore[misc]
-                        (f.level, f.code) for f in backends.loki(config)
+                        (f.level, f.code) for f in servers.loki(config)
                     ]
                     == [expected]
                 ),

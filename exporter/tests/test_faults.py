@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from hypothesis import given
-from hypothesis import strategies as st
+from redis._parsers import _RESP2Parser
+from redis.connection import UnixDomainSocketConnection
 
 from exporting import (
     Clock,
@@ -38,7 +38,6 @@ from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
 from soloscope.exporter import scraper as reading
 from soloscope.exporter.service import snapshot_json
-from soloscope.redis.client import Failure, PythonParser, new_parser
 
 DAY = "metrics:2026-11-18:"
 
@@ -265,15 +264,15 @@ def test_a_server_that_is_busy_between_two_questions(
 ) -> None:
     """A script of somebody else runs just when an older day is read."""
     db.set("metrics:2026-11-10:conversations", 5)
-    run = noon.store._link.run
+    run = noon.store._redis.run
     asked: list[int] = []
 
     def sometimes(commands: Sequence[bytes]) -> list[Any]:
         asked.append(len(commands))
-        busy = Failure("BUSY Redis is busy running a script.")
+        busy = redis.ResponseError("BUSY Redis is busy running a script.")
         return [busy] * len(commands) if len(asked) == 3 else run(commands)
 
-    monkeypatch.setattr(noon.store._link, "run", sometimes)
+    monkeypatch.setattr(noon.store._redis, "run", sometimes)
     down(noon.store.read(), "BUSY")
     assert up(noon.store.read()).windows["30d"]["conversations"] == 5
 
@@ -615,47 +614,10 @@ def test_without_hiredis_the_same_is_read(
     db.hset(DAY + "deficiencies", mapping={f"k{n}": n for n in range(10_000)})
     db.sadd(DAY + "payers", "a")
     with_hiredis = up(noon.store.read())
-    monkeypatch.setitem(sys.modules, "hiredis", None)
-    assert isinstance(new_parser(), PythonParser)
+    kind: Any = UnixDomainSocketConnection
+    plain = partial(kind, parser_class=_RESP2Parser)
+    monkeypatch.setattr("soloscope.redis.client.UnixDomainSocketConnection", plain)
     other = counted(an_app(noon.store._app.redis.url.path), noon.clock)  # type: ignore[union-attr]
     without = up(other.store.read())
     assert snapshot_json(without) == snapshot_json(with_hiredis)
     assert other.faults == noon.faults
-
-
-replies = st.recursive(
-    st.none()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.binary(max_size=30)
-    | st.builds(Failure, st.text(st.characters(codec="utf-8"), max_size=9)),
-    lambda inner: st.lists(inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def encoded(reply: Any) -> bytes:
-    if isinstance(reply, Failure):
-        text = reply.message.replace("\r", " ").replace("\n", " ")
-        return b"-%s\r\n" % text.encode()
-    if isinstance(reply, list):
-        return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
-    if isinstance(reply, bytes):
-        return b"$%d\r\n%s\r\n" % (len(reply), reply)
-    return b"$-1\r\n" if reply is None else b":%d\r\n" % reply
-
-
-@given(st.lists(replies, max_size=4), st.integers(1, 40))
-def test_both_parsers_say_the_same_however_the_bytes_come(
-    told: list[Any], size: int
-) -> None:
-    data = b"".join(map(encoded, told))
-    found = []
-    for parser in (PythonParser(), new_parser()):
-        got = []
-        for at in range(0, len(data), size):
-            parser.feed(data[at : at + size])
-            while (reply := parser.gets()) is not False:
-                got.append(reply)
-        found.append(got)
-    assert found[0] == found[1]
-    assert len(found[0]) == len(told)

@@ -95,7 +95,7 @@ def test_a_key_that_is_no_header_is_not_told(tmp_path: Path) -> None:
         (tmp_path / "key").write_text("sk-first\nsk-second\n")
         one = probe(made)["shop"]["openai"]
     assert not one.ok
-    assert one.detail == "not an HTTP answer (ValueError)"
+    assert one.detail == "not an HTTP answer (InvalidHeader)"
     assert server.requests == []
 
 

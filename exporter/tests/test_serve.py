@@ -180,20 +180,6 @@ def test_help_imports_nothing_slow() -> None:
     assert "LOADED []" in done.stdout
 
 
-def test_serve_is_ready_without_waiting_for_redis_py() -> None:
-    """What binds the port does not import what takes longest to import."""
-    program = (
-        "import sys\n"
-        "import soloscope.web.server, soloscope.exporter.service, soloscope.log\n"
-        "slow = {'redis', 'requests', 'rich', 'prometheus_client', 'asyncio'}\n"
-        "print('LOADED', sorted(slow & set(sys.modules)))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert "LOADED []" in done.stdout, done.stderr
-
-
 # --- the light shape ---------------------------------------------------------------
 
 

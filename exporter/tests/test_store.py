@@ -401,14 +401,14 @@ def test_a_first_reading_is_bounded_too(
 def test_a_first_reading_is_a_few_round_trips(
     noon: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = noon.store._link.run
+    run = noon.store._redis.run
     trips: list[int] = []
 
     def counting(commands: Sequence[bytes]) -> list[Any]:
         trips.append(len(commands))
         return run(commands)
 
-    monkeypatch.setattr(noon.store._link, "run", counting)
+    monkeypatch.setattr(noon.store._redis, "run", counting)
     read(noon)
     assert len(trips) <= 6, "over a slow line each of them counts"
 

@@ -9,15 +9,20 @@ documents says: an API every 30 s with 10 s to answer, a database every 30 s wit
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
 
-from soloscope.backends.fetch import base_url
+from redis.exceptions import ResponseError
+
+from soloscope.backends.http import base_url
 from soloscope.checks import kinds
-from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
+from soloscope.checks.model import Check, CheckFailed, Kind, Outcome, Recorded
 from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
 from soloscope.config import Check as Declared
 from soloscope.errors import BackendUnavailable
-from soloscope.redis.client import Failure, Link, pack
+from soloscope.redis.client import RedisClient
 
 __all__ = ["checks", "ping"]
 
@@ -26,36 +31,48 @@ _API = (30.0, 10.0)
 _DATABASE = (30.0, 5.0)
 _REDIS = (10.0, 3.0)
 
-ScrapeError = Callable[[str], str | None]
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """How an app's last scrape went: whether Redis answered, what is missing, when.
+
+    `at` is on the monotonic clock.
+    """
+
+    up: bool
+    error: str
+    at: float
+
+
+LastScrape = Callable[[str], Scrape | None]
 
 
 def ping(redis: Redis) -> Callable[[float], Outcome]:
     """Redis answers PING on a fresh connection, as the exporter's user.
 
-    The connection has time-outs of its own (`link.TIMEOUT`), shorter than the
-    check's.
+    The connection has time-outs of its own, shorter than the check's.
     """
 
     def run(_timeout: float) -> Outcome:
-        link = Link(redis)
+        client = RedisClient(redis)
         try:
-            reply = link.run([pack(b"PING")])[0]
+            reply = client.run([("PING",)])[0]
         except BackendUnavailable as error:
             raise CheckFailed(str(error)) from None
         finally:
-            link.close()
-        if isinstance(reply, Failure):
-            raise CheckFailed(f"{redis.url.server}: {reply.message}")
+            client.close()
+        if isinstance(reply, ResponseError):
+            raise CheckFailed(f"{redis.url.server}: {reply}")
         return Outcome("PONG")
 
     return run
 
 
-def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Check]:
+def checks(config: Config, last_scrape: LastScrape | None = None) -> list[Check]:
     """All checks, the stack's own first, in the order in which they are shown.
 
-    `scrape_error` says for an app why its last scrape failed, None when it did not;
-    without it (outside `serve`) there is no such check. A check that an app declares
+    `last_scrape` says how an app's last scrape went, None before the first; without
+    it (outside `serve`) there is no such check. A check that an app declares
     replaces a built-in one of the same name.
     """
     found: list[Check] = []
@@ -78,7 +95,7 @@ def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Chec
     if database is not None and not database.app:
         found.append(database)
     for app in config.apps.values():
-        mine = _app(config, app, scrape_error)
+        mine = _app(config, app, last_scrape)
         if database is not None and database.app == app.name:
             mine = {database.name: database, **mine}
         found.extend(mine.values())
@@ -98,15 +115,17 @@ def _database(config: Config) -> Check | None:
     return Check(app, "postgres", "postgres", run, *_DATABASE)
 
 
-def _app(
-    config: Config, app: App, scrape_error: ScrapeError | None
-) -> dict[str, Check]:
+def _app(config: Config, app: App, last_scrape: LastScrape | None) -> dict[str, Check]:
     mine: dict[str, Check] = {}
     if app.redis is not None:
-        mine["redis"] = Check(app.name, "redis", "redis", ping(app.redis), *_REDIS)
-        if scrape_error is not None:
-            run = _scrape(app.name, scrape_error)
-            mine["scrape"] = Check(app.name, "scrape", "scrape", run, passive=True)
+        redis = Check(app.name, "redis", "redis", ping(app.redis), *_REDIS)
+        if last_scrape is not None:
+            last = partial(last_scrape, app.name)
+            redis = replace(redis, witness=partial(_witness, last))
+            mine["scrape"] = Check(
+                app.name, "scrape", "scrape", partial(_scrape, last), passive=True
+            )
+        mine = {"redis": redis, **mine}
     if app.health is not None:
         run = kinds.http(app.health.url)
         interval, timeout = app.health.interval, app.health.timeout
@@ -146,14 +165,10 @@ def _run(
 def _within(
     run: Callable[[float], Outcome], limit: float | None
 ) -> Callable[[float], Outcome]:
-    from time import monotonic
-
     def timed(timeout: float) -> Outcome:
         start = monotonic()
         outcome = run(timeout)
-        seconds = monotonic() - start
-        if limit is not None and seconds > limit:
-            raise CheckFailed(f"took {seconds:.2f} s, allowed are {limit:g} s", seconds)
+        kinds.in_time(monotonic() - start, limit)
         return outcome
 
     return timed
@@ -163,11 +178,17 @@ def _unprobed(_timeout: float) -> Outcome:
     raise CheckFailed("`probe.resultFile` is not set, so nothing asks this API")
 
 
-def _scrape(app: str, scrape_error: ScrapeError) -> Callable[[float], Outcome]:
-    def run(_timeout: float) -> Outcome:
-        error = scrape_error(app)
-        if error is not None:
-            raise CheckFailed(f"the last scrape failed: {error}")
-        return Outcome("the last scrape was complete")
+def _scrape(last: Callable[[], Scrape | None], _timeout: float) -> Outcome:
+    scrape = last()
+    if scrape is not None and scrape.error:
+        raise CheckFailed(f"the last scrape failed: {scrape.error}")
+    return Outcome("the last scrape was complete")
 
-    return run
+
+def _witness(last: Callable[[], Scrape | None]) -> Recorded | None:
+    """What the last scrape says about Redis."""
+    scrape = last()
+    if scrape is None:
+        return None
+    detail = "answered the last scrape" if scrape.up else scrape.error
+    return Recorded(scrape.up, scrape.at, detail)

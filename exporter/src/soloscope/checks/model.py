@@ -28,6 +28,7 @@ Kind = Literal[
     "api",
     "postgres",
     "scrape",
+    "unit",
 ]
 
 # How long after its own time-out a check may still be running before that counts
@@ -70,6 +71,8 @@ class Check:
 
     `run` takes the time-out and raises CheckFailed. A `passive` check only looks at
     what is in memory or in a small file, so it is run when it is asked for.
+    `witness` is what else in this process last asked the same: when that is newer, it
+    counts, so that no two answers of one moment differ.
     """
 
     app: str
@@ -79,6 +82,7 @@ class Check:
     interval: float = 30.0
     timeout: float = 10.0
     passive: bool = False
+    witness: Callable[[], Recorded | None] = field(default=lambda: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from soloscope.checks.model import CheckFailed, Outcome
+from soloscope.files import replace_file
 
 __all__ = ["Probed", "probed", "read", "write"]
 
@@ -37,13 +37,7 @@ Results = Mapping[str, Mapping[str, Probed]]
 
 
 def write(path: Path, results: Results) -> None:
-    """Replace the file in one step, so that no reader sees half of it.
-
-    Anybody may read it: `serve` runs as another user. Raises OSError.
-    """
-    # `serve` only reads, and starts faster without it.
-    import tempfile
-
+    """Replace the file. Raises SoloscopeError."""
     value = {
         "version": VERSION,
         "results": {
@@ -51,16 +45,7 @@ def write(path: Path, results: Results) -> None:
             for app, mine in results.items()
         },
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-            file.write("\n")
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, json.dumps(value, indent=1) + "\n")
 
 
 def read(path: Path) -> dict[str, dict[str, Probed]]:
@@ -81,7 +66,7 @@ def read(path: Path) -> dict[str, dict[str, Probed]]:
             }
             for app, mine in value["results"].items()
         }
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a file of results: {error!r}") from None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from soloscope.checks.declared import checks
+from soloscope.checks.declared import Scrape, checks
 from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import PATHS, WAIT, answer, metrics
@@ -95,9 +96,12 @@ def create(config: Config, readers: Sequence[Reader]) -> Health:
     """The checks that `config` asks for; the readers know their last scrape."""
     by_app = {reader.app.name: reader for reader in readers}
 
-    def scrape_error(app: str) -> str | None:
+    def last_scrape(app: str) -> Scrape | None:
         reader = by_app.get(app)
         last = None if reader is None else reader.last
-        return None if last is None or last.up else last.error
+        if last is None:
+            return None
+        at = time.monotonic() - max(0.0, time.time() - last.taken)
+        return Scrape(last.up, "" if last.up else last.error, at)
 
-    return Health(Registry(checks(config, scrape_error), changed=_tell))
+    return Health(Registry(checks(config, last_scrape), changed=_tell))

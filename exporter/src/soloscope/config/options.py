@@ -62,8 +62,8 @@ METRIC = Names(
 # Together with a prefix, two of them fit in a file's name.
 APP = Names(
     matching(
-        "[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}",
-        "a name of at most 100 letters, digits, dashes and underscores",
+        "[a-zA-Z0-9][a-zA-Z0-9_-]{0,119}",
+        "a name of at most 120 letters, digits, dashes and underscores",
     )
 )
 _PROMETHEUS = matching(

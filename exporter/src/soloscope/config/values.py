@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from soloscope.secret import Secret
+from soloscope.terminal import printable
 
 
 class Rejected(Exception):  # noqa: N818 (never leaves this package)
@@ -34,7 +35,7 @@ class Rejected(Exception):  # noqa: N818 (never leaves this package)
 
 Reader = Callable[[Any], Any]
 
-NAME = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
+NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 """The name of a count, which is also the value of a label and a part of a Redis key."""
 
 # The password in a URL; a wrong one may have any characters in it.
@@ -42,18 +43,16 @@ _PASSWORD = re.compile(r"(://[^:/@]*):.*@")
 
 
 def show(value: object) -> str:
-    """The value as JSON, fit for one line of a message at a terminal or in a log.
+    """The value as one line of a message at a terminal or in a log.
 
-    It has no password of a URL, no character that controls a terminal or turns the
-    direction of writing, and at most 60 characters.
+    It is short, and no password of a URL is in it.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        quoted = isinstance(value, str)
+        text = f'"{value}"' if quoted else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         text = "a value that is nested too deeply"
-    text = _PASSWORD.sub(r"\1:***@", text)
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:61])
-    return text if len(text) <= 60 else text[:57] + "…"
+    return printable(_PASSWORD.sub(r"\1:***@", text), 60)
 
 
 # --- texts and numbers ------------------------------------------------------------
@@ -238,7 +237,7 @@ def url(value: object, accepted: str) -> Url:
     match = _URL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Rejected(accepted)
-    if not match[0].isascii() or not match[0].isprintable():
+    if not match[0].isprintable():
         raise Rejected("a URL in ASCII, with all else percent-encoded")
     user, colon, password = (match[2] or "").partition(":")
     host = match[3].strip("[]")
@@ -261,6 +260,8 @@ def http_url(value: object) -> str:
     parts = url(value, accepted)
     if parts.scheme not in {"http", "https"} or not parts.host:
         raise Rejected(accepted)
+    if not cast("str", value).isascii():
+        raise Rejected("a URL in ASCII, with all else percent-encoded")
     _without_password(parts)
     return cast("str", value)
 

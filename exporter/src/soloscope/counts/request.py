@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from redis.exceptions import ResponseError
+
 from soloscope.counts.model import DayValues, Number, label, number
-from soloscope.redis.client import Failure, pack
 
 if TYPE_CHECKING:
     from datetime import date
 
     from soloscope.config import App
+    from soloscope.redis.client import Command
 
 __all__ = ["Fault", "Keys", "Question", "Reading", "ask", "read_gauges", "understand"]
 
@@ -64,7 +66,7 @@ class Question(NamedTuple):
     day: date
     strings: tuple[str, ...]
     singles: tuple[str, ...]
-    commands: tuple[bytes, ...]
+    commands: tuple[Command, ...]
 
 
 @dataclass(slots=True)
@@ -88,15 +90,15 @@ def ask(app: App, keys: Keys, day: date, absent: frozenset[str]) -> Question:
     """The question about `day`, when the counters `absent` were missing before."""
     strings = tuple(n for n in app.counters if n not in absent)
     singles = tuple(n for n in app.counters if n in absent)
-    commands = []
+    commands: list[Command] = []
     if strings:
-        commands.append(pack(b"MGET", *(keys.key(day, n) for n in strings)))
-    commands += [pack(b"GET", keys.key(day, n)) for n in singles]
+        commands.append((b"MGET", *(keys.key(day, n) for n in strings)))
+    commands += [(b"GET", keys.key(day, n)) for n in singles]
     commands += [
-        pack(b"HGETALL", keys.key(day, n)) for n in (*app.breakdowns, *app.timings)
+        (b"HGETALL", keys.key(day, n)) for n in (*app.breakdowns, *app.timings)
     ]
     commands += [
-        pack(b"SCARD" if unique.exact else b"PFCOUNT", keys.key(day, n))
+        (b"SCARD" if unique.exact else b"PFCOUNT", keys.key(day, n))
         for n, unique in app.uniques.items()
     ]
     return Question(day, strings, singles, tuple(commands))
@@ -157,7 +159,7 @@ class _Interpreter:
         replies = iter(raw)
         strings = next(replies) if self.question.strings else []
         counters: dict[str, Number] = {}
-        if isinstance(strings, Failure):
+        if isinstance(strings, ResponseError):
             strings = [strings] * len(self.question.strings)
         whole = None if self.question.singles else _whole(strings)
         if whole is not None:
@@ -205,7 +207,7 @@ class _Interpreter:
 
     def leave_out(self, name: str, why: object) -> None:
         """Note that `name` cannot be shown."""
-        reason = why.message if isinstance(why, Failure) else str(why)
+        reason = str(why)
         key = self.keys.key(self.question.day, name).decode("utf-8", "replace")
         fault = Fault(name, key, reason)
         if fault not in self.faults:
@@ -215,7 +217,7 @@ class _Interpreter:
         if reply is None:
             self.absent.add(name)
             return 0
-        if isinstance(reply, Failure):
+        if isinstance(reply, ResponseError):
             # Asked by GET again, which is what told us.
             self.absent.add(name)
             self.leave_out(name, reply)
@@ -230,7 +232,7 @@ class _Interpreter:
         return value
 
     def breakdown(self, name: str, reply: Any) -> Mapping[str, Number] | None:
-        if isinstance(reply, Failure):
+        if isinstance(reply, ResponseError):
             self.leave_out(name, reply)
             return None
         if reply:
@@ -289,7 +291,7 @@ class _Interpreter:
         return table
 
     def timing(self, name: str, reply: Any) -> tuple[int, Number] | None:
-        if isinstance(reply, Failure):
+        if isinstance(reply, ResponseError):
             self.leave_out(name, reply)
             return None
         if reply:
@@ -314,8 +316,8 @@ def read_gauges(
     A gauge that is not there has no value; zero would be a claim.
     """
     key = keys.now.decode("utf-8", "replace")
-    if isinstance(reply, Failure):
-        return {}, [Fault(name, key, reply.message) for name in app.gauges]
+    if isinstance(reply, ResponseError):
+        return {}, [Fault(name, key, str(reply)) for name in app.gauges]
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     values: dict[str, Number] = {}
     faults = []

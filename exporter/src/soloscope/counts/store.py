@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from soloscope.counts import model
 from soloscope.counts.model import DayValues, Snapshot
 from soloscope.counts.request import (
@@ -28,10 +30,11 @@ from soloscope.counts.request import (
 from soloscope.counts.uniques import Unions
 from soloscope.counts.windows import Assembler, JobWatch
 from soloscope.errors import BackendUnavailable
-from soloscope.redis.client import Failure, Link, pack
+from soloscope.redis.client import RedisClient
 
 if TYPE_CHECKING:
     from soloscope.config import App, Redis
+    from soloscope.redis.client import Command
 
 __all__ = ["AHEAD", "AT_ONCE", "EXPIRIES", "QUIET", "Store"]
 
@@ -77,11 +80,11 @@ class Store:
         self._clock = clock
         self._ticks = ticks
         self._on_fault = on_fault
-        self._link = Link(redis)
+        self._redis = RedisClient(redis)
         self._opened = 0
         self._names = (*app.counters, *app.breakdowns, *app.timings, *app.uniques)
         self._every = frozenset(app.counters)
-        self._gauges = [pack(b"HGETALL", self._keys.now)] if app.gauges else []
+        self._gauges = [(b"HGETALL", self._keys.now)] if app.gauges else []
         self._days: dict[date, Reading] = {}
         self._questions: dict[Place | tuple[date, frozenset[str]], Question] = {}
         self._turn = 0
@@ -109,7 +112,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the next reading opens another."""
-        self._link.close()
+        self._redis.close()
 
     # --- one reading ---------------------------------------------------------------
 
@@ -186,17 +189,17 @@ class Store:
         """
         questions = [self._question(day) for day in days]
         places = self._expiry_places(days[0])
-        commands = [c for q in questions for c in q.commands]
+        commands: list[Command] = [c for q in questions for c in q.commands]
         asked = len(commands)
         commands += self._gauges
-        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
+        commands += [(b"TTL", self._keys.key(*place)) for place in places]
         if not commands:
             # Nothing is declared, but whether it is there can still be said.
-            commands, asked = [pack(b"PING")], 1
+            commands, asked = [(b"PING",)], 1
         replies = self._ask(commands)
-        if self._link.opened != self._opened:
+        if self._redis.opened != self._opened:
             # A new connection may lead to another server, or to an emptied one.
-            self._opened = self._link.opened
+            self._opened = self._redis.opened
             self._forget()
         shrank = False
         rest = iter(replies)
@@ -215,10 +218,10 @@ class Store:
     def _load(self, days: Sequence[date]) -> None:
         """Read days that are not in memory, with the expiries of all their keys."""
         questions = [self._question(day) for day in days]
-        commands = [c for q in questions for c in q.commands]
+        commands: list[Command] = [c for q in questions for c in q.commands]
         asked = len(commands)
         places = [(day, name) for day in days for name in self._names]
-        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
+        commands += [(b"TTL", self._keys.key(*place)) for place in places]
         if not commands:
             for day in days:
                 self._days[day] = Reading((), self._ticks(), DayValues(day))
@@ -234,15 +237,15 @@ class Store:
                 self._on_fault(fault)
         self._note_expiries(places, replies[asked:])
 
-    def _run(self, commands: Sequence[bytes]) -> list[Any]:
-        return self._link.run(commands)
+    def _run(self, commands: Sequence[Command]) -> list[Any]:
+        return self._redis.run(commands)
 
-    def _ask(self, commands: Sequence[bytes]) -> list[Any]:
+    def _ask(self, commands: Sequence[Command]) -> list[Any]:
         """The replies; a server that refuses all of it is not there (LOADING, BUSY)."""
         replies = self._run(commands)
-        failed = [r for r in replies if isinstance(r, Failure)]
+        failed = [r for r in replies if isinstance(r, ResponseError)]
         if len(failed) == len(replies):
-            raise self._link.unavailable(failed[0].message)
+            raise self._redis.unavailable(str(failed[0]), failed[0])
         return replies
 
     def _question(self, day: date) -> Question:

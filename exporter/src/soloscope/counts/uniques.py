@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from soloscope.counts.request import Fault
-from soloscope.redis.client import Failure, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from soloscope.config import App
     from soloscope.counts.model import DayValues, Window
     from soloscope.counts.request import Keys
+    from soloscope.redis.client import Command
 
 __all__ = ["EXACT_LIMIT", "Unions"]
 
@@ -31,7 +33,7 @@ EXACT_LIMIT = 10_000
 class Unions:
     """The sizes of the unions of one app, by window's label and name.
 
-    `run` sends commands in one round trip, as `Link.run` does.
+    `run` sends commands in one round trip, as `RedisClient.run` does.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Unions:
         app: App,
         keys: Keys,
         windows: Sequence[Window],
-        run: Callable[[Sequence[bytes]], list[Any]],
+        run: Callable[[Sequence[Command]], list[Any]],
     ) -> None:
         self._app = app
         self._keys = keys
@@ -81,14 +83,14 @@ class Unions:
         exact = [n for n in names if self._app.uniques[n].exact]
         estimates = [n for n in names if not self._app.uniques[n].exact]
         wanted: list[tuple[str, Window]] = []
-        commands: list[bytes] = []
+        commands: list[Command] = []
         for name in estimates:
             self._sizes[name] = {}
             for window in self._windows:
                 if self._readable(name, days, window):
                     wanted.append((name, window))
                     span = [self._keys.key(d.day, name) for d in days[: window.days]]
-                    commands.append(pack(b"PFCOUNT", *span))
+                    commands.append((b"PFCOUNT", *span))
         fetched: list[tuple[str, date]] = []
         for name in exact:
             for day in days[: self._windows[-1].days if self._windows else 0]:
@@ -97,7 +99,7 @@ class Unions:
                 if size > EXACT_LIMIT or len(held or ()) == size:
                     continue
                 fetched.append((name, day.day))
-                commands.append(pack(b"SUNION", self._keys.key(day.day, name)))
+                commands.append((b"SUNION", self._keys.key(day.day, name)))
         replies = self._run(commands) if commands else []
         for (name, window), reply in zip(wanted, replies, strict=False):
             if isinstance(reply, int):
@@ -106,7 +108,7 @@ class Unions:
                 self._leave_out(name, reply)
         unread: set[tuple[str, date]] = set()
         for (name, when), reply in zip(fetched, replies[len(wanted) :], strict=True):
-            if isinstance(reply, Failure):
+            if isinstance(reply, ResponseError):
                 self._leave_out(name, reply)
                 unread.add((name, when))
             else:
@@ -137,6 +139,6 @@ class Unions:
     def _readable(self, name: str, days: Sequence[DayValues], window: Window) -> bool:
         return all(name in day.uniques for day in days[: window.days])
 
-    def _leave_out(self, name: str, reply: Failure) -> None:
+    def _leave_out(self, name: str, reply: ResponseError) -> None:
         key = self._keys.key(self._basis[name][0][0], name).decode("utf-8", "replace")
-        self.faults.append(Fault(name, key, reply.message))
+        self.faults.append(Fault(name, key, str(reply)))

@@ -1,26 +1,27 @@
 """What Redis holds, against what the app declares: pure.
 
-The keys come from a SCAN (rights.py); everything here is about their names, types and
-expiry, and about the values of the declared ones.
+The keys come from scan.py; everything here is about their names, types and expiry.
+What they hold is in values.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from soloscope.counts.model import midnight, number, today
+from soloscope.config.values import NAME
+from soloscope.counts.model import midnight, today
 from soloscope.counts.store import AHEAD
 from soloscope.doctor.finding import Finding, note, wrong
 
 if TYPE_CHECKING:
     from soloscope.config import App
 
-__all__ = ["FOREVER", "Key", "examine", "gauge_fields", "types_of", "value_faults"]
+__all__ = ["FOREVER", "Key", "examine", "is_other_type", "types_of"]
 
 FOREVER = -1
 """What TTL answers for a key without expiry (https://redis.io/commands/ttl)."""
@@ -29,6 +30,7 @@ _THIRTY_DAYS = 30 * 86400
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2}):(.+)\Z", re.DOTALL)
 # An expiry that is counted from the first write of a day may be this much short.
 _TOLERANCE = 2 * 3600.0
+_RENAME = "rename it to letters, digits and underscores and declare that name"
 # An app that writes a name for each user would fill the screen.
 _MOST = 10
 
@@ -56,6 +58,14 @@ def types_of(app: App) -> dict[str, tuple[str, str]]:
     }
     found |= dict.fromkeys(app.timings, ("timing", "hash"))
     return found
+
+
+def is_other_type(app: App, key: Key) -> bool:
+    """Whether a declared key of a day has another type than its kind wants."""
+    assert app.redis is not None  # noqa: S101 (only such apps have keys)
+    match = _DAY.match(key.name.removeprefix(app.redis.prefix))
+    declared = types_of(app).get(match[2]) if match else None
+    return declared is not None and key.type != declared[1]
 
 
 def _suggest(key: Key) -> str:
@@ -191,8 +201,8 @@ def _tell(app: App, fault: str, name: str, found: list[Key], history: int) -> Fi
             _other_type(app, name, first),
         )
     if fault == "undeclared":
-        kinds = _suggest(first)
-        fix = f"declare `apps.{app.name}.{kinds}.{name}`" if kinds else "rename it"
+        kinds = _suggest(first) if NAME.match(name) else ""
+        fix = f"declare `apps.{app.name}.{kinds}.{name}`" if kinds else _RENAME
         return wrong(
             "undeclared",
             app.name,
@@ -239,82 +249,3 @@ def _other_type(app: App, name: str, key: Key) -> str:
     kind = types_of(app)[name][0]
     fix = f"declare it under `{kinds}`" if kinds else "declare another name"
     return f"{fix}, or let the app write a {kind}"
-
-
-# --- values -------------------------------------------------------------------------
-
-
-def value_faults(
-    app: App,
-    strings: Mapping[str, bytes | None],
-    hashes: Mapping[str, Mapping[bytes, bytes]],
-) -> Iterator[Finding]:
-    """What is wrong with today's values: by name, what GET and HGETALL answered."""
-    for name in app.counters:
-        value = strings.get(name)
-        if value is not None and number(value) is None:
-            shown = value[:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the counter `{name}` holds `{shown}`, which is not a number",
-                f"let the app use INCR only, and `DEL` today's key of `{name}`",
-            )
-    for name in app.timings:
-        fields = hashes.get(name)
-        if not fields:
-            continue
-        missing = [f for f in (b"count", b"ms") if f not in fields]
-        if missing:
-            lacking = " and ".join(f"`{f.decode()}`" for f in missing)
-            yield wrong(
-                "fields",
-                app.name,
-                f"the timing `{name}` has no field {lacking}",
-                f"for each call, `HINCRBY <key> count 1` and `HINCRBY <key> ms "
-                f"<milliseconds>`, or declare `{name}` under `breakdowns`",
-            )
-    for name, breakdown in app.breakdowns.items():
-        fields = hashes.get(name, {})
-        if len(fields) > breakdown.limit:
-            yield note(
-                "too-many-keys",
-                app.name,
-                f"`{name}` has {len(fields)} keys today; only the "
-                f"{breakdown.limit} largest are shown",
-                f"count fewer different keys, or raise "
-                f"`apps.{app.name}.breakdowns.{name}.limit`",
-            )
-
-
-def gauge_fields(app: App, fields: Mapping[bytes, bytes]) -> Iterator[Finding]:
-    """The fields of `<prefix>now` against the declared gauges."""
-    assert app.redis is not None  # noqa: S101 (only such apps have keys)
-    there = {
-        field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
-    }
-    for name in sorted(there.keys() - set(app.gauges)):
-        yield wrong(
-            "undeclared",
-            app.name,
-            f"the gauge `{name}` is not declared, so nothing shows it",
-            f"declare `apps.{app.name}.gauges.{name}`, or `HDEL "
-            f"{app.redis.prefix}now {name}`",
-        )
-    for name in app.gauges:
-        if name not in there:
-            yield wrong(
-                "never-written",
-                app.name,
-                f"the gauge `{name}` is declared, but `{app.redis.prefix}now` has no "
-                "such field",
-                f"let the app `HSET {app.redis.prefix}now {name} <value>`",
-            )
-        elif number(there[name]) is None:
-            shown = there[name][:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the gauge `{name}` holds `{shown}`, which is not a number",
-                f"let the app set a plain decimal number for `{name}`",
-            )

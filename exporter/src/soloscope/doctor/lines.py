@@ -11,14 +11,15 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from soloscope.doctor.finding import Finding, note, wrong
 
 if TYPE_CHECKING:
-    from soloscope.backends.queries import Line
+    from soloscope.backends.loki import Line
 
 __all__ = ["event_time", "examine"]
 
@@ -36,19 +37,17 @@ _SHARE = 0.5
 
 def event_time(value: object) -> float | None:
     """An event's own time as Unix time: pino's milliseconds, seconds, or ISO 8601."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        # Unix time in seconds reaches 1e11 in the year 5138.
-        return value / 1000 if value > 1e11 else float(value)
-    if isinstance(value, str):
-        text = value.strip().replace(",", ".")
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        # Python's own logging writes local time without a zone: not to be judged.
-        return None if moment.tzinfo is None else moment.astimezone(UTC).timestamp()
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            # Unix time in seconds reaches 1e11 in the year 5138.
+            seconds = value / 1000 if value > 1e11 else float(value)
+            return seconds if isfinite(seconds) else None
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip().replace(",", "."))
+            # Python's own logging writes local time without a zone: not to be judged.
+            return None if moment.tzinfo is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        pass
     return None
 
 
@@ -56,7 +55,7 @@ def _parsed(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any] | None
     for line in lines:
         try:
             value = json.loads(line.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         yield line, value if isinstance(value, dict) else None
 

@@ -1,22 +1,26 @@
-"""Loki, the log shipper and Prometheus, by what they say about themselves."""
+"""Loki, the log shipper, Prometheus and `serve`, by what they say of themselves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from soloscope.backends.fetch import LARGE, base_url, fetch
-from soloscope.backends.queries import LokiApi, PrometheusApi
-from soloscope.checks.model import CheckFailed
-from soloscope.doctor import lines, machine
+from soloscope.backends import metrics_text, systemd
+from soloscope.backends.http import base_url
+from soloscope.backends.loki import LokiApi
+from soloscope.backends.prometheus import PrometheusApi
+from soloscope.doctor import lines
 from soloscope.doctor.finding import Finding, note, unseen, wrong
 from soloscope.errors import BackendUnavailable
 
 if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
+
     from soloscope.config import App, Config
 
-__all__ = ["loki", "prometheus", "refused", "serve"]
+__all__ = ["METRICS", "loki", "prometheus", "refused", "serve"]
 
 SINCE = 3600
 """Seconds of log that are looked at."""
@@ -49,21 +53,19 @@ _DISK: Mapping[str, str] = {
 }
 
 
-def refused(metrics: str) -> Iterator[Finding]:
-    """What Loki has refused or lost since it started, from its own metrics. Pure."""
-    from prometheus_client.parser import text_string_to_metric_families
+METRICS = ("loki_discarded_samples_total", *_DISK)
 
-    wanted = ("loki_discarded_samples_total", *_DISK)
-    own = [line for line in metrics.splitlines() if line.startswith(wanted)]
-    counts: dict[str, float] = {}
-    lost: dict[str, float] = {}
-    for family in text_string_to_metric_families("\n".join(own) + "\n"):
-        for sample in family.samples:
-            if sample.name == "loki_discarded_samples_total":
-                reason = sample.labels.get("reason", "unknown")
-                counts[reason] = counts.get(reason, 0.0) + sample.value
-            elif sample.name in _DISK:
-                lost[sample.name] = lost.get(sample.name, 0.0) + sample.value
+
+def refused(found: Iterable[Sample]) -> Iterator[Finding]:
+    """What Loki has refused or lost since it started, from its own metrics. Pure."""
+    counts: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for sample in found:
+        if sample.name in _DISK:
+            lost[sample.name] += sample.value  # type: ignore[assignment]
+        else:
+            reason = sample.labels.get("reason", "unknown")
+            counts[reason] += sample.value  # type: ignore[assignment]
     for reason, count in sorted(counts.items()):
         if count > 0:
             fix = _REASONS.get(reason, "see Loki's log: `journalctl -u loki`")
@@ -87,22 +89,19 @@ def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Fin
     """Whether Loki takes lines, gets them, and what the apps' lines lack."""
     api = LokiApi.of(config)
     try:
-        yield from refused(fetch(f"{api.base}/metrics", 10, limit=LARGE).body.decode())
-        arrived = _arrived(config, api)
-        yield from arrived
+        yield from refused(metrics_text.read(api.base, 10, *METRICS))
+        yield from _arrived(config, api)
         for app in config.apps.values():
             if app.units:
                 found = api.lines(
                     f'{{app="{app.name}"}}', clock() - SINCE, clock(), LINES
                 )
                 yield from lines.examine(app.name, found)
-    except (BackendUnavailable, CheckFailed) as error:
-        text = str(error)
-        where = "" if text.startswith("http") else f"{api.base}: "
+    except BackendUnavailable as error:
         yield wrong(
             "loki",
             "",
-            f"Loki does not answer: {where}{text}",
+            f"Loki does not answer: {error}",
             "`systemctl status loki`, `journalctl -u loki -n 50`",
         )
 
@@ -115,7 +114,7 @@ def _arrived(config: Config, api: LokiApi) -> list[Finding]:
             f'sum by (app) (count_over_time({{job=~".+"}}[{SINCE}s]))'
         )
     }
-    shipper = "the log shipper (`soloscope-promtail` or `soloscope-alloy`)"
+    shipper = f"the log shipper (`soloscope-{config.shipper.engine}`)"
     if not any(count.values()) and config.apps:
         return [
             wrong(
@@ -129,7 +128,7 @@ def _arrived(config: Config, api: LokiApi) -> list[Finding]:
     for app in config.apps.values():
         if not app.units or count.get(app.name):
             continue
-        logged = machine.journal_has_lines(app.units, SINCE // 60)
+        logged = systemd.journal_has_lines(app.units, SINCE // 60)
         units = ", ".join(f"`{unit}`" for unit in app.units)
         if logged:
             found.append(
@@ -202,28 +201,23 @@ def prometheus(config: Config) -> Iterator[Finding]:
         )
 
 
+_SERVED = ("soloscope_up", "soloscope_keys_without_expiry", "soloscope_keys_dropped")
+
+
 def serve(config: Config, hidden: Mapping[str, App]) -> Iterator[Finding]:
     """What `soloscope serve` shows, above all for apps whose Redis is `hidden` here."""
-    from prometheus_client.parser import text_string_to_metric_families
-
     base = base_url(config.exporter.listen_address, config.exporter.port)
-    wanted = ("soloscope_up{", "soloscope_keys_", "soloscope_build_info")
     try:
-        text = fetch(f"{base}/metrics", 10, limit=LARGE).body.decode()
-        own = [line for line in text.splitlines() if line.startswith(wanted)]
-        found = {
-            (sample.name, sample.labels.get("app", "")): sample.value
-            for family in text_string_to_metric_families("\n".join(own) + "\n")
-            for sample in family.samples
-        }
-    except (CheckFailed, ValueError) as failed:
+        read = metrics_text.read(base, 10, *_SERVED)
+    except BackendUnavailable as error:
         yield wrong(
             "serve",
             "",
-            f"`soloscope serve` does not answer: {base}: {failed}",
+            f"`soloscope serve` does not answer: {error}",
             "`systemctl status soloscope-exporter`",
         )
         return
+    found = {(one.name, one.labels.get("app", "")): one.value for one in read}
     for name in hidden:
         if found.get(("soloscope_up", name)) == 0:
             yield wrong(

@@ -1,26 +1,15 @@
-"""Errors as things, not lines: the same error many times is one group.
+"""The LogQL that puts errors into groups.
 
-A group is an app, an event, a type of error and a message without what changes from
-time to time (numbers, ids, quoted words). Loki does the grouping, with three instant
-queries: how often in the span, and the first and the last time in the look-back.
-
-The queries are here and nowhere else; the digest and the errors dashboard ask them.
+Loki does the grouping, with three instant queries: how often in the span, and the first
+and the last time in the look-back. They stand here and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
-
-__all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query"]
+__all__ = ["GROUP_LABELS", "count_query", "seen_query"]
 
 #: What makes two errors the same.
 GROUP_LABELS = ("app", "event", "error", "text")
-
-#: Answers one instant query: (labels, value) per series.
-Ask = Callable[[str], Sequence[tuple[dict[str, str], float]]]
 
 # The last margin line of a traceback names the error; otherwise the first line does.
 _PYTHON = r"(?s)^Traceback \\(most recent call last\\).*\\n([^\\s].*)$"
@@ -85,56 +74,3 @@ def seen_query(which: str, span: str, app: str = ".+") -> str:
     return (
         f"{which} {_by()} ({which}_over_time({_pipeline(app)} {when} [{span}]) {_by()})"
     )
-
-
-@dataclass(frozen=True)
-class Group:
-    """An error that came `count` times; `new` says that it never came before."""
-
-    app: str
-    event: str
-    error: str
-    text: str
-    count: int
-    first: datetime
-    last: datetime
-    new: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return {
-            **asdict(self),
-            "first": self.first.isoformat(),
-            "last": self.last.isoformat(),
-        }
-
-
-def groups(
-    ask: Ask, span: str, look_back: str, since: datetime, app: str = ".+"
-) -> list[Group]:
-    """The groups of the last `span`, the most frequent first.
-
-    A group is new when its first time in the last `look_back` is not before `since`.
-    """
-
-    def key(labels: dict[str, str]) -> tuple[str, ...]:
-        return tuple(labels.get(name, "") for name in GROUP_LABELS)
-
-    counts = {key(labels): value for labels, value in ask(count_query(span, app))}
-    if not counts:
-        return []
-    first = {
-        key(labels): value for labels, value in ask(seen_query("min", look_back, app))
-    }
-    last = {key(labels): value for labels, value in ask(seen_query("max", span, app))}
-    found = []
-    for group, count in counts.items():
-        if group not in first or group not in last:
-            # It went out of the span between two of the questions.
-            continue
-        began = datetime.fromtimestamp(first[group], UTC)
-        ended = datetime.fromtimestamp(last[group], UTC)
-        name, event, error, text = group
-        new = began >= since
-        found.append(Group(name, event, error, text, int(count), began, ended, new))
-    return sorted(found, key=lambda group: (-group.count, group.app, group.text))
