@@ -26,6 +26,7 @@ in
 {
   imports = [
     ./alertmanager
+    ./alerts
     ./apps
     ./exporter
     ./grafana
@@ -54,7 +55,9 @@ in
     };
 
     domain = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr (
+        soloscopeTypes.matching "host name such as `grafana.example.org`, without scheme, port and path (those are nginx.path and grafana.rootUrl)" "[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*"
+      );
       default = defaults.domain;
       example = "grafana.example.org";
       description = ''

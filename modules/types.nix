@@ -38,10 +38,6 @@ let
             "expects ${program} at ${ours} = ${show expected}: set ${ours} = ${show value} instead, or remove the other."
         );
     };
-in
-{
-  inherit matching inForce;
-
   # `inForce` for the address on which a program listens: ours, or all of them.
   listensHere =
     program: option: value:
@@ -56,6 +52,37 @@ in
         "" # every address
       ];
     };
+in
+{
+  inherit matching inForce listensHere;
+
+  # Whether an exporter of nixpkgs is where its scrape job looks.
+  exporterInForce =
+    config: name:
+    let
+      upstream = config.services.prometheus.exporters.${name};
+      option = "services.prometheus.exporters.${name}";
+    in
+    [
+      (inForce {
+        program = "the ${name} exporter";
+        option = "${option}.port";
+        value = upstream.port;
+        ours = "services.soloscope.prometheus.exporters.${name}.port";
+        expected = config.services.soloscope.prometheus.exporters.${name}.port;
+      })
+      (listensHere "the ${name} exporter" "${option}.listenAddress" upstream.listenAddress)
+    ];
+
+  # Nothing moves the program's pages below a path. An external URL with a path
+  # does, unless a flag says otherwise.
+  servedAtRoot = program: option: value: extraFlags: {
+    assertion =
+      value == null
+      || builtins.match "[^/]*(//)?[^/]*/?" value != null
+      || lib.elem "--web.route-prefix=/" extraFlags;
+    message = "${option} is ${builtins.toJSON value}, which also moves ${program} below that path on ${(import ./defaults.nix).listenAddress}, where soloscope does not look. Add \"--web.route-prefix=/\" to ${lib.removeSuffix ".webExternalUrl" option}.extraFlags and let the proxy in front take the path away.";
+  };
 
   # Prometheus' durations: each unit once, largest first.
   duration =

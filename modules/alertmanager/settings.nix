@@ -1,7 +1,11 @@
 # What Alertmanager is told. Pure, builtins only.
 #
 #   { soloscope, places } -> { configuration, flags }
-_: {
+{ soloscope, ... }:
+let
+  address = (import ../defaults.nix).listenAddress;
+in
+{
   # Alerts are kept and shown, and told to nobody: receivers are the host's.
   configuration = {
     route = {
@@ -18,6 +22,7 @@ _: {
   };
 
   flags = {
+    "web.listen-address" = "${address}:${toString soloscope.alertmanager.port}";
     "cluster.listen-address" = ""; # there is only this one
     # longer than any repeat interval, or old alerts are told again
     "data.retention" = "120h";
