@@ -1,6 +1,6 @@
 # Alertmanager, off by default: services.prometheus.alertmanager, connected to
 # Prometheus, Loki's ruler and Grafana. It tells nobody until the host sets
-# routes and receivers under services.prometheus.alertmanager.configuration.
+# services.prometheus.alertmanager.configuration, which then replaces ours.
 {
   config,
   lib,
@@ -13,7 +13,6 @@ let
     flagList
     inForce
     listensHere
-    mkDefaults
     portOption
     servedAtRoot
     ;
@@ -59,7 +58,8 @@ in
       package = mkDefault cfg.package;
       listenAddress = mkDefault address;
       port = mkDefault cfg.port;
-      configuration = mkDefaults settings.configuration;
+      # As a whole: nixpkgs' type does not merge what is below.
+      configuration = mkDefault settings.configuration;
       # nixpkgs writes the address itself.
       extraFlags = flagList (removeAttrs settings.flags [ "web.listen-address" ]);
     };

@@ -119,7 +119,7 @@ def case(alerts: list[dict[str, Any]], errors: int) -> dict[str, Any]:
 def test_a_rule_of_ones_own_is_rendered_and_must_have_a_test(
     rendered: Rendered, program: Program, tmp_path: Path
 ) -> None:
-    folder, files = rendered(alerts={"rules": {"Fails": OWN}})
+    folder, _ = rendered(alerts={"rules": {"Fails": OWN}})
     assert untested(folder, TESTS) == [
         "rules/critical.yml has no test",
         "Fails fires in no test",
@@ -146,7 +146,8 @@ def test_a_rule_of_ones_own_is_rendered_and_must_have_a_test(
     content["tests"] = [case([fired], errors=5)]
     own.write_text(json.dumps(content))
     passed, words = promtool(program, folder, [own])
-    assert not passed and "Fails" in words
+    assert not passed
+    assert "Fails" in words
 
 
 @pytest.mark.parametrize(
