@@ -62,14 +62,25 @@ let
 
   served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
+    "alertRule"
     "listenAddress"
     "logSource"
   ];
+
+  alertRules = recursiveUpdate (import ./alerts/rules.nix { soloscope = completed; }) (
+    declaration.alerts.rules or { }
+  );
+
+  completed =
+    recursiveUpdate (recursiveUpdate rooms {
+      enable = true;
+      nginx.enable = served;
+    }) declaration
+    // {
+      apps = builtins.mapAttrs app (declaration.apps or { });
+      alerts.rules = builtins.mapAttrs (
+        name: recursiveUpdate (defaults.alertRule // { summary = name; })
+      ) alertRules;
+    };
 in
-recursiveUpdate (recursiveUpdate rooms {
-  enable = true;
-  nginx.enable = served;
-}) declaration
-// {
-  apps = builtins.mapAttrs app (declaration.apps or { });
-}
+completed

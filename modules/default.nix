@@ -20,11 +20,13 @@
 }:
 let
   inherit (lib) mkEnableOption mkOption types;
+  inherit (import ./types.nix { inherit lib; }) matching;
   defaults = import ./defaults.nix;
 in
 {
   imports = [
     ./alertmanager
+    ./alerts
     ./apps
     ./configuration
     ./exporter
@@ -54,7 +56,9 @@ in
     };
 
     domain = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr (
+        matching "host name such as `grafana.example.org`, without scheme, port and path (those are nginx.path and grafana.rootUrl)" "[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*"
+      );
       default = defaults.domain;
       example = "grafana.example.org";
       description = ''

@@ -95,6 +95,19 @@
     port = 9093;
   };
 
+  # What a rule under alerts.rules leaves out. Its summary is its name.
+  alertRule = {
+    enable = true;
+    source = "prometheus";
+    expr = null;
+    threshold = null;
+    for = null; # at once
+    severity = "warning";
+    description = "";
+    labels = { };
+    annotations = { };
+  };
+
   grafana = {
     enable = true;
     port = 3000;

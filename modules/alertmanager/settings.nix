@@ -3,9 +3,12 @@
 #   { soloscope, places } -> { configuration, flags, part }
 #     part  of soloscope.json
 { soloscope, ... }:
+let
+  address = (import ../defaults.nix).listenAddress;
+in
 {
   part.alertmanager = {
-    inherit (import ../defaults.nix) listenAddress;
+    listenAddress = address;
     inherit (soloscope.alertmanager) enable port;
   };
 
@@ -25,6 +28,7 @@
   };
 
   flags = {
+    "web.listen-address" = "${address}:${toString soloscope.alertmanager.port}";
     "cluster.listen-address" = ""; # there is only this one
     # longer than any repeat interval, or old alerts are told again
     "data.retention" = "120h";

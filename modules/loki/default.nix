@@ -101,9 +101,6 @@ in
           echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
         fi
       '';
-      environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml"
-          settings.rules;
 
       systemd.services.loki.serviceConfig = {
         # nixpkgs says `full`; Loki writes nowhere but its own folder.

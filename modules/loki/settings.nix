@@ -1,9 +1,8 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, rules, part, budget, runtime }
+#   { soloscope, places } -> { configuration, part, budget, runtime }
 #     configuration  Loki's file
-#     rules          the ruler's
 #     part           of soloscope.json: where Loki is, and its disk budget
 #     budget         what keeps the folder under `maxDiskGiB`: arguments of `soloscope`
 #     runtime        what stands in the file of overrides until the disk budget
@@ -40,7 +39,6 @@ let
 in
 {
   runtime.overrides = { };
-  rules = import ./rules.nix { };
 
   part.loki = {
     listenAddress = address;
