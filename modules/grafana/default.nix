@@ -49,12 +49,25 @@ let
   ours = settings.datasources.datasources;
   sources =
     let
-      content =
-        value: if lib.isList value then value else if value ? content then content value.content else [ ];
+      # What a definition says below `path`, without mkIf, mkForce and the like.
+      below =
+        path: definition:
+        concatMap (
+          value:
+          if value ? _type then
+            below path value.content
+          else if path == [ ] then
+            [ value ]
+          else
+            below (lib.tail path) (value.${lib.head path} or (lib.mkIf false null))
+        ) (lib.modules.dischargeProperties definition);
     in
-    concatMap (
-      definition: concatMap content (lib.modules.dischargeProperties (definition.datasources or [ ]))
-    ) options.services.grafana.provision.datasources.settings.definitions;
+    lib.concatLists (
+      concatMap (below [
+        "settings"
+        "datasources"
+      ]) options.services.grafana.provision.datasources.definitions
+    );
   isTheirs = source: !(lib.elem (source.uid or null) (map (source: source.uid) ours));
   theirDefault = lib.any (source: isTheirs source && source.isDefault or false) sources;
   datasources = map (
