@@ -27,7 +27,6 @@ let
     portOption
     secretFile
     ;
-  urls = import ../urls.nix;
   places = (import ../places.nix).host;
   defaults = (import ../defaults.nix).grafana;
   soloscope = config.services.soloscope;
@@ -49,12 +48,25 @@ let
   ours = settings.datasources.datasources;
   sources =
     let
-      content =
-        value: if lib.isList value then value else if value ? content then content value.content else [ ];
+      # What a definition says below `path`, without mkIf, mkForce and the like.
+      below =
+        path: definition:
+        concatMap (
+          value:
+          if value ? _type then
+            below path value.content
+          else if path == [ ] then
+            [ value ]
+          else
+            below (lib.tail path) (value.${lib.head path} or (lib.mkIf false null))
+        ) (lib.modules.dischargeProperties definition);
     in
-    concatMap (
-      definition: concatMap content (lib.modules.dischargeProperties (definition.datasources or [ ]))
-    ) options.services.grafana.provision.datasources.settings.definitions;
+    lib.concatLists (
+      concatMap (below [
+        "settings"
+        "datasources"
+      ]) options.services.grafana.provision.datasources.definitions
+    );
   isTheirs = source: !(lib.elem (source.uid or null) (map (source: source.uid) ours));
   theirDefault = lib.any (source: isTheirs source && source.isDefault or false) sources;
   datasources = map (
@@ -141,10 +153,6 @@ in
     };
 
     assertions = [
-      {
-        assertion = cfg.rootUrl == null || urls.isHttp cfg.rootUrl;
-        message = "services.soloscope.grafana.rootUrl is `${toString cfg.rootUrl}`. Set it to a URL such as `https://status.example.org/grafana/`.";
-      }
       {
         assertion = cfg.secretKeyFile == null || inUse.grafana-secret-key;
         message = "services.soloscope.grafana.secretKeyFile and services.grafana.settings.security.secret_key are both set. Remove one of them.";

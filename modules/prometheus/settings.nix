@@ -114,10 +114,7 @@ in
   ++ optionals cfg.exporters.node.enable [ (job "node" cfg.exporters.node.port) ]
   ++ optionals soloscope.grafana.enable [
     # Without its path Grafana sends every client to the URL that people use.
-    (
-      job "grafana" soloscope.grafana.port
-      // optionalAttrs (subPath != "") { metrics_path = "${subPath}/metrics"; }
-    )
+    (job "grafana" soloscope.grafana.port // { metrics_path = "${subPath}/metrics"; })
   ]
   ++ optionals soloscope.alertmanager.enable [ (job "alertmanager" soloscope.alertmanager.port) ]
   ++ optionals asksRedis [

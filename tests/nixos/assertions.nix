@@ -151,7 +151,7 @@ let
             "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${fix}";
         in
         [
-          (twice "node" "Remove yours from services.prometheus.scrapeConfigs, or set ${o}.prometheus.exporters.node.enable = false.")
+          (twice "node" "Rename yours in services.prometheus.scrapeConfigs where it reads other hosts. Where it reads this one, remove it, or set ${o}.prometheus.exporters.node.enable = false.")
           (twice "grafana" "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads grafana.")
           (twice "shop" "Rename ${o}.apps.shop, or remove your job from services.prometheus.scrapeConfigs.")
         ];
@@ -202,7 +202,7 @@ let
       module = lib.recursiveUpdate minimal { services.soloscope.domain = "grafana.example.org"; };
       # The second is nixpkgs' own.
       expected = [
-        "${o}.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set ${o}.nginx.tls to `certificate` or `off`."
+        "${o}.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set ${o}.nginx.tls to `certificate`, `host` or `off`."
       ];
       contains = true;
     };
@@ -238,6 +238,170 @@ let
         "${o}.nginx.enable is true, but ${o}.domain is null. Set it to the name under which Grafana is reached."
       ];
     };
+
+    "Prometheus' own settings" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager.enable = true;
+        services.soloscope.apps.shop.postgres.socket = "/run/postgresql";
+        services.prometheus = {
+          port = 9095;
+          listenAddress = "10.0.0.1";
+          webExternalUrl = "https://example.org/prometheus/";
+          webConfigFile = "/etc/prometheus-web.yml";
+          globalConfig.scrape_interval = "1m";
+          enableAgentMode = true;
+          configText = "";
+          exporters.node.port = 9195;
+          exporters.redis.listenAddress = "10.0.0.1";
+          exporters.postgres.port = 9196;
+          alertmanager = {
+            port = 9094;
+            listenAddress = "10.0.0.1";
+            webExternalUrl = "https://example.org/alertmanager";
+          };
+        };
+      };
+      expected =
+        let
+          at =
+            option: value: program: ours: expected:
+            "services.prometheus.${option} is ${value}, but soloscope expects ${program} at ${o}.${ours} = ${expected}: set ${o}.${ours} = ${value} instead, or remove the other.";
+          without =
+            option: value: needed: program:
+            "services.prometheus.${option} is ${value}, but soloscope needs ${needed} to reach ${program}: remove it.";
+          below =
+            option: value: program:
+            "services.prometheus.${option}webExternalUrl is \"${value}\", which also moves ${program} below that path on 127.0.0.1, where soloscope does not look. Add \"--web.route-prefix=/\" to services.prometheus${lib.removeSuffix "." ".${option}"}.extraFlags and let the proxy in front take the path away.";
+          elsewhere = option: without option ''"10.0.0.1"'' ''"127.0.0.1"'';
+        in
+        [
+          (at "port" "9095" "Prometheus" "prometheus.port" "9090")
+          (elsewhere "listenAddress" "Prometheus")
+          (below "" "https://example.org/prometheus/" "Prometheus")
+          (without "webConfigFile" ''"/etc/prometheus-web.yml"'' "null" "Prometheus")
+          (at "globalConfig.scrape_interval" ''"1m"'' "Prometheus" "prometheus.scrapeInterval" ''"15s"'')
+          (without "enableAgentMode" "true" "false" "Prometheus")
+          (without "configText" ''""'' "null" "Prometheus")
+          (at "exporters.node.port" "9195" "the node exporter" "prometheus.exporters.node.port" "9100")
+          (elsewhere "exporters.redis.listenAddress" "the redis exporter")
+          (at "exporters.postgres.port" "9196" "the postgres exporter" "prometheus.exporters.postgres.port"
+            "9187"
+          )
+          (at "alertmanager.port" "9094" "Alertmanager" "alertmanager.port" "9093")
+          (elsewhere "alertmanager.listenAddress" "Alertmanager")
+          (below "alertmanager." "https://example.org/alertmanager" "Alertmanager")
+        ];
+      # nixpkgs does not take all of these together either.
+      contains = true;
+    };
+
+    "Grafana's own settings" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.grafana = {
+          secretKeyFile = "/run/secrets/a";
+          adminPasswordFile = "/run/secrets/b";
+        };
+        services.grafana = {
+          settings = {
+            server = {
+              http_port = 3001;
+              http_addr = "10.0.0.1";
+              protocol = "socket";
+              enforce_domain = true;
+              root_url = "https://example.org/";
+            };
+            metrics.enabled = false;
+            security.secret_key = "$__file{/run/secrets/c}";
+            security.admin_password = "$__file{/run/secrets/d}";
+          };
+          provision.datasources.settings.datasources = [
+            {
+              name = "Loki";
+              type = "loki";
+              url = "http://127.0.0.1:3100";
+            }
+          ];
+          provision.dashboards.path = "/etc/dashboards.yaml";
+        };
+      };
+      expected =
+        let
+          setting =
+            option: value: rest:
+            "services.grafana.settings.${option} is ${value}, but soloscope ${rest}";
+          needs = expected: "needs ${expected} to reach Grafana: remove it.";
+          both =
+            ours: theirs:
+            "${o}.grafana.${ours} and services.grafana.settings.security.${theirs} are both set. Remove one of them.";
+        in
+        [
+          (both "secretKeyFile" "secret_key")
+          (both "adminPasswordFile" "admin_password")
+          "services.grafana.provision.dashboards.path is set, and nixpkgs takes either that or services.grafana.provision.dashboards.settings, where soloscope's are. Write yours in `settings.providers` and remove `path`; or set services.grafana.provision.dashboards.settings = lib.mkForce null and add soloscope's to your files (a provider for /etc/soloscope/dashboards)."
+          (setting "server.http_port" "3001"
+            "expects Grafana at ${o}.grafana.port = 3000: set ${o}.grafana.port = 3001 instead, or remove the other."
+          )
+          (setting "server.http_addr" ''"10.0.0.1"'' (needs ''"127.0.0.1"''))
+          (setting "server.protocol" ''"socket"'' (needs ''"http"''))
+          (setting "server.enforce_domain" "true" (needs "false"))
+          (setting "server.root_url" ''"https://example.org/"''
+            "expects Grafana at ${o}.grafana.rootUrl = \"http://127.0.0.1:3000/\": set ${o}.grafana.rootUrl = \"https://example.org/\" instead, or remove the other."
+          )
+          (setting "metrics.enabled" "false" (needs "true"))
+          "services.grafana.provision.datasources.settings.datasources has the name `Loki` or the uid `loki` twice, once from you and once from soloscope, and Grafana keeps one. Remove yours, or give it another name and uid."
+          "Cannot set both dashboards settings and dashboards path" # nixpkgs' own
+        ];
+    };
+
+    "data sources as a file" = {
+      module = lib.recursiveUpdate minimal {
+        services.grafana.provision.datasources.path = "/etc/datasources.yaml";
+      };
+      expected = [
+        "services.grafana.provision.datasources.path is set, and nixpkgs takes either that or services.grafana.provision.datasources.settings, where soloscope's are. Write yours in `settings.datasources` and remove `path`; or set services.grafana.provision.datasources.settings = lib.mkForce null and add soloscope's to your files (with the uids prometheus, loki)."
+        "Cannot set both datasources settings and datasources path" # nixpkgs' own
+      ];
+    };
+
+    "a site that has a certificate" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.domain = "example.org";
+        services.nginx.virtualHosts."example.org" = {
+          useACMEHost = "wildcard.example.org";
+          addSSL = true;
+        };
+        security.acme = {
+          acceptTerms = true;
+          defaults.email = "admin@example.org";
+          certs."wildcard.example.org" = {
+          domain = "*.example.org";
+          dnsProvider = "inwx";
+          group = "nginx";
+        };
+        };
+      };
+      expected = [
+        "services.nginx.virtualHosts.\"example.org\" says itself where its certificate comes from, and ${o}.nginx.tls is `acme`. Set ${o}.nginx.tls = \"host\"."
+      ];
+      # nixpkgs has words of its own about each.
+      contains = true;
+    };
+
+    "alert rules" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope = {
+          prometheus.enable = false;
+          alerts.rules = {
+            ErorSpike.enable = false;
+            Slow.expr = "vector(1)";
+          };
+        };
+      };
+      expected = [
+        "${o}.alerts.rules.ErorSpike has no `expr`, and no rule of soloscope's has that name (CriticalError, ErrorSpike). Correct the name, or set `expr`."
+        "${o}.alerts.rules.Slow is a rule for Prometheus, but ${o}.prometheus.enable is false, so nothing evaluates it. Set ${o}.alerts.rules.Slow.source = \"loki\" and write `expr` in LogQL, or remove the rule."
+      ];
+    };
   };
 
   wrong = lib.concatLists (
@@ -258,6 +422,7 @@ let
   judged.services.soloscope = {
     loki.retention = "1h";
     exporter.history = 400;
+    grafana.rootUrl = "status.example.org";
     apps = {
       "two words" = { };
       badRedis.redis.url = "redis.sock";
@@ -342,6 +507,7 @@ let
     "apps.twice.uniques.orders"
     "apps.zone.timeZone"
     "exporter.history"
+    "grafana.rootUrl"
     "loki.budget.retention"
   ];
 
@@ -394,6 +560,23 @@ let
       ];
     }
     {
+      option = [ "domain" ];
+      good = "grafana.example.org";
+      bad = [
+        "https://grafana.example.org/"
+        "grafana.example.org:8443"
+        "example.org/grafana"
+      ];
+    }
+    {
+      option = [
+        "prometheus"
+        "retention"
+      ];
+      good = "1y";
+      bad = [ "" ];
+    }
+    {
       option = [
         "nginx"
         "path"
@@ -444,6 +627,71 @@ let
         keyFile = "/run/secrets/stripe";
       };
     };
+    # The e-mail of one certificate is enough for it.
+    acme = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "grafana.example.org";
+      security.acme.acceptTerms = true;
+      security.acme.certs."grafana.example.org".email = "admin@example.org";
+    };
+    # Below a path of a site that exists, with the certificate of that site.
+    site = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "example.org";
+      services.soloscope.nginx.path = "/grafana/";
+      services.soloscope.nginx.tls = "host";
+      services.nginx.virtualHosts."example.org" = {
+        useACMEHost = "wildcard.example.org";
+        addSSL = true;
+        root = "/srv/site";
+        extraConfig = "access_log /var/log/nginx/site.log;";
+      };
+      security.acme = {
+        acceptTerms = true;
+        defaults.email = "admin@example.org";
+        certs."wildcard.example.org" = {
+          domain = "*.example.org";
+          dnsProvider = "inwx";
+          group = "nginx";
+        };
+      };
+    };
+    # Another program in front.
+    caddy = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "example.org";
+      services.soloscope.nginx.enable = false;
+      services.caddy = {
+        enable = true;
+        virtualHosts."example.org".extraConfig = "reverse_proxy 127.0.0.1:3000";
+      };
+    };
+    # A Grafana, a Prometheus and their secrets that were there before.
+    before = lib.recursiveUpdate minimal {
+      services.grafana = {
+        enable = true;
+        dataDir = "/persist/grafana";
+        settings.security.secret_key = "$__file{/run/secrets/grafana-key}";
+        settings.security.admin_password = "$__file{/run/secrets/grafana-password}";
+        provision.datasources.settings.datasources = lib.mkBefore [
+          {
+            name = "Mine";
+            type = "prometheus";
+            url = "http://10.0.0.1:9090";
+            isDefault = true;
+          }
+        ];
+      };
+      services.prometheus = {
+        enable = true;
+        webExternalUrl = "https://prometheus.example.org";
+      };
+    };
+    forced = lib.recursiveUpdate minimal {
+      services.prometheus.scrapeConfigs = lib.mkForce [
+        {
+          job_name = "prometheus";
+          static_configs = [ { targets = [ "127.0.0.1:9090" ]; } ];
+        }
+      ];
+    };
     # Everything that has a default replaced by something else.
     everything = lib.recursiveUpdate minimal {
       services.soloscope = {
@@ -481,6 +729,38 @@ let
   };
 
   everything = host hosts.everything;
+  before = host hosts.before;
+  defaultSources =
+    config:
+    map (source: source.name) (
+      lib.filter (
+        source: source.isDefault or false
+      ) config.services.grafana.provision.datasources.settings.datasources
+    );
+  site = (host hosts.site).services.nginx.virtualHosts."example.org";
+  ownSettings =
+    lib.optional (defaultSources before != [ "Mine" ]) "two data sources are the default"
+    ++ lib.optional (
+      defaultSources (host minimal) != [ "Prometheus" ]
+    ) "Prometheus is not the default data source"
+    ++ lib.optional (
+      lib.attrNames before.services.soloscope.secrets.generate != [ "exporter-token" ]
+    ) "a secret is made for a Grafana that has its own"
+    ++ lib.optional (
+      before.systemd.services.grafana.serviceConfig.LoadCredential != [ ]
+    ) "a credential is loaded for a Grafana that has its own"
+    ++ lib.optional (
+      site.extraConfig != "access_log /var/log/nginx/site.log;"
+    ) "the whole site's access log is ours"
+    ++ lib.optional (
+      !(lib.hasInfix "access_log" site.locations."/grafana/".extraConfig)
+    ) "Grafana's requests are not logged"
+    ++ lib.optional (site.enableACME || site.forceSSL) "the site's certificate is not its own"
+    ++ lib.optional (
+      lib.filter (lib.hasInfix "scrapeConfigs") (host hosts.forced).warnings != [
+        "services.prometheus.scrapeConfigs is without soloscope's jobs soloscope, loki, promtail, node, grafana, redis, so what shows them stays empty. Most likely a lib.mkForce there drops them: write your jobs without it, since lists are added to each other."
+      ]
+    ) "no warning about the scrape jobs that are not there";
   overridden =
     lib.optional (
       !everything.services.grafana.settings.users.allow_sign_up
@@ -539,7 +819,7 @@ let
       lib.filter (lib.hasInfix "postgres is set") (host hosts.withoutPrometheus).warnings == [ ]
     ) "a database that nobody reads is not said";
 
-  problems = wrong ++ taken ++ overridden ++ keysMeet ++ facts;
+  problems = wrong ++ taken ++ overridden ++ ownSettings ++ keysMeet ++ facts;
 in
 pkgs.testers.runNixOSTest {
   name = "assertions";
