@@ -252,7 +252,7 @@ def test_every_problem_is_told_at_once() -> None:
         ({"exporter": {"tokenFile": {"file": "a/b"}}}, "exporter.tokenFile", "/PATH"),
         (with_app(redis={"url": "redis://h:0"}), "apps.shop.redis.url", "HOST:PORT"),
         (with_app(health={"url": "http://h/ü"}), "apps.shop.health.url", "ASCII"),
-        (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "ASCII"),
+        (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "a URL"),
         ({"loki": {"budget": {"maxGib": 0}}}, "loki.budget.maxGib", "above zero"),
         ({"loki": {"budget": {"streams": [1]}}}, "loki.budget.streams[0]", "object"),
         ({"shipper": {"engine": "vector"}}, "shipper.engine", "`promtail`, `alloy`"),

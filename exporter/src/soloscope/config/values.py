@@ -216,7 +216,6 @@ class Url(NamedTuple):
 
     scheme: str
     user: str
-    password: str | None
     host: str
     port: int | None
     path: str
@@ -233,59 +232,43 @@ def is_host(text: str) -> bool:
 
 
 def url(value: object, accepted: str) -> Url:
-    """A URL in its parts. Raises Rejected with `accepted`."""
+    """A URL without a password, in its parts. Raises Rejected with `accepted`."""
     match = _URL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Rejected(accepted)
-    if not match[0].isprintable():
-        raise Rejected("a URL in ASCII, with all else percent-encoded")
-    user, colon, password = (match[2] or "").partition(":")
-    host = match[3].strip("[]")
-    given = int(match[4]) if match[4] else None
-    if (host and not is_host(host)) or (given is not None and not 0 < given < 65536):
+    scheme, user, host, number, path, query = (part or "" for part in match.groups())
+    host, bare = host.strip("[]"), user.partition(":")
+    if bare[1]:
+        raise Rejected("a URL without a password in it; secrets belong in files")
+    if (host and not is_host(host)) or not match[0].isprintable():
         raise Rejected(accepted)
-    secret = password if colon else None
-    path, query = match[5] or "", (match[6] or "").removeprefix("?")
-    return Url(match[1], user, secret, host, given, path, query)
-
-
-def _without_password(parts: Url, instead: str = "secrets belong in files") -> None:
-    if parts.password is not None:
-        raise Rejected(f"a URL without a password in it; {instead}")
-
-
-def http_url(value: object) -> str:
-    """An http or https URL."""
-    accepted = "a URL such as `http://127.0.0.1:8080/api/health`"
-    parts = url(value, accepted)
-    if parts.scheme not in {"http", "https"} or not parts.host:
+    if number and not 0 < int(number) < 65536:
         raise Rejected(accepted)
-    if not cast("str", value).isascii():
-        raise Rejected("a URL in ASCII, with all else percent-encoded")
-    _without_password(parts)
-    return cast("str", value)
+    port = int(number) if number else None
+    return Url(scheme, user, host, port, path, query.removeprefix("?"))
 
 
-def tcp_url(value: object) -> str:
-    """`tcp://HOST:PORT`."""
-    accepted = "`tcp://HOST:PORT`"
-    parts = url(value, accepted)
-    _without_password(parts)
-    if parts.scheme != "tcp" or not parts.host or not parts.port:
-        raise Rejected(accepted)
-    if parts.user or parts.path or parts.query:
-        raise Rejected(accepted)
-    return cast("str", value)
+def url_of(accepted: str, *schemes: str, bare: bool = False) -> Reader:
+    """A reader for a URL with a host; a `bare` one has a port and nothing more."""
+
+    def read(value: object) -> str:
+        parts = url(value, accepted)
+        if parts.scheme not in schemes or not parts.host:
+            raise Rejected(accepted)
+        if bare and (not parts.port or parts.user or parts.path or parts.query):
+            raise Rejected(accepted)
+        if not cast("str", value).isascii():
+            raise Rejected("a URL in ASCII, with all else percent-encoded")
+        return cast("str", value)
+
+    return read
 
 
-def postgres_url(value: object) -> str:
-    """`postgresql://USER@HOST:PORT/DATABASE`."""
-    accepted = "`postgresql://USER@HOST:PORT/DATABASE`"
-    parts = url(value, accepted)
-    _without_password(parts, "set `passwordFile` instead")
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.host:
-        raise Rejected(accepted)
-    return cast("str", value)
+http_url = url_of("a URL such as `http://127.0.0.1:8080/api/health`", "http", "https")
+tcp_url = url_of("`tcp://HOST:PORT`", "tcp", bare=True)
+postgres_url = url_of(
+    "`postgresql://USER@HOST:PORT/DATABASE`", "postgresql", "postgres"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +294,6 @@ def redis_url(value: object) -> RedisUrl:
     """A Redis URL, in its parts."""
     accepted = "`redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`"
     parts = url(value, accepted)
-    _without_password(parts, "set `passwordFile` instead")
     path, host = unquote(parts.path), parts.host or None
     query = re.fullmatch("(?:db=(.*))?", parts.query)
     if query is None:
