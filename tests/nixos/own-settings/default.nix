@@ -27,6 +27,8 @@ pkgs.testers.runNixOSTest {
       stateDir = "metrics";
       listenAddress = "0.0.0.0";
       retentionTime = "90d";
+      # What was sent before Alertmanager was there is sent again.
+      extraFlags = [ "--rules.alert.resend-delay=1s" ];
       scrapeConfigs = [
         {
           job_name = "other-hosts";
@@ -62,6 +64,7 @@ pkgs.testers.runNixOSTest {
     services.loki.configuration = {
       limits_config.retention_period = "7d";
       ruler.evaluation_interval = "1s";
+      ruler.resend_delay = "1s";
       schema_config.configs = [
         {
           from = "2023-05-01";
