@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from soloscope.config import Config
 
-__all__ = ["Unit", "clock_is_kept", "journal_has_lines", "own_units", "show"]
+__all__ = [
+    "Unit",
+    "clock_is_kept",
+    "instances",
+    "journal_has_lines",
+    "own_units",
+    "show",
+]
 
 _PATIENCE = 10.0
 _PROPERTIES = "Id,Type,LoadState,ActiveState,SubState,Result,TriggeredBy"
@@ -80,10 +87,19 @@ def own_units(config: Config) -> list[str]:
     names = [f"{name}.service" for name in names]
     exporters = ("node", "redis", "postgres", "blackbox")
     patterns = [f"prometheus-{name}-exporter.service" for name in exporters]
+    return list(dict.fromkeys([*names, *_loaded("soloscope-*", *patterns)]))
+
+
+def instances(name: str) -> list[str]:
+    """The units that a template or a pattern stands for; any other name itself."""
+    pattern = name.replace("@.", "@*.")
+    return _loaded(pattern) if set(pattern) & set("*?[") else [name]
+
+
+def _loaded(*patterns: str) -> list[str]:
     argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
-    listed = _ask(*argv, "soloscope-*", *patterns) or ""
-    names += [line.split()[0] for line in listed.splitlines() if line.strip()]
-    return list(dict.fromkeys(names))
+    text = _ask(*argv, *patterns) or ""
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
 def journal_has_lines(names: Sequence[str], minutes: int) -> bool | None:
