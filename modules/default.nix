@@ -21,12 +21,12 @@
 let
   inherit (lib) mkEnableOption mkOption types;
   defaults = import ./defaults.nix;
-  soloscopeTypes = import ./types.nix { inherit lib; };
 in
 {
   imports = [
     ./alertmanager
     ./apps
+    ./configuration
     ./exporter
     ./grafana
     ./listeners
@@ -42,7 +42,7 @@ in
     enable = mkEnableOption "soloscope, which shows what this host's apps do";
 
     timeZone = mkOption {
-      type = soloscopeTypes.timeZone;
+      type = types.str;
       default = if config.time.timeZone != null then config.time.timeZone else defaults.timeZone;
       defaultText = lib.literalExpression ''config.time.timeZone, or "${defaults.timeZone}" when that is null'';
       example = "Europe/Berlin";

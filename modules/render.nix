@@ -27,7 +27,7 @@ let
   loki = room "loki";
   logs = room "logs";
   prometheus = room "prometheus";
-  exporter = room "exporter";
+  configuration = room "configuration";
   grafana = room "grafana";
 
   address = defaults.listenAddress;
@@ -60,7 +60,7 @@ in
   "promtail.yaml" = logs.configuration;
   # Arguments of modules/logs/rewind.sh, after the shipper's file of positions.
   "rewind.json" = logs.rewind;
-  "soloscope.json" = exporter.configuration;
+  "soloscope.json" = configuration.configuration;
   "programs.json" = {
     loki.argv = [
       "loki"

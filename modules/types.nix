@@ -10,11 +10,11 @@ in
   inherit matching;
 
   # Prometheus' durations: each unit once, largest first.
-  duration = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
-
-  timeOfDay = matching "time of day such as `04:00`" "([01][0-9]|2[0-3]):[0-5][0-9]";
-
-  timeZone = matching "time zone of the IANA database such as `UTC` or `Europe/Berlin`" "[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*";
+  duration =
+    let
+      type = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
+    in
+    types.addCheck type (text: text != "") // { inherit (type) description; };
 
   # A secret's file: a path that is read when the unit starts and never
   # copied to the store.

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from exporting import parse
 from running import (
     answers,
     free_port,
@@ -31,7 +32,7 @@ from soloscope.checks.declared import Scrape, checks, ping
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
 from soloscope.checks.web import Health
-from soloscope.config import Redis, parse, redis_url
+from soloscope.config import Redis, redis_url
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
 
 
@@ -332,7 +333,7 @@ def test_tcp_accepts() -> None:
 
 
 def at(path: Path) -> Redis:
-    return Redis(redis_url(f"unix://{path}"))
+    return Redis(redis_url(f"unix://{path}"), "")
 
 
 def test_redis_answers_hangs_comes_back_and_dies(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 
+from exporting import complete, parse
 from running import (
     answers,
     fake_systemctl,
@@ -30,7 +31,7 @@ from running import (
 from soloscope.backends import systemd
 from soloscope.backends.loki import Line
 from soloscope.backends.metrics_text import samples
-from soloscope.config import App, Config, parse
+from soloscope.config import App, Config
 from soloscope.doctor import app_redis, lines, machine, servers
 from soloscope.doctor.finding import Finding
 from soloscope.doctor.keys import FOREVER, Key, examine
@@ -720,7 +721,7 @@ def test_lines_in_the_journal_but_not_in_loki(
 
 def doctor(folder: Path, config: dict[str, Any], *arguments: str) -> Any:
     path = folder / "soloscope.json"
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(complete(config)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path), "doctor"]
     return subprocess.run(
         [*argv, *arguments], capture_output=True, text=True, timeout=60, check=False

@@ -21,6 +21,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporting import complete
 from running import (
     Request,
     fake_systemctl,
@@ -58,7 +59,7 @@ def served(folder: Path, config: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     port = free_port()
     path = folder / "soloscope.json"
     value = {**config, "exporter": {"port": port}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path), "serve"]
     with running(argv, folder / "serve.log") as process:
         url = f"http://127.0.0.1:{port}"
@@ -326,7 +327,7 @@ def test_without_serve_it_asks_what_it_can(tmp_path: Path) -> None:
         config = declaration(socket, server.url)
         config["exporter"] = {"port": free_port()}
         path = tmp_path / "soloscope.json"
-        path.write_text(json.dumps(config))
+        path.write_text(json.dumps(complete(config)))
         told = soloscope(path, "health-check", "--json")
         assert told.returncode == 1, "serve itself is away"
         report = json.loads(told.stdout)
@@ -341,7 +342,7 @@ def test_without_serve_it_asks_what_it_can(tmp_path: Path) -> None:
         assert report["gauges"]["shop"]["digests_pending"] == 2
         # With a password that only the service has, Redis is not asked from here.
         config["apps"]["shop"]["redis"]["passwordFile"] = {"credential": "redis-shop"}
-        path.write_text(json.dumps(config))
+        path.write_text(json.dumps(complete(config)))
         report = json.loads(soloscope(path, "health-check", "--json").stdout)
         assert "redis" not in {c["name"] for c in report["checks"]}
         assert report["gauges"]["shop"]["digests_pending"] is None
@@ -351,7 +352,7 @@ def test_without_colour_and_without_unicode(tmp_path: Path) -> None:
     path = tmp_path / "soloscope.json"
     value = {"exporter": {"port": free_port()}, "loki": {"port": free_port()}}
     value |= {"prometheus": {"enable": False}, "grafana": {"enable": False}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     told = soloscope(path, "health-check", NO_COLOR="1", FORCE_COLOR="1")
     assert told.returncode == 1
     assert "\x1b[3" not in told.stdout, "no colour"
@@ -412,7 +413,7 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "soloscope.json"
     checks = {f"c{n}": {"kind": "tcp", "url": "tcp://127.0.0.1:1"} for n in range(999)}
     value = {"exporter": {"port": free_port()}, "apps": {"shop": {"checks": checks}}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path)]
     with subprocess.Popen(
         [*argv, "health-check", "--json"],

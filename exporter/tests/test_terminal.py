@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from exporting import complete
 from running import free_port, raw_server, standin
 from soloscope.commands import COMMANDS
 from soloscope.errors import ConfigError, Problem, SoloscopeError
@@ -25,7 +26,8 @@ def config_file(folder: Path, **more: Any) -> Path:
     """A configuration whose servers are all away."""
     path = folder / "soloscope.json"
     away = {name: {"port": free_port()} for name in ("exporter", "loki", "prometheus")}
-    path.write_text(json.dumps({**away, "grafana": {"enable": False}, **more}))
+    value = {**away, "grafana": {"enable": False}, **more}
+    path.write_text(json.dumps(complete(value)))
     return path
 
 

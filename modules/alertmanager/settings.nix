@@ -1,7 +1,14 @@
 # What Alertmanager is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, flags }
-_: {
+#   { soloscope, places } -> { configuration, flags, part }
+#     part  of soloscope.json
+{ soloscope, ... }:
+{
+  part.alertmanager = {
+    inherit (import ../defaults.nix) listenAddress;
+    inherit (soloscope.alertmanager) enable port;
+  };
+
   # Alerts are kept and shown, and told to nobody: receivers are the host's.
   configuration = {
     route = {

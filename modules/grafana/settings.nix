@@ -1,10 +1,10 @@
 # What Grafana is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { settings, datasources, dashboards, rootUrl, credentials }
+#   { soloscope, places } -> { settings, datasources, dashboards, part, credentials }
 #     settings     grafana.ini, by section
 #     datasources  a provisioning file
 #     dashboards   a provisioning file
-#     rootUrl      where a person reaches Grafana
+#     part         of soloscope.json: where Grafana is, and where a person reaches it
 #     credentials  credential name -> the file that the unit loads (host only)
 { soloscope, places }:
 let
@@ -29,7 +29,11 @@ let
   given = file: name: if file == null then "${places.secrets}/${name}" else file;
 in
 {
-  inherit rootUrl;
+  part.grafana = {
+    listenAddress = address;
+    inherit (cfg) enable port;
+    inherit rootUrl;
+  };
 
   credentials = {
     grafana-admin-password = given cfg.adminPasswordFile "grafana-admin-password";

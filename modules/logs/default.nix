@@ -20,6 +20,7 @@ let
     types
     ;
   inherit (import ../types.nix { inherit lib; }) duration portOption;
+  inherit (import ../durations.nix) milliseconds;
   defaults = (import ../defaults.nix).logs;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
@@ -328,7 +329,13 @@ in
           source:
           lib.stringAsChars (c: if builtins.match "[A-Za-z0-9]" c == null then "_" else c) source.name
         ) (source: source.name)
-      );
+      )
+      ++ [
+        {
+          assertion = milliseconds cfg.maxAge <= milliseconds "167h";
+          message = "services.soloscope.logs.maxAge is ${cfg.maxAge}, but Loki takes no line that is older than a week. Set it to 167h or less.";
+        }
+      ];
 
     services.journald = {
       # What is not on disk is lost at a reboot before it was shipped.
@@ -351,7 +358,7 @@ in
       description = "soloscope: mark a new system";
       wantedBy = [ "multi-user.target" ];
       after = [ "soloscope-${cfg.shipper}.service" ];
-      path = [ soloscope.exporter.package ];
+      path = [ soloscope.package ];
       script = ''
         system=$(readlink /run/current-system) || exit 0
         if [ "$system" != "$(cat "$STATE_DIRECTORY/system" 2>/dev/null)" ]; then

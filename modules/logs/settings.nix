@@ -258,7 +258,7 @@ in
     scrape_configs = [ journal ] ++ sources;
   };
 
-  part = {
+  part.shipper = {
     engine = cfg.shipper;
     listenAddress = address;
     port = cfg.ports.${cfg.shipper};

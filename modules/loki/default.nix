@@ -136,7 +136,7 @@ in
           # As Loki: it reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = "${lib.getExe soloscope.exporter.package} loki-budget";
+          ExecStart = "${lib.getExe soloscope.package} loki-budget";
           StateDirectory = "soloscope-loki-budget";
           StateDirectoryMode = "0755";
           ReadWritePaths = [ config.services.loki.dataDir ];

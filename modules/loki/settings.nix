@@ -41,7 +41,7 @@ in
   runtime.overrides = { };
   rules = import ./rules.nix { };
 
-  part = {
+  part.loki = {
     listenAddress = address;
     inherit (cfg) port;
     budget =

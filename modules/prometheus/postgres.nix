@@ -77,7 +77,7 @@ in
           if server.socket != null then
             "user=${role} database=postgres host=${server.socket} sslmode=disable"
           else
-            server.url
+            toString server.url
         );
       };
     }

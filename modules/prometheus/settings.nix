@@ -1,6 +1,7 @@
 # What Prometheus and its exporters are told. Pure, builtins only.
 #
-#   { soloscope, places } -> { globalConfig, scrapeConfigs, rules, flags, exporters }
+#   { soloscope, places } -> { globalConfig, scrapeConfigs, rules, flags, exporters, part }
+#     part       of soloscope.json
 #     flags      long options that the unit and the demo both pass
 #     exporters  the same for each exporter
 { soloscope, ... }:
@@ -33,7 +34,7 @@ let
     in
     {
       job_name = name;
-      inherit (url) scheme;
+      scheme = if url.scheme == "https" then "https" else "http";
       metrics_path = if url.path == "" then "/metrics" else url.path;
       static_configs = [
         {
@@ -81,6 +82,21 @@ let
   asksRedis = cfg.exporters.redis.enable && withRedis != { };
 in
 {
+  part = {
+    prometheus = {
+      listenAddress = address;
+      inherit (cfg) enable port;
+    };
+    postgresExporter =
+      if cfg.enable && withPostgres != { } then
+        {
+          listenAddress = address;
+          inherit (cfg.exporters.postgres) port;
+        }
+      else
+        null;
+  };
+
   globalConfig = {
     scrape_interval = cfg.scrapeInterval;
     evaluation_interval = cfg.evaluationInterval;

@@ -1,5 +1,6 @@
 # Evaluation only: a minimal host evaluates, each wrong declaration is told with
-# the option, the value and the fix, and no secret can come from the store.
+# the option, the value and the fix, by an assertion or by `soloscope check-config`,
+# and no secret can come from the store.
 #
 # Several mistakes share one evaluation, which takes seconds; what is expected of
 # each is the whole message. Another message, or a missing one, fails. No node boots.
@@ -32,85 +33,59 @@ let
 
   cases = {
     "apps" = {
-      module.services.soloscope.apps = {
-        "two words" = { };
-        node = { };
-        badRedis.redis.url = "redis.sock";
-        leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
-        twoUsers.redis = {
-          url = "redis://a@127.0.0.1:6379/1";
-          username = "b";
+      module = {
+        services.redis.servers = {
+          inStore = {
+            enable = true;
+            requirePass = "hunter2";
+          };
+          closed = {
+            enable = true;
+            unixSocketPerm = 600;
+          };
         };
-        noGroup.redis.url = "unix:///srv/redis.sock";
-        nowhere.counters.orders = { };
-        twice = {
-          redis.url = "redis://127.0.0.1:6379/2";
-          counters.orders = { };
-          uniques.orders = { };
-        };
-        names = {
-          redis.url = "redis://127.0.0.1:6379/3";
-          gauges."users-total" = { };
-          metrics.names."http-requests" = "x";
-        };
-        metrics.metrics.url = "127.0.0.1:8080/metrics";
-        job.jobs.digest = {
-          counter = "digests";
-          by = "04:00";
-        };
-        health.health = {
-          url = "ftp://127.0.0.1/";
-          interval = "10s";
-          timeout = "1m";
-        };
-        database.postgres = { };
-        checks.checks = {
-          mail = {
+        services.prometheus.exporters.postgres.runAsLocalSuperUser = true;
+        services.soloscope.apps = {
+          node = { };
+          leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
+          broken.redis.url = "redis://:hun/ter2@127.0.0.1:6379";
+          page.health.url = "http://me:hunter2@127.0.0.1/";
+          shop.checks.smtp = {
             kind = "tcp";
-            url = "127.0.0.1:25";
-            status = 204;
+            url = "tcp://me:hunter2@127.0.0.1:25";
           };
-          page = {
-            kind = "http";
-            url = "http://127.0.0.1:8081/";
-            keyFile = "/run/secrets/page";
+          data.postgres.url = "postgresql://me:hunter2@127.0.0.1/data";
+          twoUsers.redis = {
+            url = "redis://a@127.0.0.1:6379/1";
+            username = "b";
           };
-        };
-        first = {
-          units = [ "shared.service" ];
-          redis.url = "redis://127.0.0.1:6379/4";
-        };
-        second = {
-          units = [ "shared.service" ];
-          redis.url = "redis://127.0.0.1:6379/4";
+          noGroup.redis.url = "unix:///srv/redis.sock";
+          inStore.redis.url = "unix:///run/redis-inStore/redis.sock";
+          closed.redis.url = "unix:///run/redis-closed/redis.sock";
+          first.units = [ "shared.service" ];
+          second.units = [ "shared.service" ];
         };
       };
       expected =
         let
-          http = "Set it to a URL such as `http://127.0.0.1:8080/path`.";
-          redis = "Set it to `redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`.";
+          password =
+            option: instead:
+            "${o}.apps.${option} contains a password, which everybody can read in the Nix store. Take it out and set ${instead}.";
+          keyed = "a check of kind `api` with `keyFile`";
         in
         [
-          "${o}.apps declares `two words`. Use a name of letters, digits, dashes and underscores."
           "${o}.apps declares `node`, which is the name of one of soloscope's own jobs (`alertmanager`, `alloy`, `blackbox`, `grafana`, `loki`, `node`, `postgres`, `prometheus`, `promtail`, `redis`, `soloscope`, `soloscope-days`). Use another name; `title` says what people read."
-          "${o}.apps.badRedis.redis.url is `redis.sock`. ${redis}"
-          "${o}.apps.leaking.redis.url contains a password, which everybody can read in the Nix store. Take it out and set ${o}.apps.leaking.redis.passwordFile."
+          (password "leaking.redis.url" "${o}.apps.leaking.redis.passwordFile")
+          (password "broken.redis.url" "${o}.apps.broken.redis.passwordFile")
+          (password "page.health.url" keyed)
+          (password "shop.checks.smtp.url" keyed)
+          (password "data.postgres.url" "${o}.apps.data.postgres.passwordFile")
           "${o}.apps.twoUsers.redis.url names the user `a` and ${o}.apps.twoUsers.redis.username is `b`. Keep one of them."
           "${o}.apps.noGroup.redis.url is `unix:///srv/redis.sock`, which is no socket of services.redis.servers.*, so the group that may use it is unknown. Set ${o}.apps.noGroup.redis.group to the group of the socket (`stat -c %G` shows it)."
-          "${o}.apps.nowhere declares counters, but ${o}.apps.nowhere.redis.url is null. ${redis}"
-          "${o}.apps.twice declares `orders` as more than one of counters, breakdowns, uniques, timings. They share the keys of a day, so use different names."
-          "${o}.apps.names.gauges declares `users-total`. Use a name of letters, digits and underscores, not starting with a digit."
-          "${o}.apps.names.metrics.names declares `http-requests`. Use a name of letters, digits and underscores, as Prometheus names metrics."
-          "${o}.apps.metrics.metrics.url is `127.0.0.1:8080/metrics`. ${http}"
-          "${o}.apps.job.jobs.digest.counter is `digests`, which ${o}.apps.job.counters does not declare. Declare it, or use one of: none yet."
-          "${o}.apps.health.health.url is `ftp://127.0.0.1/`. ${http}"
-          "${o}.apps.health.health.timeout is 1m, longer than ${o}.apps.health.health.interval, 10s. Make it no longer."
-          "${o}.apps.database.postgres needs either `socket` or `url`. Set one of them."
-          "${o}.apps.checks.checks.mail.url is `127.0.0.1:25`. Set it to `tcp://HOST:PORT`."
-          "${o}.apps.checks.checks.mail.status or ${o}.apps.checks.checks.mail.body is set, but a check of kind `tcp` reads no answer. Remove it, or set ${o}.apps.checks.checks.mail.kind to `http`."
-          "${o}.apps.checks.checks.page.keyFile is set, but ${o}.apps.checks.checks.page.kind is `http`. Only a check of kind `api` may have a key."
+          "${o}.apps.inStore.redis.url names a server of services.redis.servers.* with requirePass, whose password everybody can read in the Nix store, but ${o}.apps.inStore.redis.passwordFile is null. Set requirePassFile there instead; it is used here as well."
+          "${o}.apps.closed.redis.url is the socket of a server of services.redis.servers.* with unixSocketPerm = 600, which keeps the group `redis-closed` out, and soloscope with it. Set it to 660."
           "${o}.apps: `first`, `second` all have `shared.service` in `units`, and a log line belongs to one app. Leave it in one of them."
-          "${o}.apps: `first`, `second` all count in redis://127.0.0.1:6379/4 with the prefix `metrics:`. Give each a `redis.prefix` of its own."
+          "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but ${o}.apps.data.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it."
         ];
     };
 
@@ -127,6 +102,29 @@ let
         "${o}.exporter.port and ${o}.loki.port are both 9847: one port serves one program. Set one of them to a free port."
         "${o}.apps.shop.health.url is http://localhost:8080/health, but ${o}.grafana.port is 8080 too: one port serves one program. Set ${o}.grafana.port to a free port, or correct the URL."
         "${o}.apps.shop.metrics.url is http://127.0.0.1:9100/metrics, but ${o}.prometheus.exporters.node.port is 9100 too: one port serves one program. Set ${o}.prometheus.exporters.node.port to a free port, or correct the URL."
+      ];
+    };
+
+    "programs of the host's own" = {
+      module = lib.recursiveUpdate minimal {
+        services.alloy.enable = true;
+        services.caddy.enable = true;
+        services.soloscope = {
+          domain = "grafana.example.org";
+          nginx.tls = "off";
+          logs.shipper = "alloy";
+        };
+      };
+      expected = [
+        "services.alloy and ${o}.logs.ports.alloy are both 12345: one port serves one program. Set one of them to a free port."
+        "services.caddy.enable and ${o}.nginx.enable both want the ports 80 and 443. Set ${o}.nginx.enable = false and let Caddy pass grafana.example.org on to 127.0.0.1:3000."
+      ];
+    };
+
+    "an age that Loki refuses" = {
+      module = lib.recursiveUpdate minimal { services.soloscope.logs.maxAge = "30d"; };
+      expected = [
+        "${o}.logs.maxAge is 30d, but Loki takes no line that is older than a week. Set it to 167h or less."
       ];
     };
 
@@ -255,6 +253,98 @@ let
     ) cases
   );
 
+  # --- what the program refuses when the host is built ------------------------------
+
+  judged.services.soloscope = {
+    loki.retention = "1h";
+    exporter.history = 400;
+    apps = {
+      "two words" = { };
+      badRedis.redis.url = "redis.sock";
+      nowhere.counters.orders = { };
+      twice = {
+        redis.url = "redis://127.0.0.1:6379/2";
+        counters.orders = { };
+        uniques.orders = { };
+      };
+      names = {
+        redis.url = "redis://127.0.0.1:6379/3";
+        gauges."users-total" = { };
+        metrics.url = "http://127.0.0.1:8081/";
+        metrics.names."http-requests" = "x";
+      };
+      metrics.metrics.url = "127.0.0.1:8080/metrics";
+      otherMetrics.metrics.url = "ftp://127.0.0.1:8080/metrics";
+      job.jobs.digest = {
+        counter = "digests";
+        by = "4:00";
+      };
+      health.health = {
+        url = "ftp://127.0.0.1/";
+        interval = "10s";
+        timeout = "1m";
+      };
+      database.postgres = { };
+      checks.checks = {
+        mail = {
+          kind = "tcp";
+          url = "127.0.0.1:25";
+          status = 204;
+        };
+        page = {
+          kind = "http";
+          url = "http://127.0.0.1:8081/";
+          keyFile = "/run/secrets/page";
+        };
+      };
+      template.units = [ "worker@.service" ];
+      zone.timeZone = "Europe/Berln";
+      first.redis.url = "redis://127.0.0.1:6379/4";
+      second.redis.url = "redis://127.0.0.1:6379/4";
+    };
+  };
+  judgedHost = host judged;
+  # The file that the host would have, as the program sees it.
+  refused =
+    let
+      written = pkgs.writeText "soloscope.json" (
+        builtins.toJSON
+          (import ../../modules/configuration/settings.nix {
+            soloscope = judgedHost.services.soloscope;
+            places = (import ../../modules/places.nix).host;
+          }).configuration
+      );
+    in
+    pkgs.runCommand "refused" { nativeBuildInputs = [ judgedHost.services.soloscope.package ]; } ''
+      soloscope --config ${written} check-config 2> $out && exit 1
+      cat $out
+      sed -n 's/^  \([^:]*\): .*/\1/p' $out > options
+      diff ${pkgs.writeText "options" (lib.concatLines refusedOptions)} options
+    '';
+  refusedOptions = [
+    "apps"
+    "apps.badRedis.redis.url"
+    "apps.checks.checks.mail.status"
+    "apps.checks.checks.mail.url"
+    "apps.checks.checks.page.keyFile"
+    "apps.database.postgres"
+    "apps.health.health.timeout"
+    "apps.health.health.url"
+    "apps.job.jobs.digest.by"
+    "apps.job.jobs.digest.counter"
+    "apps.metrics.metrics.url"
+    "apps.names.gauges"
+    "apps.names.metrics.names"
+    "apps.nowhere.redis.url"
+    "apps.otherMetrics.metrics.url"
+    "apps.second.redis.prefix"
+    "apps.template.units[0]"
+    "apps.twice.uniques.orders"
+    "apps.zone.timeZone"
+    "exporter.history"
+    "loki.budget.retention"
+  ];
+
   # --- values that no option takes ----------------------------------------------
 
   accepts =
@@ -299,6 +389,7 @@ let
       bad = [
         "30 days"
         "1m1h"
+        ""
         30
       ];
     }
@@ -332,7 +423,10 @@ let
       security.acme.acceptTerms = true;
       security.acme.defaults.email = "admin@example.org";
     };
-    light = lib.recursiveUpdate minimal { services.soloscope.prometheus.enable = false; };
+    withoutPrometheus = lib.recursiveUpdate minimal {
+      services.soloscope.prometheus.enable = false;
+      services.soloscope.apps.shop.postgres.socket = "/run/postgresql";
+    };
     logs = {
       services.soloscope.apps.shop.units = [ "shop.service" ];
     };
@@ -370,6 +464,8 @@ let
     };
   };
   evaluated = lib.mapAttrs (_: module: toplevel (host module)) hosts // {
+    # The program has to be asked what is wrong with it.
+    judged = toplevel judgedHost;
     # Only the package of the shipper in use is looked at: here the second input
     # does not exist.
     alloy = toplevel (
@@ -410,7 +506,40 @@ let
       )
       "soloscope-probe loads ${toString keys}: each check's key must be a credential of its own";
 
-  problems = wrong ++ taken ++ overridden ++ keysMeet;
+  # What the host says about a Redis is used, and what no module defines is said.
+  shop = (host hosts.minimal).services.soloscope.apps.shop;
+  server =
+    (host {
+      services.redis.servers.shop = {
+        enable = true;
+        port = 6380;
+        requirePassFile = "/run/secrets/shop";
+      };
+      services.soloscope.apps = {
+        socket.redis.url = "unix:///run/redis-shop/redis.sock";
+        port.redis.url = "redis://127.0.0.1:6380";
+        user.redis.url = "redis://127.0.0.1:6380/1";
+        user.redis.username = "soloscope";
+      };
+    }).services.soloscope.apps;
+  facts =
+    lib.optional (shop.redis.group != "redis-shop" || shop.redis.passwordFile != null)
+      "the group of the app's Redis is not used"
+    ++ lib.optional (
+      map (app: app.redis.passwordFile) (lib.attrValues server) != [
+        "/run/secrets/shop"
+        "/run/secrets/shop"
+        null
+      ]
+    ) "the password file of the app's Redis is not used"
+    ++ lib.optional (
+      !(lib.elem "${o}.apps: no module of this host defines `shop.service`. A name that is misspelt has no log; a unit that comes from a package or is made at run time is no mistake." (host hosts.logs).warnings)
+    ) "a unit that no module defines is not said"
+    ++ lib.optional (
+      lib.filter (lib.hasInfix "postgres is set") (host hosts.withoutPrometheus).warnings == [ ]
+    ) "a database that nobody reads is not said";
+
+  problems = wrong ++ taken ++ overridden ++ keysMeet ++ facts;
 in
 pkgs.testers.runNixOSTest {
   name = "assertions";
@@ -419,6 +548,7 @@ pkgs.testers.runNixOSTest {
     hosts = ${builtins.toJSON evaluated}
     messages = ${builtins.toJSON (lib.mapAttrs (_: case: lib.length case.expected) cases)}
     problems = ${builtins.toJSON problems}
+    # What check-config said: ${refused}
     print(f"{len(hosts)} hosts evaluate; {sum(messages.values())} messages are as expected")
     t.assertEqual(problems, [])
   '';

@@ -153,7 +153,7 @@ def _run(
     if declared.kind == "tcp":
         return kinds.tcp(declared.url, max_seconds=declared.max_seconds)
     if declared.kind == "redis":
-        return _within(ping(Redis(redis_url(declared.url))), declared.max_seconds)
+        return _within(ping(Redis(redis_url(declared.url), "")), declared.max_seconds)
     return kinds.http(
         declared.url,
         status=declared.status,

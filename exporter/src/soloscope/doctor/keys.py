@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from soloscope.config.reading import NAME
+from soloscope.config.values import NAME
 from soloscope.counts.model import midnight, today
 from soloscope.counts.store import AHEAD
 from soloscope.doctor.finding import Finding, note, wrong

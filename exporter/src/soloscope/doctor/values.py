@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from soloscope.config.reading import NAME
+from soloscope.config.values import NAME
 from soloscope.counts.model import Number, number
 from soloscope.doctor.finding import Finding, note, wrong
 from soloscope.doctor.keys import types_of
