@@ -653,8 +653,7 @@ def test_what_a_timer_starts_is_judged_by_its_last_result(
 ) -> None:
     fake_systemctl(tmp_path, STATES)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    declared = [u.replace("@1", "@") for u in STATES]
-    findings = list(machine.units(config_of(app={"units": declared})))
+    findings = list(machine.units(config_of(app={"units": list(STATES)})))
     assert [f.what for f in findings] == [
         "`broken.service` has failed (signal)",
         "`sour.service` has failed (exit-code)",

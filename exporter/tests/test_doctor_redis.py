@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import redis
 
+from exporting import complete, parse
 from running import free_port, redis_server, until
-from soloscope.config import App, parse
+from soloscope.config import App
 from soloscope.doctor import app_redis
 from soloscope.doctor.finding import Finding
 
@@ -168,7 +169,7 @@ def test_the_command_never_says_that_nothing_is_wrong(tmp_path: Path) -> None:
         app = {"redis": {"url": f"unix://{socket}"}, "counters": {"orders": {}}}
         path = tmp_path / "soloscope.json"
         value = {"apps": {"shop": app}, "loki": {"port": free_port()}}
-        path.write_text(json.dumps(value))
+        path.write_text(json.dumps(complete(value)))
         argv = [sys.executable, "-m", "soloscope", "--config", str(path), "doctor"]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1

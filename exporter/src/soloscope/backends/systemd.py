@@ -12,7 +12,6 @@ from soloscope.config import Config
 __all__ = [
     "Unit",
     "clock_is_kept",
-    "instances",
     "journal_has_lines",
     "own_units",
     "show",
@@ -87,19 +86,10 @@ def own_units(config: Config) -> list[str]:
     names = [f"{name}.service" for name in names]
     exporters = ("node", "redis", "postgres", "blackbox")
     patterns = [f"prometheus-{name}-exporter.service" for name in exporters]
-    return list(dict.fromkeys([*names, *_loaded("soloscope-*", *patterns)]))
-
-
-def instances(name: str) -> list[str]:
-    """The units that a template or a pattern stands for; any other name itself."""
-    pattern = name.replace("@.", "@*.")
-    return _loaded(pattern) if set(pattern) & set("*?[") else [name]
-
-
-def _loaded(*patterns: str) -> list[str]:
     argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
-    text = _ask(*argv, *patterns) or ""
-    return [line.split()[0] for line in text.splitlines() if line.strip()]
+    listed = _ask(*argv, "soloscope-*", *patterns) or ""
+    names += [line.split()[0] for line in listed.splitlines() if line.strip()]
+    return list(dict.fromkeys(names))
 
 
 def journal_has_lines(names: Sequence[str], minutes: int) -> bool | None:

@@ -18,8 +18,7 @@ def units(config: Config) -> Iterator[Finding]:
     """Units of the apps and of soloscope that are not well."""
     owner: dict[str, str] = {}
     for app in config.apps.values():
-        for declared in app.units:
-            owner |= dict.fromkeys(systemd.instances(declared), app.name)
+        owner |= dict.fromkeys(app.units, app.name)
     for name in systemd.own_units(config):
         owner.setdefault(name, "")
     for name, app_name in owner.items():

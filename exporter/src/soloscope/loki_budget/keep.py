@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["keep"]
 
 _GIB = 1024**3
-_MOST = 2**63 // _GIB
 _HOUR = 3600
 
 # Promtail's name and Alloy's.
@@ -43,7 +42,7 @@ def keep(config: Config, now: float) -> None:
             "no budget is declared: set `services.soloscope.loki.maxDiskGiB`"
         )
     limits = budget.Limits(
-        budget=int(min(declared.max_gib, _MOST) * _GIB),
+        budget=int(declared.max_gib * _GIB),
         retention=int(declared.retention // _HOUR),
         floor=int(declared.floor // _HOUR),
     )
