@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soloscope.errors import BackendUnavailable
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 __all__ = [
     "LARGE",
@@ -122,7 +122,7 @@ def understood(where: str) -> Iterator[None]:
     """What the answer of `where` does not have, in the block, is BackendUnavailable."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except OTHER_SHAPE:
         raise BackendUnavailable(f"{where}: answered something else") from None
 
 
@@ -135,7 +135,7 @@ def get_json(url: str, timeout: float = TIMEOUT) -> Any:
         raise BackendUnavailable(f"{where}: {failed}") from None
     try:
         value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+    except OTHER_SHAPE:
         value = None
     if answer.status != 200:
         # Both servers say in one line what they did not like.
