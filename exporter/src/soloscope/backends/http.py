@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from soloscope.config import Listener
 from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 __all__ = [
@@ -59,9 +60,12 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def base_url(address: str, port: int) -> str:
-    """`http://ADDRESS:PORT`, also for an IPv6 address."""
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+def base_url(at: Listener) -> str:
+    """`http://ADDRESS:PORT` of a program, also for an IPv6 address."""
+    address = (
+        f"[{at.listen_address}]" if ":" in at.listen_address else at.listen_address
+    )
+    return f"http://{address}:{at.port}"
 
 
 def fetch(

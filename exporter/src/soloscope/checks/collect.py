@@ -80,8 +80,7 @@ def collect(config: Config) -> Report:
 
 
 def _served(config: Config) -> Found:
-    exporter = config.exporter
-    base = base_url(exporter.listen_address, exporter.port)
+    base = base_url(config.exporter)
     # This makes `serve` read Redis, so the checks that come next know what the gauges
     # know: a Redis that has just died is well in neither.
     found = metrics_text.read(base, SERVE_TIMEOUT, "soloscope_value")

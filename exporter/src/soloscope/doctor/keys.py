@@ -7,6 +7,7 @@ What they hold is in values.py.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -91,32 +92,35 @@ def examine(
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     prefix = app.redis.prefix
     declared = types_of(app)
-    faults: dict[tuple[str, str], list[Key]] = {}
+    faults: dict[tuple[str, str], list[Key]] = defaultdict(list)
     seen: set[str] = set()
     day_now = today(now, app.zone)
+    kept = max(history, 1) * 86400 - _TOLERANCE
     for key in keys:
         rest = key.name.removeprefix(prefix)
         if rest == "now":
-            for fault in _now_faults(key):
-                faults.setdefault((fault, "now"), []).append(key)
+            if key.type != "hash":
+                faults["now-type", "now"].append(key)
+            if key.ttl != FOREVER:
+                faults["now-expiry", "now"].append(key)
             continue
         match = _DAY.match(rest)
         day = _date(match[1]) if match else None
         if match is None or day is None:
-            faults.setdefault(("foreign", ""), []).append(key)
+            faults["foreign", ""].append(key)
             continue
         name = match[2]
         seen.add(name)
         if name not in declared:
-            faults.setdefault(("undeclared", name), []).append(key)
+            faults["undeclared", name].append(key)
         elif key.type != declared[name][1]:
-            faults.setdefault(("type", name), []).append(key)
+            faults["type", name].append(key)
         if key.ttl == FOREVER:
-            faults.setdefault(("forever", name), []).append(key)
-        elif now + key.ttl < midnight(day, app.zone) + _kept(history):
-            faults.setdefault(("short", name), []).append(key)
+            faults["forever", name].append(key)
+        elif now + key.ttl < midnight(day, app.zone) + kept:
+            faults["short", name].append(key)
         if _ahead(app, day, day_now, now):
-            faults.setdefault(("future", ""), []).append(key)
+            faults["future", ""].append(key)
     for fault, group in groupby(sorted(faults.items()), lambda item: item[0][0]):
         names = [(name, found) for (_, name), found in group]
         told = [_tell(app, fault, *one, history) for one in names[:_MOST]]
@@ -125,14 +129,10 @@ def examine(
             yield _more(app, told[0].code, names[-1][0], len(names) - _MOST)
     if complete:
         for name in sorted(declared.keys() - seen):
-            kind = declared[name][0]
-            yield note(
-                "never-written",
-                app.name,
-                f"the {kind} `{name}` is declared, but Redis has no day of it",
-                f"nothing, if it is rare; otherwise see that the app writes "
-                f"`{prefix}{day_now}:{name}`",
-            )
+            what = f"the {declared[name][0]} `{name}` is declared, but Redis has no "
+            fix = "nothing, if it is rare; otherwise see that the app writes "
+            fix += f"`{prefix}{day_now}:{name}`"
+            yield note("never-written", app.name, what + "day of it", fix)
 
 
 def _more(app: App, code: str, name: str, count: int) -> Finding:
@@ -141,10 +141,6 @@ def _more(app: App, code: str, name: str, count: int) -> Finding:
     what = f"{count} more names such as `{name}`: the same, {said}"
     fix = "as for the others; a name that holds a user or a number belongs into the "
     return wrong(code, app.name, what, fix + "field of a breakdown")
-
-
-def _kept(history: int) -> float:
-    return max(history, 1) * 86400 - _TOLERANCE
 
 
 def _date(text: str) -> date | None:
@@ -161,13 +157,6 @@ def _ahead(app: App, day: date, day_now: date, now: float) -> bool:
     if day > day_now + timedelta(days=1):
         return True
     return midnight(day, app.zone) - now > AHEAD
-
-
-def _now_faults(key: Key) -> Iterator[str]:
-    if key.type != "hash":
-        yield "now-type"
-    if key.ttl != FOREVER:
-        yield "now-expiry"
 
 
 _EXPIRE = f"after each write, `EXPIRE {{prefix}}<day>:{{name}} {_THIRTY_DAYS}`"

@@ -159,7 +159,7 @@ _SERVED = ("soloscope_up", "soloscope_keys_without_expiry", "soloscope_keys_drop
 
 def serve(config: Config, hidden: Mapping[str, App]) -> Iterator[Finding]:
     """What `soloscope serve` shows, above all for apps whose Redis is `hidden` here."""
-    base = base_url(config.exporter.listen_address, config.exporter.port)
+    base = base_url(config.exporter)
     unit = "soloscope-exporter"
     try:
         read = metrics_text.read(base, 10, *_SERVED)
