@@ -122,7 +122,7 @@ def _block(
 
 
 def _own(block: Path, owner: os.stat_result) -> None:
-    """Give the block to whom the data folder belongs; root alone can and must."""
+    """Give the block to the owner of the data folder, which only root can do."""
     if os.getuid() != 0:
         return
     for path in (block, *block.rglob("*")):

@@ -1,4 +1,4 @@
-"""The checks that a configuration asks for, and what is asked by whom.
+"""The checks that a configuration asks for.
 
 Interval and time-out of what is declared stand in the configuration. What every
 stack has is asked as often as the table of service health checks in the origin

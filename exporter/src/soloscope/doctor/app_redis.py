@@ -1,4 +1,4 @@
-"""One app's Redis: whether it answers, to whom, and what it holds."""
+"""One app's Redis: whether it answers, and what it holds."""
 
 from __future__ import annotations
 

@@ -123,10 +123,10 @@ def examine(
             faults["future", ""].append(key)
     for fault, group in groupby(sorted(faults.items()), lambda item: item[0][0]):
         names = [(name, found) for (_, name), found in group]
-        told = [_tell(app, fault, *one, history) for one in names[:_MOST]]
-        yield from told
+        shown = [_finding(app, fault, *one, history) for one in names[:_MOST]]
+        yield from shown
         if len(names) > _MOST:
-            yield _more(app, told[0].code, names[-1][0], len(names) - _MOST)
+            yield _more(app, shown[0].code, names[-1][0], len(names) - _MOST)
     if complete:
         for name in sorted(declared.keys() - seen):
             what = f"the {declared[name][0]} `{name}` is declared, but Redis has no "
@@ -201,7 +201,9 @@ _FAULTS = {
 }
 
 
-def _tell(app: App, fault: str, name: str, found: list[Key], history: int) -> Finding:
+def _finding(
+    app: App, fault: str, name: str, found: list[Key], history: int
+) -> Finding:
     """One line about one fault."""
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     first = max(found, key=lambda key: key.name)

@@ -54,8 +54,8 @@ def keep(config: Config, now: float) -> None:
     )
     if before.decision is None or decision.retention != before.decision.retention:
         carried = 0.0
-    told = budget.overrides(decision, declared.streams)
-    replace_file(declared.overrides_file, json.dumps(told))
+    overrides = budget.overrides(decision, declared.streams)
+    replace_file(declared.overrides_file, json.dumps(overrides))
     dropped = _dropped(config, before.dropped)
     state.save(declared.state_file, state.State(now, decision, carried, dropped))
 
