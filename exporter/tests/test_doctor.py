@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
 import sys
 import time
@@ -18,12 +17,14 @@ import redis
 from exporting import complete, parse
 from running import (
     answers,
+    fake_systemctl,
     free_port,
     loki_server,
     program,
     push_to_loki,
     redis_server,
     running,
+    script,
     standin,
     until,
 )
@@ -425,6 +426,20 @@ def test_events_that_lack_their_fields() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"event":"paid","time":1' + "0" * 400 + "}",
+        '{"event":"p","time":',
+        '{"event":"p","time":Infinity}',
+        '{"event":"p","time":"0001-01-01T00:00+14:00"}',
+    ],
+)
+def test_lines_that_no_app_should_write(text: str) -> None:
+    assert isinstance(whats(Line({}, NOW, text), line()), list)
+
+
 def test_an_app_whose_clock_or_zone_is_off() -> None:
     ahead = line(time=int((NOW + 3600) * 1000))
     (what,) = whats(ahead, ahead, line())
@@ -602,12 +617,6 @@ done
 """
 
 
-def script(folder: Path, name: str, text: str) -> None:
-    path = folder / name
-    path.write_text(text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
 def test_units_that_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path, "systemctl", SYSTEMCTL)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -616,6 +625,50 @@ def test_units_that_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("unit", "`loki.service` has failed (exit-code)"),
         ("unit", "`grafana.service` is inactive"),
         ("unit", "`soloscope-digest.service` has failed"),
+    ]
+
+
+STATES = {
+    # A timer starts these: well when their last run was, and never started by hand.
+    "nightly.service": {"Type": "oneshot", "ActiveState": "inactive"},
+    "report.service": {"ActiveState": "inactive", "TriggeredBy": "report.timer"},
+    "broken.service": {"Type": "oneshot", "ActiveState": "failed", "Result": "signal"},
+    "sour.service": {
+        "ActiveState": "inactive",
+        "Result": "exit-code",
+        "TriggeredBy": "sour.timer",
+    },
+    "loop.service": {
+        "ActiveState": "activating",
+        "SubState": "auto-restart",
+        "Result": "exit-code",
+    },
+    "stopped.service": {"ActiveState": "inactive"},
+    "worker@1.service": {"ActiveState": "failed", "Result": "exit-code"},
+}
+
+
+def test_what_a_timer_starts_is_judged_by_its_last_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_systemctl(tmp_path, STATES)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    findings = list(machine.units(config_of(app={"units": list(STATES)})))
+    assert [f.what for f in findings] == [
+        "`broken.service` has failed (signal)",
+        "`sour.service` has failed (exit-code)",
+        "`loop.service` fails and is started again and again (exit-code)",
+        "`stopped.service` is inactive",
+        "`worker@1.service` has failed (exit-code)",
+    ]
+    assert [f.fix for f in findings] == [
+        "`journalctl -u broken.service -n 50` says why",
+        "`journalctl -u sour.service -n 50` says why",
+        "`journalctl -u loop.service -n 50` says why; then `systemctl restart "
+        "loop.service`",
+        "`systemctl start stopped.service`",
+        "`journalctl -u worker@1.service -n 50` says why; then `systemctl restart "
+        "worker@1.service`",
     ]
 
 

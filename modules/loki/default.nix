@@ -5,7 +5,6 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
@@ -18,12 +17,10 @@ let
     ;
   inherit (import ../types.nix { inherit lib; }) duration mkDefaults portOption;
   defaults = (import ../defaults.nix).loki;
-  inherit (import ../defaults.nix) listenAddress;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
   settings = import ./settings.nix { inherit soloscope places; };
-  shipper = soloscope.logs.shipper;
 in
 {
   options.services.soloscope.loki = {
@@ -136,14 +133,7 @@ in
           # As Loki: it reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = utils.escapeSystemdExecArgs (
-            [ (lib.getExe' soloscope.package "soloscope") ]
-            ++ settings.budget
-            ++ [
-              "--shipper"
-              "http://${listenAddress}:${toString soloscope.logs.ports.${shipper}}/metrics"
-            ]
-          );
+          ExecStart = "${lib.getExe soloscope.package} loki-budget";
           StateDirectory = "soloscope-loki-budget";
           StateDirectoryMode = "0755";
           ReadWritePaths = [ config.services.loki.dataDir ];

@@ -1,10 +1,9 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, part, budget, runtime }
+#   { soloscope, places } -> { configuration, part, runtime }
 #     configuration  Loki's file
 #     part           of soloscope.json: where Loki is, and its disk budget
-#     budget         what keeps the folder under `maxDiskGiB`: arguments of `soloscope`
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
 #     soloscope  the completed options (complete.nix or config.services.soloscope)
@@ -58,28 +57,6 @@ in
           streams = retentionStream;
         };
   };
-
-  budget = [
-    "--config"
-    "${places.config}/soloscope.json"
-    "loki-budget"
-    "--folder"
-    places.loki
-    "--overrides"
-    places.lokiRuntime
-    "--state"
-    "${places.lokiBudget}/state.json"
-    "--metrics"
-    "${places.lokiBudget}/loki-budget.prom"
-    "--max-gib"
-    (toString cfg.maxDiskGiB)
-    "--retention"
-    cfg.retention
-    "--floor"
-    cfg.budgetFloor
-    "--streams"
-    (builtins.toJSON retentionStream)
-  ];
 
   configuration = {
     auth_enabled = false; # one tenant, called "fake"; nothing listens beyond 127.0.0.1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "OTHER_SHAPE",
     "BackendUnavailable",
     "ConfigError",
     "DeliveryError",
@@ -26,6 +27,17 @@ __all__ = [
     "SecretUnavailable",
     "SoloscopeError",
 ]
+
+
+OTHER_SHAPE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What Python raises while JSON is read that is not of the expected shape."""
 
 
 class SoloscopeError(Exception):

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soloscope.errors import BackendUnavailable
+from soloscope.config import Listener
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 __all__ = [
     "LARGE",
@@ -59,9 +60,12 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def base_url(address: str, port: int) -> str:
-    """`http://ADDRESS:PORT`, also for an IPv6 address."""
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+def base_url(at: Listener) -> str:
+    """`http://ADDRESS:PORT` of a program, also for an IPv6 address."""
+    address = (
+        f"[{at.listen_address}]" if ":" in at.listen_address else at.listen_address
+    )
+    return f"http://{address}:{at.port}"
 
 
 def fetch(
@@ -122,7 +126,7 @@ def understood(where: str) -> Iterator[None]:
     """What the answer of `where` does not have, in the block, is BackendUnavailable."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except OTHER_SHAPE:
         raise BackendUnavailable(f"{where}: answered something else") from None
 
 
@@ -135,7 +139,7 @@ def get_json(url: str, timeout: float = TIMEOUT) -> Any:
         raise BackendUnavailable(f"{where}: {failed}") from None
     try:
         value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+    except OTHER_SHAPE:
         value = None
     if answer.status != 200:
         # Both servers say in one line what they did not like.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from soloscope.backends.http import LARGE, NoAnswer, fetch
-from soloscope.errors import BackendUnavailable
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample
@@ -30,7 +30,7 @@ def samples(text: str, *names: str) -> list[Sample]:
             for sample in family.samples
             if sample.name in names
         ]
-    except (LookupError, TypeError) as error:
+    except OTHER_SHAPE as error:
         raise ValueError(f"no metrics: {error}") from None
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from soloscope.config import Config
 
-__all__ = ["Unit", "clock_is_kept", "journal_has_lines", "own_units", "show"]
+__all__ = [
+    "Unit",
+    "clock_is_kept",
+    "journal_has_lines",
+    "own_units",
+    "show",
+]
 
 _PATIENCE = 10.0
 _PROPERTIES = "Id,Type,LoadState,ActiveState,SubState,Result,TriggeredBy"

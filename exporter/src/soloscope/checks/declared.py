@@ -1,4 +1,4 @@
-"""The checks that a configuration asks for, and what is asked by whom.
+"""The checks that a configuration asks for.
 
 Interval and time-out of what is declared stand in the configuration. What every
 stack has is asked as often as the table of service health checks in the origin
@@ -81,16 +81,14 @@ def checks(config: Config, last_scrape: LastScrape | None = None) -> list[Check]
         interval, timeout = _API
         found.append(Check("", name, name, run, interval, timeout))
 
-    own("loki", kinds.loki(base_url(config.loki.listen_address, config.loki.port)))
+    own("loki", kinds.loki(base_url(config.loki)))
     if config.prometheus.enable:
-        base = base_url(config.prometheus.listen_address, config.prometheus.port)
-        own("prometheus", kinds.ready(base))
+        own("prometheus", kinds.ready(base_url(config.prometheus)))
     if config.grafana.enable:
-        base = base_url(config.grafana.listen_address, config.grafana.port)
-        own("grafana", kinds.grafana(base, config.grafana.root_url))
+        root_url = config.grafana.root_url
+        own("grafana", kinds.grafana(base_url(config.grafana), root_url))
     if config.alertmanager.enable:
-        base = base_url(config.alertmanager.listen_address, config.alertmanager.port)
-        own("alertmanager", kinds.ready(base))
+        own("alertmanager", kinds.ready(base_url(config.alertmanager)))
     database = _database(config)
     if database is not None and not database.app:
         found.append(database)
@@ -111,7 +109,7 @@ def _database(config: Config) -> Check | None:
     from soloscope.checks.database import postgres
 
     app = apps[0] if len(apps) == 1 else ""
-    run = postgres(base_url(exporter.listen_address, exporter.port))
+    run = postgres(base_url(exporter))
     return Check(app, "postgres", "postgres", run, *_DATABASE)
 
 

@@ -103,14 +103,15 @@ def _apps(config: Config, only: str | None) -> list[App]:
 
 
 def _write(plans: Sequence[Plan], output: str, say: Callable[[str], None]) -> None:
-    from soloscope.backfill.blocks import Refused, write_text
+    from soloscope.backfill.blocks import Refused
+    from soloscope.backfill.plan import text
 
     if output == "-":
-        write_text(sys.stdout, plans)
+        sys.stdout.writelines(text(plans))
         return
     try:
         with Path(output).open("w", encoding="utf-8") as file:
-            write_text(file, plans)
+            file.writelines(text(plans))
     except OSError as error:
         raise Refused(f"--output: {output}: {error.strerror}") from None
     say(

@@ -35,12 +35,9 @@ def left_out(
     for (name, code, what), found in keys.items():
         key = max(found)
         days = f" and {len(found) - 1} more days" if len(found) > 1 else ""
-        yield wrong(
-            code,
-            app.name,
-            f"the {types[name][0]} `{name}` {what}",
-            _FIXES[types[name][0]].format(key=key, name=name) + days,
-        )
+        kind = types[name][0]
+        fix = _FIXES[kind].format(key=key, name=name) + days
+        yield wrong(code, app.name, f"the {kind} `{name}` {what}", fix)
 
 
 _FIXES = {
@@ -87,23 +84,18 @@ def today(app: App, hashes: Mapping[str, Hash]) -> Iterator[Finding]:
         fields = hashes.get(name, {})
         missing = [f"`{f}`" for f in ("count", "ms") if f.encode() not in fields]
         if fields and missing:
-            yield wrong(
-                "fields",
-                app.name,
-                f"the timing `{name}` has no field {' and '.join(missing)}",
-                _FIXES["timing"].format(key="<key>", name=name),
-            )
+            what = f"the timing `{name}` has no field {' and '.join(missing)}"
+            fix = _FIXES["timing"].format(key="<key>", name=name)
+            yield wrong("fields", app.name, what, fix)
     for name, breakdown in app.breakdowns.items():
-        count = len(hashes.get(name, ()))
-        if count > breakdown.limit:
-            yield note(
-                "too-many-keys",
-                app.name,
-                f"`{name}` has {count} keys today; only the {breakdown.limit} largest "
-                "are shown",
-                f"count fewer different keys, or raise "
-                f"`apps.{app.name}.breakdowns.{name}.limit`",
+        count, limit = len(hashes.get(name, ())), breakdown.limit
+        if count > limit:
+            what = (
+                f"`{name}` has {count} keys today; only the {limit} largest are shown"
             )
+            fix = "count fewer different keys, or raise "
+            fix += f"`apps.{app.name}.breakdowns.{name}.limit`"
+            yield note("too-many-keys", app.name, what, fix)
 
 
 def gauges(app: App, fields: Hash) -> Iterator[Finding]:
@@ -111,37 +103,24 @@ def gauges(app: App, fields: Hash) -> Iterator[Finding]:
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     now = f"{app.redis.prefix}now"
     if fields and not app.gauges:
-        yield note(
-            "undeclared",
-            app.name,
-            f"`{now}` has gauges, but none is declared",
-            f"declare them under `apps.{app.name}.gauges`",
-        )
+        what = f"`{now}` has gauges, but none is declared"
+        fix = f"declare them under `apps.{app.name}.gauges`"
+        yield note("undeclared", app.name, what, fix)
         return
-    there = {
-        field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
-    }
+    there = {f.decode("utf-8", "backslashreplace"): v for f, v in fields.items()}
     for name in sorted(there.keys() - set(app.gauges)):
-        declare = f"declare `apps.{app.name}.gauges.{name}`, or "
-        yield wrong(
-            "undeclared",
-            app.name,
-            f"the gauge `{name}` is not declared, so nothing shows it",
-            f"{declare if NAME.match(name) else ''}`HDEL {now} {name}`",
-        )
+        what = f"the gauge `{name}` is not declared, so nothing shows it"
+        fix = f"`HDEL {now} {name}`"
+        if NAME.match(name):
+            fix = f"declare `apps.{app.name}.gauges.{name}`, or {fix}"
+        yield wrong("undeclared", app.name, what, fix)
     for name in app.gauges:
         if name not in there:
-            yield wrong(
-                "never-written",
-                app.name,
-                f"the gauge `{name}` is declared, but `{now}` has no such field",
-                f"let the app `HSET {now} {name} <value>`",
-            )
+            what = f"the gauge `{name}` is declared, but `{now}` has no such field"
+            fix = f"let the app `HSET {now} {name} <value>`"
+            yield wrong("never-written", app.name, what, fix)
         elif number(there[name]) is None:
             shown = there[name][:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the gauge `{name}` holds `{shown}`, which is not a number",
-                f"let the app set a plain decimal number for `{name}`",
-            )
+            what = f"the gauge `{name}` holds `{shown}`, which is not a number"
+            fix = f"let the app set a plain decimal number for `{name}`"
+            yield wrong("no-number", app.name, what, fix)
