@@ -226,6 +226,7 @@ def configuration(
                 "jobs": {},
                 "checks": {},
                 "units": [],
+                "containers": [],
                 "objectives": {"availability": 0.99},
             }
             for app in range(data.apps)

@@ -85,6 +85,7 @@ def complete(value: Any) -> Any:
             "title": name,
             "timeZone": "UTC",
             "units": [],
+            "containers": [],
             "objectives": {},
             **given,
         }

@@ -17,6 +17,7 @@ let
     optionals
     ;
   urls = import ../urls.nix;
+  units = import ../logs/units.nix;
   serverOf = import ./server.nix { inherit config lib; };
   cfg = config.services.soloscope;
   quoted = names: concatStringsSep ", " (map (name: "`${name}`") names);
@@ -96,14 +97,42 @@ let
 
   withPostgres = filterAttrs (_: app: app.postgres != null) cfg.apps;
 
-  # Apps that have the same unit: { "shop.service" = [ "shop" "other" ]; }
-  sharedUnits = filterAttrs (_: apps: lib.length apps > 1) (
-    lib.zipAttrs (
-      concatLists (
-        mapAttrsToList (name: app: map (unit: { ${unit} = name; }) (lib.unique app.units)) cfg.apps
+  # Whose lines two apps claim. By name: { "shop.service" = [ "shop" "other" ]; }
+  shared =
+    option:
+    filterAttrs (_: apps: lib.length apps > 1) (
+      lib.zipAttrs (
+        concatLists (
+          mapAttrsToList (name: app: map (entry: { ${entry} = name; }) (lib.unique app.${option})) cfg.apps
+        )
       )
-    )
+    );
+  claimedTwice =
+    option:
+    mapAttrsToList (entry: apps: {
+      assertion = false;
+      message = "services.soloscope.apps: ${quoted apps} all have `${entry}` in `${option}`, and a log line belongs to one app. Leave it in one of them.";
+    }) (shared option);
+  # And by a pattern, which one app has, of a unit that another has.
+  entries = concatLists (
+    mapAttrsToList (name: app: map (unit: { inherit name unit; }) app.units) cfg.apps
   );
+  matchedTwice = lib.concatMap (
+    pattern:
+    map
+      (other: {
+        assertion = false;
+        message = "services.soloscope.apps.${pattern.name}.units has `${pattern.unit}`, which is also `${other.unit}` of services.soloscope.apps.${other.name}, and a log line belongs to one app. Name the instances.";
+      })
+      (
+        lib.filter (
+          other:
+          other.name != pattern.name
+          && other.unit != pattern.unit
+          && builtins.match (units.regex pattern.unit) other.unit != null
+        ) entries
+      )
+  ) (lib.filter (entry: units.isPattern entry.unit) entries);
 
   # Services that no module defines. Of a template, the template counts.
   isDefined =
@@ -114,6 +143,7 @@ let
       services = config.systemd.services;
     in
     !(lib.hasSuffix ".service" unit)
+    || lib.hasInfix "*" unit
     || services ? ${name}
     || (template != null && services ? ${lib.head template});
   undefined = lib.filter (unit: !(isDefined unit)) (
@@ -131,10 +161,9 @@ in
   config = lib.mkIf cfg.enable {
     assertions =
       concatLists (mapAttrsToList ofApp cfg.apps)
-      ++ mapAttrsToList (unit: apps: {
-        assertion = false;
-        message = "services.soloscope.apps: ${quoted apps} all have `${unit}` in `units`, and a log line belongs to one app. Leave it in one of them.";
-      }) sharedUnits
+      ++ claimedTwice "units"
+      ++ claimedTwice "containers"
+      ++ matchedTwice
       ++ optional (withPostgres != { } && cfg.prometheus.enable) {
         assertion = !config.services.prometheus.exporters.postgres.runAsLocalSuperUser;
         message = "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but services.soloscope.apps.${lib.head (attrNames withPostgres)}.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it.";

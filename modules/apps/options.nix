@@ -214,7 +214,17 @@ in
       example = [ "shop.service" ];
       description = ''
         The full names of the systemd units whose journal is this app's log. They get the log
-        label `app`. Of a template each instance is named: `worker@1.service`.
+        label `app`. A template, `worker@.service`, is all of its instances, and `*` is any text.
+      '';
+    };
+    containers = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "shop-worker-1" ];
+      description = ''
+        The names of Docker's or Podman's containers whose output is this app's log, where they
+        have no unit of their own (docker-compose). Those of
+        {option}`virtualisation.oci-containers` have one, which belongs in `units`.
       '';
     };
     inherit redis;

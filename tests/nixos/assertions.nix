@@ -62,8 +62,16 @@ let
           noGroup.redis.url = "unix:///srv/redis.sock";
           inStore.redis.url = "unix:///run/redis-inStore/redis.sock";
           closed.redis.url = "unix:///run/redis-closed/redis.sock";
-          first.units = [ "shared.service" ];
-          second.units = [ "shared.service" ];
+          first.units = [
+            "shared.service"
+            "worker@.service"
+          ];
+          first.containers = [ "mail" ];
+          second.units = [
+            "shared.service"
+            "worker@1.service"
+          ];
+          second.containers = [ "mail" ];
         };
       };
       expected =
@@ -85,6 +93,8 @@ let
           "${o}.apps.inStore.redis.url names a server of services.redis.servers.* with requirePass, whose password everybody can read in the Nix store, but ${o}.apps.inStore.redis.passwordFile is null. Set requirePassFile there instead; it is used here as well."
           "${o}.apps.closed.redis.url is the socket of a server of services.redis.servers.* with unixSocketPerm = 600, which keeps the group `redis-closed` out, and soloscope with it. Set it to 660."
           "${o}.apps: `first`, `second` all have `shared.service` in `units`, and a log line belongs to one app. Leave it in one of them."
+          "${o}.apps: `first`, `second` all have `mail` in `containers`, and a log line belongs to one app. Leave it in one of them."
+          "${o}.apps.first.units has `worker@.service`, which is also `worker@1.service` of ${o}.apps.second, and a log line belongs to one app. Name the instances."
           "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but ${o}.apps.data.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it."
         ];
     };
@@ -462,7 +472,7 @@ let
           keyFile = "/run/secrets/page";
         };
       };
-      template.units = [ "worker@.service" ];
+      template.units = [ "worker" ];
       zone.timeZone = "Europe/Berln";
       first.redis.url = "redis://127.0.0.1:6379/4";
       second.redis.url = "redis://127.0.0.1:6379/4";

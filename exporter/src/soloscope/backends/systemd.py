@@ -12,6 +12,7 @@ from soloscope.config import Config
 __all__ = [
     "Unit",
     "clock_is_kept",
+    "instances",
     "journal_has_lines",
     "own_units",
     "show",
@@ -78,6 +79,23 @@ def show(name: str) -> Unit | None:
     return Unit(name, why, on_demand=on_demand)
 
 
+def _pattern(name: str) -> str:
+    """A template as systemctl and journalctl take it for all of its instances."""
+    return name.replace("@.", "@*.")
+
+
+def _listed(*patterns: str) -> list[str]:
+    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
+    listed = _ask(*argv, *patterns) or ""
+    return [line.split()[0] for line in listed.splitlines() if line.strip()]
+
+
+def instances(name: str) -> list[str]:
+    """The units that are there of a template or of a name with `*`; else the name."""
+    pattern = _pattern(name)
+    return _listed(pattern) if "*" in pattern else [name]
+
+
 def own_units(config: Config) -> list[str]:
     """The units of soloscope: those that must be there, and others that are."""
     rooms = ("prometheus", "grafana", "alertmanager")
@@ -86,16 +104,14 @@ def own_units(config: Config) -> list[str]:
     names = [f"{name}.service" for name in names]
     exporters = ("node", "redis", "postgres", "blackbox")
     patterns = [f"prometheus-{name}-exporter.service" for name in exporters]
-    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
-    listed = _ask(*argv, "soloscope-*", *patterns) or ""
-    names += [line.split()[0] for line in listed.splitlines() if line.strip()]
+    names += _listed("soloscope-*", *patterns)
     return list(dict.fromkeys(names))
 
 
 def journal_has_lines(names: Sequence[str], minutes: int) -> bool | None:
     """Whether the units have logged lately; None when the journal cannot be read."""
     argv = ["journalctl", "--quiet", "--output=cat", "--lines=1"]
-    argv += [f"--since=-{minutes}min", *(f"--unit={name}" for name in names)]
+    argv += [f"--since=-{minutes}min", *(f"--unit={_pattern(name)}" for name in names)]
     text = _ask(*argv)
     return None if text is None else bool(text.strip())
 

@@ -70,12 +70,15 @@ _PROMETHEUS = matching(
     "[a-zA-Z_:][a-zA-Z0-9_:]*",
     "a metric's name of letters, digits, underscores and colons",
 )
-# systemd.unit(5). A template without an instance has no journal of its own.
+# systemd.unit(5). A template is all of its instances, and `*` is any text.
 _UNIT = matching(
-    r"[a-zA-Z0-9:_.\\@-]{1,240}(?<!@)\.(service|socket|timer|mount|path|scope|slice"
+    r"[a-zA-Z0-9:_.\\@*-]{1,240}\.(service|socket|timer|mount|path|scope|slice"
     r"|target|swap|device|automount)",
-    "a full unit name such as `shop.service`; of a template, name each instance, as in "
-    "`worker@1.service`",
+    "a full unit name such as `shop.service`, `worker@1.service` or `worker@.service`",
+)
+_CONTAINER = matching(
+    "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,239}",
+    "a container's name of letters, digits, dots, dashes and underscores",
 )
 _INTERVAL = seconds(most="1y")
 _TIMEOUT = seconds(most="1d")
@@ -248,6 +251,7 @@ class App:
     title: str
     zone: Annotated[ZoneInfo, Option("timeZone")]
     units: tuple[Annotated[str, _UNIT], ...]
+    containers: tuple[Annotated[str, _CONTAINER], ...]
     counters: Annotated[Mapping[str, Counter], METRIC]
     breakdowns: Annotated[Mapping[str, Breakdown], METRIC]
     uniques: Annotated[Mapping[str, Unique], METRIC]

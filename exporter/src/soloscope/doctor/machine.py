@@ -18,7 +18,9 @@ def units(config: Config) -> Iterator[Finding]:
     """Units of the apps and of soloscope that are not well."""
     owner: dict[str, str] = {}
     for app in config.apps.values():
-        owner |= dict.fromkeys(app.units, app.name)
+        owner |= {
+            name: app.name for unit in app.units for name in systemd.instances(unit)
+        }
     for name in systemd.own_units(config):
         owner.setdefault(name, "")
     for name, app_name in owner.items():
