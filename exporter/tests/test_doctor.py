@@ -670,6 +670,10 @@ def test_what_a_timer_starts_is_judged_by_its_last_result(
         "`journalctl -u worker@1.service -n 50` says why; then `systemctl restart "
         "worker@1.service`",
     ]
+    # A template stands for its instances, and may have none.
+    units = ["worker@.service", "worker@*.service", "other@.service"]
+    findings = list(machine.units(config_of(app={"units": units})))
+    assert [f.what for f in findings] == ["`worker@1.service` has failed (exit-code)"]
 
 
 def test_without_systemd_the_units_are_unseen(
