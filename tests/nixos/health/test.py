@@ -86,13 +86,15 @@ with subtest("a shipper that fails again and again is told, and comes back"):
     folder = f"/run/systemd/system/{shipper}.d"
     machine.succeed(f"mkdir -p {folder}")
     machine.succeed(
-        f"printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"exit 7\"\\n"
+        f'printf \'[Service]\\nExecStart=\\nExecStart=/bin/sh -c "exit 7"\\n'
         f"RestartSec=30\\n' > {folder}/broken.conf"
     )
     machine.succeed(f"systemctl daemon-reload; systemctl restart {shipper} || true")
     eventually(
         "the shipper is not well",
-        lambda: shipper in machine.execute("soloscope health-check")[1].splitlines()[-1],
+        lambda: (
+            shipper in machine.execute("soloscope health-check")[1].splitlines()[-1]
+        ),
         True,
     )
     t.assertEqual(machine.execute("soloscope health-check")[0], 1)
