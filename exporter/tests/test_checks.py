@@ -30,9 +30,10 @@ from soloscope.checks import kinds
 from soloscope.checks.declared import checks, ping
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
-from soloscope.checks.web import Health
+from soloscope.checks.routes import Health
 from soloscope.config import Redis, parse, redis_url
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
+from soloscope.exporter.families import encode
 
 
 def check(
@@ -242,9 +243,11 @@ def test_metrics_tell_that_an_answer_has_grown_old() -> None:
         registry.stop()
         for moment, up in ((59.0, "1.0"), (60.0, "1.0"), (61.0, "0.0")):
             now = moment
-            told = health.metrics(TEXT)
+            told = encode(health.families(), TEXT).decode()
             assert f'soloscope_check_up{{app="app",name="one"}} {up}\n' in told
-            assert health.metrics(OPENMETRICS) == told, "gauges look alike in both"
+            assert (
+                encode(health.families(), OPENMETRICS).decode() == told + "# EOF\n"
+            ), "gauges look alike in both"
     finally:
         registry.stop()
 
