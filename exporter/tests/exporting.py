@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 from running import until
 from soloscope import config
 from soloscope.config import App, Config
-from soloscope.counts.request import Fault
+from soloscope.counts.model import Fault, Snapshot
 from soloscope.counts.store import Store
-from soloscope.exporter.service import Service, readers
+from soloscope.exporter.service import Service, scrapers
 from soloscope.web.server import HttpServer
 
 UTC = ZoneInfo("UTC")
@@ -161,7 +161,7 @@ class Clock:
 
 @dataclass
 class Counted:
-    """A store with its clock and the faults that it told."""
+    """A store with its clock and the faults of its readings."""
 
     store: Store
     clock: Clock
@@ -186,30 +186,34 @@ def counted(app: App, clock: Clock, history: int = 30) -> Counted:
         history,
         clock=lambda: clock.now,
         ticks=lambda: clock.ticked,
-        on_fault=faults.append,
     )
     _stores.append(store)
+    read = store.read
+
+    def noting() -> Snapshot:
+        snapshot = read()
+        faults.extend(snapshot.faults)
+        return snapshot
+
+    store.read = noting  # type: ignore[method-assign]
     return Counted(store, clock, faults)
 
 
 @contextmanager
 def serving(config: Config) -> Iterator[str]:
     """The whole service in this process; yields its URL."""
-    sources = readers(config)
+    sources = scrapers(config)
     service = Service(config, sources)
     server = HttpServer(
         "127.0.0.1", 0, service.routes(), config.exporter.max_connections
     )
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-    )
-    with server:
-        service.start()
-        thread.start()
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
-        thread.join(5)
-        service.stop()
+    thread = threading.Thread(target=server.run, daemon=True)
+    service.start()
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join(5)
+    service.stop()
 
 
 @dataclass

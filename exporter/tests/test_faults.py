@@ -353,12 +353,13 @@ def test_a_slow_first_reading_does_not_hold_up_the_answer(
 
     class Slow(Store):
         def read(self) -> Snapshot:
-            time.sleep(1)
+            if slow.last is None:
+                time.sleep(1)
             return super().read()
 
     monkeypatch.setattr(reading, "PATIENCE", 0.2)
-    slow = reading.Reader(app, Slow(app, app.redis, 30))
-    slow.start()
+    slow = reading.Scraper(app, Slow(app, app.redis, 30))
+    slow.ask()
     try:
         begun = time.monotonic()
         (first,) = reading.gather([slow])
@@ -492,7 +493,8 @@ NASTY = [
 def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -> None:
     from prometheus_client.parser import text_string_to_metric_families as parse
 
-    from soloscope.exporter.exposition import TEXT, AppRenderer, document, families
+    from soloscope.exporter.exposition import TEXT
+    from soloscope.exporter.exposition import counts as write
 
     app = an_app(redis_socket, breakdowns={"deficiencies": {}})
     reader = counted(app, noon.clock)
@@ -500,8 +502,7 @@ def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -
         db.hset(DAY + "deficiencies", name, n + 1)
     db.hset(DAY + "deficiencies", b"x" * 10_000, 99)
     snapshot = up(reader.store.read())
-    texts = AppRenderer(app, TEXT).render(snapshot)
-    text = document(families([texts], TEXT), TEXT).decode()
+    text = write([snapshot], TEXT)
     read = {
         sample.labels["key"]: sample.value
         for family in parse(text)
@@ -546,17 +547,17 @@ def test_a_hash_with_ten_thousand_fields(noon: Counted, db: redis.Redis) -> None
 def test_the_same_fault_is_logged_once_an_hour(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from soloscope.counts.request import Fault
-    from soloscope.exporter.scraper import FaultLog
+    from soloscope.counts.model import Fault
+    from soloscope.exporter.scraper import ScrapeLog
     from soloscope.log import set_up
 
     set_up("info")
     clock = Clock("2026-11-18 12:00")
-    log = FaultLog("shop", ticks=lambda: clock.ticked)
+    log = ScrapeLog("shop", ticks=lambda: clock.ticked)
     for seconds in (0, 30, 3569, 2):
         clock.pass_(seconds)
-        log(Fault("x", "metrics:…:x", "WRONGTYPE"))
-    log(Fault("x", "metrics:…:x", "is no number"))
+        log.fault(Fault("x", "metrics:…:x", "WRONGTYPE"))
+    log.fault(Fault("x", "metrics:…:x", "is no number"))
     told = capsys.readouterr().out.splitlines()
     assert [line.partition('"reason":')[2] for line in told] == [
         '"WRONGTYPE"}',

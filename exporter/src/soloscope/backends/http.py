@@ -18,18 +18,6 @@ from typing import Any
 from soloscope.config import Listener
 from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
-__all__ = [
-    "LARGE",
-    "LIMIT",
-    "TIMEOUT",
-    "Answer",
-    "NoAnswer",
-    "base_url",
-    "fetch",
-    "get_json",
-    "understood",
-]
-
 LIMIT = 4 * 1024 * 1024
 """More bytes of a body than this are not read."""
 
@@ -62,10 +50,8 @@ class Answer:
 
 def base_url(at: Listener) -> str:
     """`http://ADDRESS:PORT` of a program, also for an IPv6 address."""
-    address = (
-        f"[{at.listen_address}]" if ":" in at.listen_address else at.listen_address
-    )
-    return f"http://{address}:{at.port}"
+    host = at.listen_address
+    return f"http://{f'[{host}]' if ':' in host else host}:{at.port}"
 
 
 def fetch(
@@ -130,13 +116,18 @@ def understood(where: str) -> Iterator[None]:
         raise BackendUnavailable(f"{where}: answered something else") from None
 
 
+def ask(url: str, timeout: float) -> Answer:
+    """GET `url` of the stack's own; the error names the address."""
+    try:
+        return fetch(url, timeout, limit=LARGE)
+    except NoAnswer as failed:
+        raise BackendUnavailable(f"{url.partition('?')[0]}: {failed}") from None
+
+
 def get_json(url: str, timeout: float = TIMEOUT) -> Any:
     """The JSON object at `url`."""
     where = url.partition("?")[0]
-    try:
-        answer = fetch(url, timeout, {"Accept": "application/json"}, LARGE)
-    except NoAnswer as failed:
-        raise BackendUnavailable(f"{where}: {failed}") from None
+    answer = ask(url, timeout)
     try:
         value = json.loads(answer.body)
     except OTHER_SHAPE:

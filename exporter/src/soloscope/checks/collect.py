@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soloscope.backends import metrics_text, systemd
-from soloscope.backends.http import base_url, fetch, understood
+from soloscope.backends.http import ask, base_url, understood
 from soloscope.backends.loki import LokiApi
 from soloscope.checks.declared import checks
 from soloscope.checks.model import Result
@@ -85,10 +85,7 @@ def _served(config: Config) -> Found:
     # know: a Redis that has just died is well in neither.
     found = metrics_text.read(base, SERVE_TIMEOUT, "soloscope_value")
     where = f"{base}/api/health"
-    try:
-        answer = fetch(where, SERVE_TIMEOUT)
-    except BackendUnavailable as failed:
-        raise BackendUnavailable(f"{where}: {failed}") from None
+    answer = ask(where, SERVE_TIMEOUT)
     with understood(where):
         known = {(s.labels["app"], s.labels["name"]): s.value for s in found}
         value = json.loads(answer.body)

@@ -8,7 +8,7 @@ documents says: an API every 30 s with 10 s to answer, a database every 30 s wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -34,14 +34,15 @@ _REDIS = (10.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """How an app's last scrape went: whether Redis answered, what is missing, when.
+    """How an app's last scrape went: whether Redis answered, or why not, and when.
 
-    `at` is on the monotonic clock.
+    `at` is on the monotonic clock; `left_out` names metrics that could not be read.
     """
 
     up: bool
     error: str
     at: float
+    left_out: Sequence[str] = ()
 
 
 LastScrape = Callable[[str], Scrape | None]
@@ -178,8 +179,12 @@ def _unprobed(_timeout: float) -> Outcome:
 
 def _scrape(last: Callable[[], Scrape | None], _timeout: float) -> Outcome:
     scrape = last()
-    if scrape is not None and scrape.error:
+    if scrape is not None and not scrape.up:
         raise CheckFailed(f"the last scrape failed: {scrape.error}")
+    if scrape is not None and scrape.left_out:
+        count, names = len(scrape.left_out), ", ".join(scrape.left_out[:10])
+        more = ", …" if count > 10 else ""
+        return Outcome(f"complete but for {count} metrics: {names}{more}")
     return Outcome("the last scrape was complete")
 
 

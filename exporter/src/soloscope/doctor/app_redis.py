@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions
 
 from soloscope.counts.model import today
-from soloscope.counts.request import Fault, Keys
+from soloscope.counts.request import Keys
 from soloscope.counts.store import Store
 from soloscope.doctor import keys, values
 from soloscope.doctor.finding import Finding, unseen, wrong
@@ -154,13 +154,12 @@ def _values(
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     names = Keys(app.redis.prefix)
     gauges = names.now.decode("utf-8", "replace")
-    faults: list[Fault] = []
-    store = Store(app, app.redis, history, clock=clock, on_fault=faults.append)
+    store = Store(app, app.redis, history, clock=clock)
     try:
-        store.read()
+        faults = dict.fromkeys(store.read().faults)
     finally:
         store.close()
-    faults = [f for f in dict.fromkeys(faults) if f.key not in {gauges, *known}]
+    faults = [fault for fault in faults if fault.key not in {gauges, *known}]
     held = _read(app, client, [(f.name, f.key.encode()) for f in faults])
     yield from values.left_out(app, faults, held)
     day = today(clock(), app.zone)

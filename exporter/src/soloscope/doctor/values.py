@@ -12,7 +12,7 @@ from soloscope.doctor.keys import types_of
 
 if TYPE_CHECKING:
     from soloscope.config import App
-    from soloscope.counts.request import Fault
+    from soloscope.counts.model import Fault
 
 __all__ = ["gauges", "left_out", "today"]
 
