@@ -74,7 +74,7 @@ let
     source // lib.optionalAttrs (source ? isDefault) { isDefault = source.isDefault && !theirDefault; }
   ) ours;
 
-  server = option: "services.grafana.settings.${option}";
+  setting = option: "services.grafana.settings.${option}";
   notBesideAPath = kind: list: {
     assertion =
       upstream.provision.${kind}.path == null || upstream.provision.${kind}.settings == null;
@@ -165,15 +165,15 @@ in
       (notBesideAPath "dashboards" "providers")
       (inForce {
         program = "Grafana";
-        option = server "server.http_port";
+        option = setting "server.http_port";
         value = upstream.settings.server.http_port;
         ours = "services.soloscope.grafana.port";
         expected = cfg.port;
       })
-      (listensHere "Grafana" (server "server.http_addr") upstream.settings.server.http_addr)
+      (listensHere "Grafana" (setting "server.http_addr") upstream.settings.server.http_addr)
       (inForce {
         program = "Grafana";
-        option = server "server.root_url";
+        option = setting "server.root_url";
         value = upstream.settings.server.root_url;
         ours = "services.soloscope.grafana.rootUrl";
         expected = settings.rootUrl;
@@ -186,22 +186,19 @@ in
       })
     ]
     # Each of these keeps soloscope's own checks and scrapes out.
-    ++
-      mapAttrsToList
-        (
-          option: expected:
-          inForce {
-            program = "Grafana";
-            option = server option;
-            value = lib.attrByPath (lib.splitString "." option) expected upstream.settings;
-            inherit expected;
-          }
-        )
-        {
-          "server.protocol" = "http";
-          "server.enforce_domain" = false;
-          "metrics.enabled" = true;
-        }
+    ++ mapAttrsToList (
+      option: expected:
+      inForce {
+        program = "Grafana";
+        option = setting option;
+        value = lib.attrByPath (lib.splitString "." option) expected upstream.settings;
+        inherit expected;
+      }
+    ) {
+      "server.protocol" = "http";
+      "server.enforce_domain" = false;
+      "metrics.enabled" = true;
+    }
     ++ lib.optionals (upstream.provision.datasources.settings != null) (
       map (source: {
         assertion =

@@ -110,8 +110,7 @@ in
         }
         {
           assertion =
-            soloscope.domain != null
-            -> !(hasItsOwn && lib.elem cfg.tls [ "acme" "certificate" ]);
+            soloscope.domain != null && (cfg.tls == "acme" || cfg.tls == "certificate") -> !hasItsOwn;
           message = "services.nginx.virtualHosts.\"${toString soloscope.domain}\" says itself where its certificate comes from, and services.soloscope.nginx.tls is `${cfg.tls}`. Set services.soloscope.nginx.tls = \"host\".";
         }
       ];

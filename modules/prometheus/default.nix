@@ -133,49 +133,48 @@ in
 
       assertions =
         map (name: {
-        assertion = lib.count (job: job == name) jobs <= 1;
-        message = "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${howToFree name}";
-      }) ourJobs
-      ++ [
-        (inForce {
-          program = "Prometheus";
-          option = "services.prometheus.port";
-          value = upstream.port;
-          ours = "services.soloscope.prometheus.port";
-          expected = cfg.port;
-        })
-        (listensHere "Prometheus" "services.prometheus.listenAddress" upstream.listenAddress)
-        (servedAtRoot "Prometheus" "services.prometheus.webExternalUrl" upstream.webExternalUrl
-          upstream.extraFlags
-        )
-        # Graphs ask for rates over four of these.
-        (inForce {
-          program = "Prometheus";
-          option = "services.prometheus.globalConfig.scrape_interval";
-          value = upstream.globalConfig.scrape_interval;
-          ours = "services.soloscope.prometheus.scrapeInterval";
-          expected = cfg.scrapeInterval;
-        })
-      ]
-      # Each of these replaces or hides what soloscope sets.
-      ++
-        mapAttrsToList
-          (
-            name: expected:
-            inForce {
-              program = "Prometheus";
-              option = "services.prometheus.${name}";
-              value = upstream.${name};
-              inherit expected;
-            }
+          assertion = lib.count (job: job == name) jobs <= 1;
+          message = "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${howToFree name}";
+        }) ourJobs
+        ++ [
+          (inForce {
+            program = "Prometheus";
+            option = "services.prometheus.port";
+            value = upstream.port;
+            ours = "services.soloscope.prometheus.port";
+            expected = cfg.port;
+          })
+          (listensHere "Prometheus" "services.prometheus.listenAddress" upstream.listenAddress)
+          (servedAtRoot "Prometheus" "services.prometheus.webExternalUrl" upstream.webExternalUrl
+            upstream.extraFlags
           )
-          {
-            configText = null;
-            enableAgentMode = false;
-            webConfigFile = null;
-          };
+          # Graphs ask for rates over four of these.
+          (inForce {
+            program = "Prometheus";
+            option = "services.prometheus.globalConfig.scrape_interval";
+            value = upstream.globalConfig.scrape_interval;
+            ours = "services.soloscope.prometheus.scrapeInterval";
+            expected = cfg.scrapeInterval;
+          })
+        ]
+        # Each of these replaces or hides what soloscope sets.
+        ++ mapAttrsToList (
+          name: expected:
+          inForce {
+            program = "Prometheus";
+            option = "services.prometheus.${name}";
+            value = upstream.${name};
+            inherit expected;
+          }
+        ) {
+          configText = null;
+          enableAgentMode = false;
+          webConfigFile = null;
+        };
 
-      warnings = lib.optional (missing != [ ]) "services.prometheus.scrapeConfigs is without soloscope's jobs ${concatStringsSep ", " missing}, so what shows them stays empty. Most likely a lib.mkForce there drops them: write your jobs without it, since lists are added to each other.";
+      warnings = lib.optional (
+        missing != [ ]
+      ) "services.prometheus.scrapeConfigs is without soloscope's jobs ${concatStringsSep ", " missing}, so what shows them stays empty. Most likely a lib.mkForce there drops them: write your jobs without it, since lists are added to each other.";
 
       services.prometheus = {
         enable = true;

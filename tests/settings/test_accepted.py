@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,53 @@ def test_nginx_takes_its_locations(
     accepted(*argv, "-t", "-c", str(configuration))
     configuration.write_text(nginx_file(tmp_path, "no_such_directive on;"))
     assert "no_such_directive" in refused(*argv, "-t", "-c", str(configuration))
+
+
+def test_nginx_passes_every_websocket_on(tmp_path: Path, program: Program) -> None:
+    """Loki's live tail as well as Grafana's own updates."""
+    configuration = tmp_path / "nginx.conf"
+    grafana = socket.create_server(("127.0.0.1", 0))
+    text = nginx_file(tmp_path, "").replace(
+        "proxy_pass http://127.0.0.1:3000",
+        f"proxy_pass http://127.0.0.1:{grafana.getsockname()[1]}",
+    )
+    configuration.write_text(f"daemon off; {text}")
+    argv = [program("nginx"), "-e", str(tmp_path / "error.log"), "-p", str(tmp_path)]
+    nginx = subprocess.Popen([*argv, "-c", str(configuration)])
+    try:
+        path = "/api/datasources/proxy/uid/loki/loki/api/v1/tail"
+        with socket.socket(socket.AF_UNIX) as browser:
+            until_connected(browser, tmp_path / "socket")
+            browser.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: g.example.org:8443\r\n"
+                "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
+            )
+            grafana.settimeout(10)
+            upstream, _ = grafana.accept()
+            with upstream:
+                head = upstream.recv(65536).decode().lower()
+                assert head.startswith(f"get {path} http/1.1\r\n")
+                assert "\r\nupgrade: websocket\r\n" in head
+                assert "\r\nconnection: upgrade\r\n" in head
+                assert "\r\nhost: g.example.org:8443\r\n" in head
+    finally:
+        nginx.terminate()
+        nginx.wait(timeout=10)
+        grafana.close()
+    (line,) = (tmp_path / "soloscope.log").read_text().splitlines()
+    assert json.loads(line)["path"] == path
+
+
+def until_connected(browser: socket.socket, place: Path) -> None:
+    """Connect to a server that is just starting."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            browser.connect(str(place))
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nothing answers at {place}"
+            time.sleep(0.05)
 
 
 def nginx_file(folder: Path, extra: str) -> str:

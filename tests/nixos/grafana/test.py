@@ -129,6 +129,17 @@ with subtest("through nginx a websocket works, for Grafana's own pages only"):
     answer = client.succeed(command.format("https://elsewhere.test"))
     t.assertRegex(answer, "^HTTP/1.1 403")
 
+with subtest("through nginx Loki's live tail is a websocket"):
+    tail = "https://grafana.test/api/datasources/proxy/uid/loki/loki/api/v1/tail"
+    command = (
+        f"curl -sSi --http1.1 --cacert {CA} --max-time 3 --user admin:{password}"
+        " -H 'Connection: Upgrade' -H 'Upgrade: websocket'"
+        " -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: c29sb3Njb3BlLXRlc3QhIQ=='"
+        f" '{tail}?query=%7Bunit%3D~%22.%2B%22%7D' || true"
+    )
+    answer = client.succeed(command)
+    assert answer.startswith("HTTP/1.1 101 "), answer[:500]
+
 with subtest("under a path of a site that exists, without TLS"):
     page = client.succeed("curl -sSf http://sub.test/grafana/login")
     assert '"appSubUrl":"/grafana"' in page, page[:2000]
