@@ -60,10 +60,33 @@ let
 
   # --- the rooms -------------------------------------------------------------------
 
+  each = base: builtins.mapAttrs (_: given: recursiveUpdate base given);
+  logs =
+    let
+      given = declaration.logs or { };
+      patterns = each defaults.logPattern;
+      redact = given.redact or { };
+    in
+    {
+      sources = builtins.mapAttrs (
+        _: source:
+        defaults.logSource
+        // source
+        // {
+          redact = patterns (source.redact or { });
+        }
+      ) (given.sources or { });
+      redact = defaults.logs.redact // redact // {
+        patterns = patterns (redact.patterns or { });
+        units = builtins.mapAttrs (_: patterns) (redact.units or { });
+      };
+    };
+
   served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
     "alertRule"
     "listenAddress"
+    "logPattern"
     "logSource"
   ];
 
@@ -78,6 +101,7 @@ let
     }) declaration
     // {
       apps = builtins.mapAttrs app (declaration.apps or { });
+      logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
       alerts.rules = builtins.mapAttrs (
         name: recursiveUpdate (defaults.alertRule // { summary = name; })
       ) alertRules;

@@ -31,6 +31,7 @@ in
     ./configuration
     ./exporter
     ./grafana
+    ./host
     ./listeners
     ./logs
     ./loki

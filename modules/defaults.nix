@@ -27,10 +27,7 @@
   logs = {
     shipper = "promtail";
     # The shipper's own page and metrics. The engines keep their usual ports.
-    ports = {
-      promtail = 9080;
-      alloy = 12345;
-    };
+    ports = builtins.mapAttrs (_: engine: engine.port) (import ./logs/engines.nix);
     # How far back the journal is read, at the first start and after a time
     # switched off. Loki takes what is at most a week old.
     maxAge = "167h";
@@ -54,6 +51,13 @@
     };
     sources = { };
     groups = [ ];
+    attachedContainers = [ ]; # on a host: those of virtualisation.oci-containers
+  };
+
+  # What a pattern under logs.redact leaves out.
+  logPattern = {
+    gate = null;
+    replace = "***";
   };
 
   # What a file under logs.sources leaves out.

@@ -8,7 +8,7 @@
     config = "/etc/soloscope";
     loki = "/var/lib/loki";
     lokiRules = "/etc/soloscope/loki/rules";
-    lokiRuntime = "/var/lib/loki/soloscope-overrides.json";
+    lokiOverrides = folder: "${folder}/soloscope-overrides.json";
     lokiBudget = "/var/lib/soloscope-loki-budget";
     shipper = engine: "/var/lib/soloscope-${engine}";
     journal = null; # the machine's own
@@ -26,7 +26,7 @@
     config = dir;
     loki = "${dir}/state/loki";
     lokiRules = "${dir}/loki/rules";
-    lokiRuntime = "${dir}/loki/overrides.json";
+    lokiOverrides = _: "${dir}/loki/overrides.json";
     lokiBudget = "${dir}/state/loki-budget";
     shipper = engine: "${dir}/state/${engine}";
     journal = "${dir}/state/journal";

@@ -6,7 +6,8 @@
 #
 # The demo, the tests and `just render` write these files; the NixOS modules
 # call the same settings.nix. `programs.json` holds the command line of each
-# program as a plain process.
+# program as a plain process; of the shipper also the path that answers when it
+# runs, and the file with its position in the journal.
 {
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",
@@ -77,10 +78,10 @@ in
       "loki"
       "-config.file=${root}/loki.yaml"
     ];
-    ${soloscope.logs.shipper}.argv = [
-      soloscope.logs.shipper
-    ]
-    ++ logs.arguments "${root}/promtail.yaml";
+    ${soloscope.logs.shipper} = {
+      argv = [ soloscope.logs.shipper ] ++ logs.engine.arguments "${root}/promtail.yaml";
+      inherit (logs.engine) ready positions;
+    };
     soloscope.argv = [
       "soloscope"
       "--config"

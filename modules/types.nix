@@ -2,6 +2,7 @@
 { lib }:
 let
   inherit (lib) mkOption types;
+  inherit (import ./durations.nix) milliseconds;
 
   # strMatching whose error says in words what is accepted.
   matching = description: regex: types.strMatching regex // { inherit description; };
@@ -82,6 +83,12 @@ in
       || builtins.match "[^/]*(//)?[^/]*/?" value != null
       || lib.elem "--web.route-prefix=/" extraFlags;
     message = "${option} is ${builtins.toJSON value}, which also moves ${program} below that path on ${(import ./defaults.nix).listenAddress}, where soloscope does not look. Add \"--web.route-prefix=/\" to ${lib.removeSuffix ".webExternalUrl" option}.extraFlags and let the proxy in front take the path away.";
+  };
+
+  # A duration that must not be shorter, and why.
+  atLeast = least: why: option: value: {
+    assertion = milliseconds value >= milliseconds least;
+    message = "${option} is ${value}, but ${why}. Set it to at least ${least}.";
   };
 
   # Prometheus' durations: each unit once, largest first.

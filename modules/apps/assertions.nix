@@ -134,22 +134,6 @@ let
       )
   ) (lib.filter (entry: units.isPattern entry.unit) entries);
 
-  # Services that no module defines. Of a template, the template counts.
-  isDefined =
-    unit:
-    let
-      name = lib.removeSuffix ".service" unit;
-      template = builtins.match "([^@]+@).+" name;
-      services = config.systemd.services;
-    in
-    !(lib.hasSuffix ".service" unit)
-    || lib.hasInfix "*" unit
-    || services ? ${name}
-    || (template != null && services ? ${lib.head template});
-  undefined = lib.filter (unit: !(isDefined unit)) (
-    lib.unique (lib.concatMap (app: app.units) (lib.attrValues cfg.apps))
-  );
-
   unread =
     option: apps:
     mapAttrsToList (
@@ -173,8 +157,6 @@ in
       optional (
         cfg.apps == { }
       ) "services.soloscope.apps is empty: the host is watched, but no app is. Declare at least one."
-      ++ optional (undefined != [ ])
-        "services.soloscope.apps: no module of this host defines ${quoted undefined}. A name that is misspelt has no log; a unit that comes from a package or is made at run time is no mistake."
       ++ unread "metrics.url" (filterAttrs (_: app: app.metrics.url != null) cfg.apps)
       ++ unread "postgres" withPostgres;
   };

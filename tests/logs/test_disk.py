@@ -65,23 +65,25 @@ class Budget:
         """Nothing run yet."""
         self._path = path
         self.events: list[dict[str, object]] = []
-        self.state = path.root / "budget.json"
         self.metrics = path.root / "budget.prom"
 
-    def run(self, mebibytes: float) -> dict[str, object]:
+    def run(self, mebibytes: float, retention: str = "30d") -> dict[str, object]:
         """One run; gives its event."""
-        config = self._path.root / "budget-config.json"
-        value = self._path.files["soloscope.json"]
-        value["loki"]["budget"] |= {
-            "maxGib": mebibytes / 1024,
-            "stateFile": str(self.state),
+        told = json.loads(json.dumps(self._path.files["soloscope.json"]))
+        told["loki"]["budget"] |= {
+            # What is measured is where the link leads.
+            "folder": str(self._path.root / "state/loki/"),
+            "stateFile": str(self._path.root / "budget.json"),
             "metricsFile": str(self.metrics),
+            "maxGib": mebibytes / 1024,
+            "retention": retention,
         }
-        config.write_text(json.dumps(value))
+        file = self._path.root / "soloscope.json"
+        file.write_text(json.dumps(told))
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "soloscope"),
-                *("--config", str(config), "loki-budget"),
+                *("--config", str(file), "loki-budget"),
             ],
             capture_output=True,
             text=True,

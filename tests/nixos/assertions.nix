@@ -131,13 +131,6 @@ let
       ];
     };
 
-    "an age that Loki refuses" = {
-      module = lib.recursiveUpdate minimal { services.soloscope.logs.maxAge = "30d"; };
-      expected = [
-        "${o}.logs.maxAge is 30d, but Loki takes no line that is older than a week. Set it to 167h or less."
-      ];
-    };
-
     "jobs" = {
       module = lib.recursiveUpdate minimal {
         services.soloscope.apps.shop.metrics.url = "http://127.0.0.1:8080/metrics";
@@ -165,6 +158,106 @@ let
           (twice "grafana" "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads grafana.")
           (twice "shop" "Rename ${o}.apps.shop, or remove your job from services.prometheus.scrapeConfigs.")
         ];
+    };
+
+    "what Loki and the log shipper do not take" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope = {
+          loki.retention = "12h";
+          loki.budgetFloor = "13h";
+          loki.shorter.debug.retention = "1h";
+          logs.maxAge = "30d";
+          logs.groups = [ "ngnix" ];
+          logs.sources = {
+            nothing.paths = [ ];
+            relative.paths = [ "app.log" ];
+            home = {
+              paths = [
+                "/var/log/app.log"
+                "/home/shop/app.log"
+              ];
+              retention = "2h";
+            };
+          };
+        };
+        services.loki.configuration = {
+          auth_enabled = true;
+          server.http_listen_port = 3105;
+          server.grpc_listen_address = "10.0.0.1";
+          limits_config.retention_period = "90d";
+          schema_config.configs = lib.mkForce [
+            {
+              from = "2023-01-01";
+              store = "boltdb-shipper";
+              object_store = "filesystem";
+              schema = "v12";
+              index = {
+                prefix = "index_";
+                period = "24h";
+              };
+            }
+          ];
+        };
+      };
+      expected =
+        let
+          day = option: value: "${option} is ${value}, but Loki keeps nothing for less. Set it to at least 24h.";
+          theirs = "services.loki.configuration";
+        in
+        [
+          (day "${o}.loki.retention" "12h")
+          (day "${o}.loki.budgetFloor" "13h")
+          "${o}.loki.budgetFloor is 13h, longer than ${o}.loki.retention, 12h. Make it no longer."
+          (day "${o}.loki.shorter.debug.retention" "1h")
+          (day "${o}.logs.sources.home.retention" "2h")
+          "${o}.logs.maxAge is 30d, but Loki takes no line that is older than 168h. Set it to at most 168h."
+          "${o}.logs.groups has `ngnix`, which is no group of users.groups, and systemd does not start a unit with such a group. Set it to the group of the files (`stat -c %G` shows it)."
+          "${o}.logs.sources.nothing.paths is empty, so nothing is read. Name the files, or remove the source."
+          "${o}.logs.sources.relative.paths has `app.log`. Set it to an absolute path such as `/var/log/app/*.log`."
+          "${o}.logs.sources.home.paths has `/home/shop/app.log`, but the log shipper sees nothing below /home, /root, /run/user, /tmp, /var/tmp. Have the program write its log below /var/log (`LogsDirectory` of its unit makes a folder there), or print it to the journal."
+          "${theirs}.server.http_listen_port is 3105, but soloscope expects Loki at ${o}.loki.port = 3100: set ${o}.loki.port = 3105 instead, or remove the other."
+          "${theirs}.server.grpc_listen_address is \"10.0.0.1\", but soloscope needs \"127.0.0.1\" to reach Loki's gRPC: remove it."
+          "${theirs}.auth_enabled is true, but soloscope needs false to reach Loki: remove it."
+          "${theirs}.limits_config.retention_period is 90d, but ${o}.loki.retention is 12h, and the disk budget goes by that: set ${o}.loki.retention = \"90d\" instead."
+          "${theirs}.schema_config's newest entry has store boltdb-shipper and schema v12, but soloscope keeps events and ids as structured metadata, which needs store tsdb and schema v13. Append an entry of these, and enable soloscope from its `from` date on."
+        ];
+    };
+
+    # An entry of one's own before it, and the same retention in other words.
+    "a Loki that was there before" = {
+      module = lib.recursiveUpdate minimal {
+        services.loki.dataDir = "/data/loki";
+        services.loki.configuration = {
+          limits_config.retention_period = "720h";
+          limits_config.max_query_series = 100;
+          schema_config.configs =
+            map
+              (
+                { from, store, schema }:
+                {
+                  inherit from store schema;
+                  object_store = "filesystem";
+                  index = {
+                    prefix = "index_";
+                    period = "24h";
+                  };
+                }
+              )
+              [
+                {
+                  from = "2024-06-01";
+                  store = "tsdb";
+                  schema = "v13";
+                }
+                {
+                  from = "2022-01-01";
+                  store = "boltdb-shipper";
+                  schema = "v12";
+                }
+              ];
+        };
+      };
+      expected = [ ];
     };
 
     "a node job of one's own" = {
@@ -414,6 +507,51 @@ let
     };
   };
 
+  # --- warnings -------------------------------------------------------------------
+
+  warned =
+    let
+      undefined =
+        option: unit:
+        "${o}.${option} has `${unit}`, which no module of this host defines. Correct the name, unless something beside NixOS makes this unit.";
+      messages =
+        (host {
+          systemd.services = {
+            shop.script = "true";
+            "worker@".script = "true";
+          };
+          systemd.timers.shop.timerConfig.OnCalendar = "daily";
+          systemd.user.services.notes.script = "true";
+          virtualisation.oci-containers.containers.db.image = "db";
+          services.soloscope.logs.shipper = "alloy";
+          services.soloscope.logs.redact.units = {
+            "mail.service".word.expression = "a(b)";
+            "docker-compose-web-1.service".word.expression = "a(b)";
+          };
+          services.soloscope.apps.shop = {
+            units = [
+              "shop.service"
+              "shop.timer"
+              "worker@.service"
+              "worker@1.service"
+              "worker@*.service"
+              "notes.service"
+              "podman-db.service"
+              "shpo.service"
+              "other@1.service"
+            ];
+            containers = [ "shop-web-1" ];
+          };
+        }).warnings;
+      expected = [
+        (undefined "apps.shop.units" "shpo.service")
+        (undefined "apps.shop.units" "other@1.service")
+        (undefined "logs.redact.units" "mail.service")
+      ];
+    in
+    map (message: "warnings: not said: ${message}") (lib.subtractLists messages expected)
+    ++ map (message: "warnings: not expected: ${message}") (lib.subtractLists expected messages);
+
   wrong = lib.concatLists (
     lib.mapAttrsToList (
       name: case:
@@ -430,7 +568,6 @@ let
   # --- what the program refuses when the host is built ------------------------------
 
   judged.services.soloscope = {
-    loki.retention = "1h";
     exporter.history = 400;
     grafana.rootUrl = "status.example.org";
     apps = {
@@ -518,7 +655,6 @@ let
     "apps.zone.timeZone"
     "exporter.history"
     "grafana.rootUrl"
-    "loki.budget.retention"
   ];
 
   # --- values that no option takes ----------------------------------------------
@@ -563,6 +699,7 @@ let
       ];
       good = "1h30m";
       bad = [
+        ""
         "30 days"
         "1m1h"
         ""
@@ -717,7 +854,7 @@ let
       };
       # The user's own word about any upstream setting stands.
       services.grafana.settings.users.allow_sign_up = true;
-      services.loki.configuration.limits_config.retention_period = "1d";
+      services.loki.configuration.limits_config.max_query_series = 100;
       services.prometheus.retentionTime = "1d";
     };
   };
@@ -776,7 +913,7 @@ let
       !everything.services.grafana.settings.users.allow_sign_up
     ) "services.grafana.settings is not the user's"
     ++ lib.optional (
-      everything.services.loki.configuration.limits_config.retention_period != "1d"
+      everything.services.loki.configuration.limits_config.max_query_series != 100
     ) "services.loki.configuration is not the user's"
     ++ lib.optional (
       everything.services.prometheus.retentionTime != "1d"
@@ -796,7 +933,7 @@ let
       )
       "soloscope-probe loads ${toString keys}: each check's key must be a credential of its own";
 
-  # What the host says about a Redis is used, and what no module defines is said.
+  # What the host says about a Redis is used.
   shop = (host hosts.minimal).services.soloscope.apps.shop;
   server =
     (host {
@@ -822,9 +959,6 @@ let
         null
       ]
     ) "the password file of the app's Redis is not used"
-    ++ lib.optional (
-      !(lib.elem "${o}.apps: no module of this host defines `shop.service`. A name that is misspelt has no log; a unit that comes from a package or is made at run time is no mistake." (host hosts.logs).warnings)
-    ) "a unit that no module defines is not said"
     ++ lib.optional (
       lib.filter (lib.hasInfix "postgres is set") (host hosts.withoutPrometheus).warnings == [ ]
     ) "a database that nobody reads is not said";

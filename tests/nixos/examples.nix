@@ -15,10 +15,12 @@ let
     let
       config = host self.nixosModules.default {
         imports = [ (folder + "/${name}") ];
-        # The apps themselves, which the examples leave out.
-        systemd.services = lib.genAttrs [ "languagebuddy-backend" "languagebuddy-worker" "myapp" ] (_: {
-          script = "true";
-        });
+        # The apps themselves, of which the examples say nothing.
+        systemd.services = lib.genAttrs [
+          "languagebuddy-backend"
+          "languagebuddy-worker"
+          "myapp"
+        ] (_: { script = "true"; });
       };
     in
     {

@@ -2,6 +2,7 @@
 import configparser
 import json
 import re
+import shlex
 from typing import Any
 
 GRAFANA_FOLDERS = "services.grafana has folders of its own"
@@ -37,6 +38,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "grafana/provisioning/dashboards/soloscope.yaml": {},
     "complete.nix": {
         "logs/host": "a host has a name (networking.hostName)",
+        "loki/dataDir": "a host has services.loki.dataDir",
     },
 }
 
@@ -95,10 +97,16 @@ def yaml(path: str) -> Any:
 
 
 def argument(unit: str, pattern: str) -> str:
-    """What the running process of a unit was given, by a pattern with one group."""
-    machine.wait_for_unit(unit)
-    pid = machine.succeed(f"systemctl show --value --property MainPID {unit}").strip()
-    line = machine.succeed(f"tr '\\0' ' ' < /proc/{pid}/cmdline")
+    """What the running process of a unit was given, by a pattern with one group.
+
+    A unit may be active before its program is executed: until then the process has
+    the command line of systemd.
+    """
+    pid = f"$(systemctl show --value --property MainPID {unit})"
+    line = machine.wait_until_succeeds(
+        f"tr '\\0' ' ' < /proc/{pid}/cmdline | grep -P -- {shlex.quote(pattern)}",
+        timeout=120,
+    )
     found = re.search(pattern, line)
     assert found, f"{unit}: {pattern} is not in {line}"
     return found[1]

@@ -80,8 +80,8 @@ _CONTAINER = matching(
     "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,239}",
     "a container's name of letters, digits, dots, dashes and underscores",
 )
-_INTERVAL = seconds(most="1y")
-_TIMEOUT = seconds(most="1d")
+_INTERVAL = seconds("1y")
+_TIMEOUT = seconds("1d")
 _MOST = number(86_400, "a number of seconds above zero and under a day")
 
 
@@ -311,30 +311,22 @@ class Stream:
     """Streams of Loki that are kept for a shorter time: `period` in seconds."""
 
     selector: Annotated[str, filled]
-    period: Annotated[float, seconds("24h", option="loki.shorter.<name>.retention")]
+    period: Annotated[float, seconds("100y")]
     priority: Annotated[int, whole(1, 10_000)]
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The disk budget of Loki's folder; `retention` and `floor` in seconds.
-
-    Loki's compactor refuses to keep anything for less than 24 hours.
-    """
+    """The disk budget of Loki's folder; `retention` and `floor` in seconds."""
 
     folder: Path
     overrides_file: Path
     state_file: Path
     metrics_file: Path
     max_gib: Annotated[float, number(1e9, "a number above zero")]
-    retention: Annotated[float, seconds("24h", option="loki.retention")]
-    floor: Annotated[float, seconds("24h", option="loki.budgetFloor")]
+    retention: Annotated[float, seconds("100y")]
+    floor: Annotated[float, seconds("100y")]
     streams: tuple[Stream, ...]
-
-    def faults(self) -> Faults:
-        """A floor above the retention."""
-        if self.floor and self.retention and self.floor > self.retention:
-            yield "floor", "`loki.budgetFloor` may not be above `loki.retention`"
 
 
 @dataclass(frozen=True, slots=True)

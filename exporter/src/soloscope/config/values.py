@@ -163,18 +163,14 @@ def duration(text: str) -> float | None:
     return sum(int(part) * unit for part, unit in parts if part) or None
 
 
-def seconds(least: str = "", most: str = "100y", option: str = "") -> Reader:
-    """A reader for a duration such as "30s", in seconds; `option` sets it."""
-    low, high = duration(least) or 0.0, duration(most) or 0.0
-    example, bound = ("30d", f"at least {least}") if least else ("1h30m", "above zero")
-    accepted = f"a duration such as `{example}`, {bound} and at most {most}"
-    if option:
-        accepted += f"; it is set by `{option}`"
+def seconds(most: str) -> Reader:
+    """A reader for a duration of at most `most`, such as "30s", in seconds."""
+    high = duration(most) or 0.0
 
     def read(value: object) -> float:
         given = duration(value) if isinstance(value, str) else None
-        if given is None or not low <= given <= high:
-            raise Rejected(accepted)
+        if given is None or given > high:
+            raise Rejected(f"a duration such as `1h30m`, above zero and at most {most}")
         return given
 
     return read
