@@ -39,10 +39,6 @@ let
             "expects ${program} at ${ours} = ${show expected}: set ${ours} = ${show value} instead, or remove the other."
         );
     };
-in
-{
-  inherit matching inForce;
-
   # `inForce` for the address on which a program listens: ours, or all of them.
   listensHere =
     program: option: value:
@@ -57,6 +53,37 @@ in
         "" # every address
       ];
     };
+in
+{
+  inherit matching inForce listensHere;
+
+  # Whether an exporter of nixpkgs is where its scrape job looks.
+  exporterInForce =
+    config: name:
+    let
+      upstream = config.services.prometheus.exporters.${name};
+      option = "services.prometheus.exporters.${name}";
+    in
+    [
+      (inForce {
+        program = "the ${name} exporter";
+        option = "${option}.port";
+        value = upstream.port;
+        ours = "services.soloscope.prometheus.exporters.${name}.port";
+        expected = config.services.soloscope.prometheus.exporters.${name}.port;
+      })
+      (listensHere "the ${name} exporter" "${option}.listenAddress" upstream.listenAddress)
+    ];
+
+  # Nothing moves the program's pages below a path. An external URL with a path
+  # does, unless a flag says otherwise.
+  servedAtRoot = program: option: value: extraFlags: {
+    assertion =
+      value == null
+      || builtins.match "[^/]*(//)?[^/]*/?" value != null
+      || lib.elem "--web.route-prefix=/" extraFlags;
+    message = "${option} is ${builtins.toJSON value}, which also moves ${program} below that path on ${(import ./defaults.nix).listenAddress}, where soloscope does not look. Add \"--web.route-prefix=/\" to ${lib.removeSuffix ".webExternalUrl" option}.extraFlags and let the proxy in front take the path away.";
+  };
 
   # A duration that must not be shorter, and why.
   atLeast = least: why: option: value: {
@@ -70,10 +97,6 @@ in
       type = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
     in
     types.addCheck type (text: text != "") // { inherit (type) description; };
-
-  timeOfDay = matching "time of day such as `04:00`" "([01][0-9]|2[0-3]):[0-5][0-9]";
-
-  timeZone = matching "time zone of the IANA database such as `UTC` or `Europe/Berlin`" "[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*";
 
   # A secret's file: a path that is read when the unit starts and never
   # copied to the store.

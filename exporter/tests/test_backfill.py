@@ -19,13 +19,13 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporting import soloscope_serve
+from exporting import parse, soloscope_serve
 from running import answers, free_port, program, redis_server, running, until
 from soloscope.backends.prometheus import PrometheusApi
 from soloscope.backfill import plan as backfill
 from soloscope.backfill.blocks import MARK, Refused
 from soloscope.commands import backfill as command
-from soloscope.config import Config, parse
+from soloscope.config import Config
 from soloscope.counts.model import DayValues, Snapshot, midnight, today
 
 HOUR = 3600.0

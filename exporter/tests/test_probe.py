@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from exporting import parse
 from running import Request, free_port, standin
 from soloscope.checks import results
 from soloscope.checks.model import CheckFailed
 from soloscope.checks.probe import probe
 from soloscope.checks.results import Probed, probed
-from soloscope.config import Config, parse
+from soloscope.config import Config
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -30,7 +30,7 @@ in
       description = "soloscope: mark a new system";
       wantedBy = [ "multi-user.target" ];
       after = [ "soloscope-${soloscope.logs.shipper}.service" ];
-      path = [ soloscope.exporter.package ];
+      path = [ soloscope.package ];
       script = ''
         system=$(readlink /run/current-system) || exit 0
         if [ "$system" != "$(cat "$STATE_DIRECTORY/system" 2>/dev/null)" ]; then

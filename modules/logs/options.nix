@@ -9,7 +9,6 @@ let
   inherit (lib) attrNames mkOption types;
   inherit (import ../types.nix { inherit lib; }) duration portOption;
   inherit (import ../defaults.nix) logPattern logSource;
-  appDefaults = (import ../defaults.nix).app;
   defaults = (import ../defaults.nix).logs;
   inherit (import ./formats.nix) formats;
   engines = import ./engines.nix;
@@ -103,24 +102,6 @@ let
   };
 in
 {
-  # Beside an app's units, for containers that have none.
-  options.services.soloscope.apps = mkOption {
-    type = types.attrsOf (
-      types.submodule {
-        options.containers = mkOption {
-          type = types.listOf types.str;
-          default = appDefaults.containers;
-          example = [ "shop-web-1" ];
-          description = ''
-            The containers of Docker or Podman whose log is this app's, by their names.
-            Those of {option}`virtualisation.oci-containers` have units: name these in
-            `units`. Others, of docker-compose for example, are named here.
-          '';
-        };
-      }
-    );
-  };
-
   options.services.soloscope.logs = {
     shipper = mkOption {
       type = types.enum (attrNames engines);

@@ -96,7 +96,7 @@ in
     scrape_configs = [ journal ] ++ map (file: file.scrape) files;
   };
 
-  part = {
+  part.shipper = {
     engine = cfg.shipper;
     listenAddress = address;
     port = cfg.ports.${cfg.shipper};

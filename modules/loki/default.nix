@@ -110,10 +110,6 @@ in
         configuration = mkDefaults settings.configuration;
       };
 
-      environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml"
-          settings.rules;
-
       systemd.services.loki = {
         # Loki does not start without its file of overrides; the disk budget
         # writes it.
@@ -141,7 +137,7 @@ in
           # It reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = "${lib.getExe' soloscope.exporter.package "soloscope"} loki-budget";
+          ExecStart = "${lib.getExe soloscope.package} loki-budget";
           StateDirectory = baseNameOf places.lokiBudget;
           StateDirectoryMode = "0755";
           # The node exporter reads what it writes.

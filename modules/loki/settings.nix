@@ -1,9 +1,8 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, rules, part, runtime, overridesFile }
+#   { soloscope, places } -> { configuration, part, runtime, overridesFile }
 #     configuration  Loki's file
-#     rules          the ruler's
 #     part           of soloscope.json: where Loki is, and its disk budget
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
@@ -40,9 +39,8 @@ in
 {
   inherit overridesFile;
   runtime.overrides = { };
-  rules = import ./rules.nix { };
 
-  part = {
+  part.loki = {
     listenAddress = address;
     inherit (cfg) port;
     budget =

@@ -36,12 +36,18 @@ def test_each_key_and_password_is_a_credential_of_its_own(tmp_path: Path) -> Non
           }};
           places = (import {modules}/places.nix).host;
         in
-        import {modules}/exporter/settings.nix {{ inherit soloscope places; }}
+        builtins.mapAttrs
+          (_: room: import (room + "/settings.nix") {{ inherit soloscope places; }})
+          {{
+            file = {modules}/configuration;
+            serve = {modules}/exporter;
+            probe = {modules}/probe;
+          }}
         """
     )
     settings = nix(str(wrapper))
-    apps = settings["configuration"]["apps"]
-    passwords, keys = settings["credentials"], settings["probeCredentials"]
+    apps = settings["file"]["configuration"]["apps"]
+    passwords, keys = (settings[room]["credentials"] for room in ("serve", "probe"))
     for app, check in product(NAMES, NAMES):
         key = apps[app]["checks"][check]["keyFile"]["credential"]
         assert keys[key] == f"/run/{app}/{check}"

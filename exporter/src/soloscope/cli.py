@@ -3,7 +3,8 @@
 Only the module of the wanted command is imported, and the configuration is read before
 it runs. Errors that soloscope raises on purpose are one line on standard error; only an
 unexpected one shows a traceback. Exit codes beside the command's own: 74 when standard
-output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader left.
+output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader
+left.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class _Version(argparse.Action):
         del rest
         from soloscope import version
 
-        parser.exit(message=f"soloscope {version()}\n")
+        print(f"soloscope {version()}")  # noqa: T201
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:

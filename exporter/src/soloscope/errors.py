@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "OTHER_SHAPE",
     "BackendUnavailable",
     "ConfigError",
     "DeliveryError",
@@ -26,6 +27,17 @@ __all__ = [
     "SecretUnavailable",
     "SoloscopeError",
 ]
+
+
+OTHER_SHAPE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What Python raises while JSON is read that is not of the expected shape."""
 
 
 class SoloscopeError(Exception):
@@ -74,7 +86,14 @@ class SecretUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
 
 
 class BackendUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
-    """A server that was asked did not give a usable answer."""
+    """A server that was asked did not give a usable answer.
+
+    `cause` is its client's exception, where its class says more than the message.
+    """
+
+    def __init__(self, message: str, cause: Exception | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class DeliveryError(SoloscopeError):

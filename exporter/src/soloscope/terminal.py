@@ -1,8 +1,8 @@
 r"""What is printed for a person: safe, whole, and in ASCII where there is no more.
 
 `printable` is the one way for text from outside (names of keys, answers of servers,
-what a file says) to a terminal. `prepare_output` lets any text be printed anywhere: what
-an encoding lacks becomes an ASCII form or an escape such as `\u2026`.
+what a file says) to a terminal. `prepare_output` lets any text be printed anywhere:
+what an encoding lacks becomes an ASCII form or an escape such as `\u2026`.
 """
 
 from __future__ import annotations
@@ -81,12 +81,13 @@ def not_written(error: OSError) -> int:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """rich's console for plain text: no markup, and whole lines into files and pipes."""
+    """rich's console for plain text, with whole lines into files and pipes."""
     from rich.console import Console
 
     class Whole(Console):
         def on_broken_pipe(self) -> None:
-            raise  # rich would exit with 1, which means that something is wrong
+            # rich would exit with 1, which means that something is wrong.
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     made = Whole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.file.isatty():

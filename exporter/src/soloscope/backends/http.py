@@ -15,19 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soloscope.errors import BackendUnavailable
-
-__all__ = [
-    "LARGE",
-    "LIMIT",
-    "TIMEOUT",
-    "Answer",
-    "NoAnswer",
-    "base_url",
-    "fetch",
-    "get_json",
-    "understood",
-]
+from soloscope.config import Listener
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 LIMIT = 4 * 1024 * 1024
 """More bytes of a body than this are not read."""
@@ -59,9 +48,10 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def base_url(address: str, port: int) -> str:
-    """`http://ADDRESS:PORT`, also for an IPv6 address."""
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
+def base_url(at: Listener) -> str:
+    """`http://ADDRESS:PORT` of a program, also for an IPv6 address."""
+    host = at.listen_address
+    return f"http://{f'[{host}]' if ':' in host else host}:{at.port}"
 
 
 def fetch(
@@ -122,20 +112,25 @@ def understood(where: str) -> Iterator[None]:
     """What the answer of `where` does not have, in the block, is BackendUnavailable."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except OTHER_SHAPE:
         raise BackendUnavailable(f"{where}: answered something else") from None
+
+
+def ask(url: str, timeout: float) -> Answer:
+    """GET `url` of the stack's own; the error names the address."""
+    try:
+        return fetch(url, timeout, limit=LARGE)
+    except NoAnswer as failed:
+        raise BackendUnavailable(f"{url.partition('?')[0]}: {failed}") from None
 
 
 def get_json(url: str, timeout: float = TIMEOUT) -> Any:
     """The JSON object at `url`."""
     where = url.partition("?")[0]
-    try:
-        answer = fetch(url, timeout, {"Accept": "application/json"}, LARGE)
-    except NoAnswer as failed:
-        raise BackendUnavailable(f"{where}: {failed}") from None
+    answer = ask(url, timeout)
     try:
         value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+    except OTHER_SHAPE:
         value = None
     if answer.status != 200:
         # Both servers say in one line what they did not like.

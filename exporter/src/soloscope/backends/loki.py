@@ -28,7 +28,7 @@ class LokiApi(PrometheusApi):
     @classmethod
     def of(cls, config: Config, timeout: float = TIMEOUT) -> LokiApi:
         """The one of the configuration."""
-        return cls(base_url(config.loki.listen_address, config.loki.port), timeout)
+        return cls(base_url(config.loki), timeout)
 
     def lines(
         self, selector: str, start: float, end: float, limit: int = 1000

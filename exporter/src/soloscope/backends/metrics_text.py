@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soloscope.backends.http import LARGE, NoAnswer, fetch
-from soloscope.errors import BackendUnavailable
+from soloscope.backends.http import ask, understood
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
 
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample
@@ -30,7 +30,7 @@ def samples(text: str, *names: str) -> list[Sample]:
             for sample in family.samples
             if sample.name in names
         ]
-    except (LookupError, TypeError) as error:
+    except OTHER_SHAPE as error:
         raise ValueError(f"no metrics: {error}") from None
 
 
@@ -40,12 +40,8 @@ def read(base: str, timeout: float, *names: str) -> list[Sample]:
     Raises BackendUnavailable with the address and the reason.
     """
     where = f"{base}/metrics"
-    try:
-        answer = fetch(where, timeout, limit=LARGE)
-        if answer.status != 200:
-            raise BackendUnavailable(f"{where}: answered {answer.status}")
+    answer = ask(where, timeout)
+    if answer.status != 200:
+        raise BackendUnavailable(f"{where}: answered {answer.status}")
+    with understood(where):
         return samples(answer.body.decode("utf-8", "replace"), *names)
-    except NoAnswer as failed:
-        raise BackendUnavailable(f"{where}: {failed}") from None
-    except ValueError:
-        raise BackendUnavailable(f"{where}: answered something else") from None

@@ -41,8 +41,7 @@ class PrometheusApi:
     @classmethod
     def of(cls, config: Config) -> PrometheusApi:
         """The one of the configuration."""
-        room = config.prometheus
-        return cls(base_url(room.listen_address, room.port))
+        return cls(base_url(config.prometheus))
 
     def get(self, path: str, **parameters: str) -> dict[str, Any]:
         """`data` of the answer."""

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from soloscope.config import Config
 
-__all__ = ["Unit", "clock_is_kept", "journal_has_lines", "own_units", "show"]
+__all__ = [
+    "Unit",
+    "clock_is_kept",
+    "instances",
+    "journal_has_lines",
+    "own_units",
+    "show",
+]
 
 _PATIENCE = 10.0
 _PROPERTIES = "Id,Type,LoadState,ActiveState,SubState,Result,TriggeredBy"
@@ -63,32 +70,48 @@ def show(name: str) -> Unit | None:
     why = ""
     if active == "failed" or (active == "inactive" and result not in {"", "success"}):
         why = f"has failed{because}"
-    elif active == "activating" and state.get("SubState", "").startswith("auto-restart"):
+    elif active == "activating" and state.get("SubState", "").startswith(
+        "auto-restart"
+    ):
         why = f"fails and is started again and again{because}"
     elif active not in {"active", "reloading", "refreshing", "activating"}:
         why = "" if on_demand and active == "inactive" else f"is {active}"
     return Unit(name, why, on_demand=on_demand)
 
 
+def _pattern(name: str) -> str:
+    """A template as systemctl and journalctl take it for all of its instances."""
+    return name.replace("@.", "@*.")
+
+
+def _listed(*patterns: str) -> list[str]:
+    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
+    listed = _ask(*argv, *patterns) or ""
+    return [line.split()[0] for line in listed.splitlines() if line.strip()]
+
+
+def instances(name: str) -> list[str]:
+    """The units that are there of a template or of a name with `*`; else the name."""
+    pattern = _pattern(name)
+    return _listed(pattern) if "*" in pattern else [name]
+
+
 def own_units(config: Config) -> list[str]:
-    """The units that soloscope brings: those that must be there, and others it finds."""
-    names = ["soloscope-exporter.service", "loki.service"]
-    names.append(f"soloscope-{config.shipper.engine}.service")
-    for room in ("prometheus", "grafana", "alertmanager"):
-        if getattr(config, room).enable:
-            names.append(f"{room}.service")
+    """The units of soloscope: those that must be there, and others that are."""
+    rooms = ("prometheus", "grafana", "alertmanager")
+    names = [f"soloscope-{config.shipper.engine}", "soloscope-exporter", "loki"]
+    names += [room for room in rooms if getattr(config, room).enable]
+    names = [f"{name}.service" for name in names]
     exporters = ("node", "redis", "postgres", "blackbox")
     patterns = [f"prometheus-{name}-exporter.service" for name in exporters]
-    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--"]
-    listed = _ask(*argv, "soloscope-*", *patterns) or ""
-    names += [line.split()[0] for line in listed.splitlines() if line.strip()]
+    names += _listed("soloscope-*", *patterns)
     return list(dict.fromkeys(names))
 
 
 def journal_has_lines(names: Sequence[str], minutes: int) -> bool | None:
     """Whether the units have logged lately; None when the journal cannot be read."""
     argv = ["journalctl", "--quiet", "--output=cat", "--lines=1"]
-    argv += [f"--since=-{minutes}min", *(f"--unit={name}" for name in names)]
+    argv += [f"--since=-{minutes}min", *(f"--unit={_pattern(name)}" for name in names)]
     text = _ask(*argv)
     return None if text is None else bool(text.strip())
 

@@ -1,4 +1,4 @@
-"""The plans as text, or as blocks in Prometheus' data folder, which `promtool` makes."""
+"""The plans as text, or as blocks of Prometheus that `promtool` makes."""
 
 from __future__ import annotations
 
@@ -11,25 +11,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from soloscope.backfill.plan import Plan, text, windows
 from soloscope.errors import SoloscopeError
 
-__all__ = ["MARK", "Refused", "check_folder", "make", "write_text"]
+__all__ = ["MARK", "Refused", "check_folder", "make"]
 
 MARK = "soloscope-backfill.json"
 
 
 class Refused(SoloscopeError):  # noqa: N818 (reads as a state)
     """Nothing was written, for the reason given."""
-
-
-def write_text(
-    file: IO[str], plans: Sequence[Plan], low: float = 0.0, high: float = float("inf")
-) -> None:
-    """Write OpenMetrics for the samples in [low, high)."""
-    file.writelines(text(plans, low, high))
 
 
 def check_folder(folder: Path | None) -> Path:
@@ -119,7 +112,7 @@ def _block(
 ) -> None:
     """One run of promtool for one span: it reads the whole file for each block."""
     with file.open("w", encoding="utf-8") as out:
-        write_text(out, plans, low, high)
+        out.writelines(text(plans, low, high))
     argv = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=24h"]
     argv += ["openmetrics", str(file), str(blocks)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
@@ -129,7 +122,7 @@ def _block(
 
 
 def _own(block: Path, owner: os.stat_result) -> None:
-    """Give the block to whom the data folder belongs; root alone can and must."""
+    """Give the block to the owner of the data folder, which only root can do."""
     if os.getuid() != 0:
         return
     for path in (block, *block.rglob("*")):

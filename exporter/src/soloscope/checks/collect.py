@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from soloscope.backends import metrics_text, systemd
-from soloscope.backends.http import base_url, fetch, understood
+from soloscope.backends.http import ask, base_url, understood
 from soloscope.backends.loki import LokiApi
 from soloscope.checks.declared import checks
 from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
-from soloscope.checks.report import document
-from soloscope.config import App, Config
+from soloscope.checks.report import database, document
+from soloscope.config import Config
 from soloscope.errors import BackendUnavailable
 
 __all__ = ["Number", "Report", "collect"]
@@ -42,9 +42,9 @@ class Report:
     """
 
     document: Mapping[str, Any]
-    gauges: Mapping[str, Mapping[str, Number | None]] = field(default_factory=dict)
-    source: str = "serve"
-    unseen: str = ""
+    gauges: Mapping[str, Mapping[str, Number | None]]
+    source: str
+    unseen: str
 
     @property
     def healthy(self) -> bool:
@@ -57,58 +57,62 @@ class Report:
         return {**self.document, "gauges": self.gauges, "source": self.source, **unseen}
 
 
+Known = Mapping[tuple[str, str], Number]
+Found = tuple[list[Result], Known, Any]
+"""The results, the gauges, and the document's part about the database."""
+
+
 def collect(config: Config) -> Report:
     """Ask `serve`, or what can be asked without it; and systemd."""
     try:
-        report = _served(config)
+        source = "serve"
+        results, known, database = _served(config)
     except BackendUnavailable as error:
-        report = _direct(config, str(error))
-    return _with_units(config, report)
+        source = "direct"
+        results, known, database = _direct(config, str(error))
+    added, unseen = _units(config)
+    shown = document([*results, *added], datetime.now(UTC))
+    gauges = {
+        app.name: {name: known.get((app.name, name)) for name in app.gauges}
+        for app in config.apps.values()
+    }
+    return Report({**shown, "database": database}, gauges, source, unseen)
 
 
-def _served(config: Config) -> Report:
-    exporter = config.exporter
-    base = base_url(exporter.listen_address, exporter.port)
+def _served(config: Config) -> Found:
+    base = base_url(config.exporter)
     # This makes `serve` read Redis, so the checks that come next know what the gauges
     # know: a Redis that has just died is well in neither.
     found = metrics_text.read(base, SERVE_TIMEOUT, "soloscope_value")
-    known = {(s.labels.get("app"), s.labels.get("name")): s.value for s in found}
     where = f"{base}/api/health"
-    try:
-        answer = fetch(where, SERVE_TIMEOUT)
-    except BackendUnavailable as failed:
-        raise BackendUnavailable(f"{where}: {failed}") from None
+    answer = ask(where, SERVE_TIMEOUT)
     with understood(where):
-        try:
-            value = json.loads(answer.body)
-        except RecursionError:
-            raise ValueError from None
-        return Report(
-            {**value, "status": str(value["status"]), "checks": _checked(value)},
-            _declared_gauges(config, known),
-        )
+        known = {(s.labels["app"], s.labels["name"]): s.value for s in found}
+        value = json.loads(answer.body)
+        return [_result(one) for one in value["checks"]], known, value["database"]
 
 
-def _checked(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The checks of a document; other shapes raise an error of Python's."""
-    return [
-        {
-            **one,
-            **{key: str(one[key]) for key in ("app", "name", "status", "detail")},
-            **{
-                key: None if one[key] is None else float(one[key])
-                for key in ("duration_ms", "age_seconds")
-            },
-        }
-        for one in value["checks"]
-    ]
+def _result(one: Mapping[str, Any]) -> Result:
+    """A check of the document, read back; other shapes raise an error of Python's."""
+    took, age = one["duration_ms"], one["age_seconds"]
+    return Result(
+        app=str(one["app"]),
+        name=str(one["name"]),
+        kind=one["kind"],
+        ok=one["status"] == "healthy",
+        detail=str(one["detail"]),
+        interval=float(one["interval_seconds"]),
+        age=None if age is None else float(age),
+        seconds=None if took is None else float(took) / 1000,
+    )
 
 
-def _direct(config: Config, why: str) -> Report:
+def _direct(config: Config, why: str) -> Found:
     # A password in a credential is for the service alone; the rest needs none.
-    hidden = {app.name for app in config.apps.values() if _needs_secret(app)}
+    open_apps = [a for a in config.apps.values() if a.redis and not a.redis.password]
+    names = {app.name for app in open_apps}
     registry = Registry(
-        [c for c in checks(config) if not (c.kind == "redis" and c.app in hidden)]
+        [c for c in checks(config) if c.kind != "redis" or c.app in names]
     )
     registry.start()
     try:
@@ -116,11 +120,11 @@ def _direct(config: Config, why: str) -> Report:
     finally:
         registry.stop(0.1)
     serve = Result("", "serve", "scrape", False, why, interval=0.0)
-    known: dict[tuple[str | None, str | None], Number] = {}
+    known: dict[tuple[str, str], Number] = {}
     from soloscope.counts.store import Store
 
-    for app in config.apps.values():
-        if app.redis is None or not app.gauges or app.name in hidden:
+    for app in open_apps:
+        if app.redis is None or not app.gauges:
             continue
         store = Store(app, app.redis, history=0)
         try:
@@ -128,71 +132,38 @@ def _direct(config: Config, why: str) -> Report:
         finally:
             store.close()
         known |= {(app.name, name): v for name, v in snapshot.gauges.items()}
-    return Report(
-        document((serve, *results), datetime.now(UTC)),
-        _declared_gauges(config, known),
-        source="direct",
-    )
+    return [serve, *results], known, database(results)
 
-
-def _needs_secret(app: App) -> bool:
-    return app.redis is not None and app.redis.password is not None
-
-
-def _declared_gauges(
-    config: Config, known: Mapping[tuple[str | None, str | None], Number]
-) -> dict[str, dict[str, Number | None]]:
-    return {
-        app.name: {name: known.get((app.name, name)) for name in app.gauges}
-        for app in config.apps.values()
-    }
-
-
-# --- units --------------------------------------------------------------------------
 
 INTAKE = 3600
 """Seconds within which some line must have reached Loki."""
 
 
-def _with_units(config: Config, report: Report) -> Report:
-    """The report with a check for each unit of ours, and for the way of the lines."""
+def _units(config: Config) -> tuple[list[Result], str]:
+    """A check for each unit of ours and for the way of the lines; or why there is none.
+
+    The shipper may run and send to nobody.
+    """
+    unseen = "soloscope's units were not looked at: "
     units = [systemd.show(name) for name in systemd.own_units(config)]
     seen = [unit for unit in units if unit is not None]
     if len(seen) < len(units):
-        return _unseen(report, "systemd does not answer on this machine")
+        return [], unseen + "systemd does not answer on this machine"
     if all(unit.missing for unit in seen):
-        return _unseen(report, "this machine has none of them")
-    results = [
-        Result("", unit.name, "unit", not unit.why, unit.why or "is well", interval=0.0)
-        for unit in seen
-    ]
-    results.append(_intake(config))
-    added = document(results, datetime.now(UTC))
-    well = report.healthy and added["status"] == "healthy"
-    return replace(
-        report,
-        document={
-            **report.document,
-            "status": "healthy" if well else "unhealthy",
-            "checks": [*report.document["checks"], *added["checks"]],
-        },
-    )
-
-
-def _unseen(report: Report, why: str) -> Report:
-    return replace(report, unseen=f"soloscope's units were not looked at: {why}")
-
-
-def _intake(config: Config) -> Result:
-    """Whether lines reach Loki: the shipper may run, and send to nobody."""
+        return [], unseen + "this machine has none of them"
     query = f'sum(count_over_time({{job=~".+"}}[{INTAKE}s]))'
     try:
-        found = LokiApi.of(config).instant(query)
+        count = sum(one.value for one in LokiApi.of(config).instant(query))
+        detail = f"{count:,.0f} lines in the last hour"
+        if not count > 0:
+            shipper = f"soloscope-{config.shipper.engine}"
+            detail = f"no line has reached Loki for an hour: `journalctl -u {shipper}`"
     except BackendUnavailable as error:
-        return Result("", "intake", "loki", False, str(error), interval=0.0)
-    count = sum(sample.value for sample in found)
-    detail = f"{count:,.0f} lines in the last hour"
-    if not count > 0:
-        shipper = f"soloscope-{config.shipper.engine}"
-        detail = f"no line has reached Loki for an hour: `journalctl -u {shipper}`"
-    return Result("", "intake", "loki", count > 0, detail, interval=0.0)
+        count, detail = 0, str(error)
+    return [
+        *(
+            Result("", one.name, "unit", not one.why, one.why or "is well", 0.0)
+            for one in seen
+        ),
+        Result("", "intake", "loki", count > 0, detail, 0.0),
+    ], ""

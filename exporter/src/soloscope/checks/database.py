@@ -34,6 +34,7 @@ _WANTED = (
     "pg_exporter_last_scrape_duration_seconds",
 )
 
+
 def figures(text: str) -> dict[str, float | None]:
     """What the health paths show, from the exporter's metrics.
 

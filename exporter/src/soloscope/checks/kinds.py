@@ -18,9 +18,7 @@ from soloscope.checks.model import CheckFailed, Outcome
 __all__ = ["expect", "get", "grafana", "http", "in_time", "loki", "ready", "tcp"]
 
 
-def get(
-    url: str, timeout: float, key: str | None = None, limit: int = LIMIT
-) -> Answer:
+def get(url: str, timeout: float, key: str | None = None, limit: int = LIMIT) -> Answer:
     """Any answer. `key` is sent as WhatsApp's API, OpenAI and Stripe all take it."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:

@@ -98,7 +98,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is told about a check. `age`: seconds since its answer, None without."""
+    """A check at one moment. `age`: seconds since its answer, None without."""
 
     app: str
     name: str
@@ -114,7 +114,7 @@ class Result:
 def judge(
     check: Check, last: Recorded | None, running_since: float | None, now: float
 ) -> Result:
-    """What to tell about `check` at `now`, when it last answered `last`.
+    """The state of `check` at `now`, when it last answered `last`.
 
     A check that is still running after its time-out has failed, and so has one
     whose answer is older than twice its interval: an old answer is no answer.

@@ -3,7 +3,7 @@ answers in a file for `soloscope serve`.
 
 It is a process of its own because it holds the keys: WhatsApp's Graph API, OpenAI
 and Stripe are all URLs that take `Authorization: Bearer KEY`. A key is read at each
-use, sent to its own URL only (redirects are not followed), and never told: neither
+use, sent to its own URL only (redirects are not followed), and never shown: neither
 the answer's body nor the text of an unforeseen error is kept, for both may quote it.
 """
 

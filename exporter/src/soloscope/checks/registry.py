@@ -74,24 +74,26 @@ class Registry:
         with self._lock:
             if wait > 0 and not self._stopped:
                 self._lock.wait_for(lambda: len(self._last) >= active, wait)
-            last, running = dict(self._last), dict(self._running)
+            running = dict(self._running)
         found = []
         for i, check in enumerate(self.checks):
             if check.passive:
                 found.append(judge(check, self._ask(check), None, self._clock()))
             else:
-                known = self._witnessed(i, check, last.get(i))
+                known = self._witnessed(i, check)
                 found.append(judge(check, known, running.get(i), self._clock()))
         return tuple(found)
 
-    def _witnessed(self, i: int, check: Check, last: Recorded | None) -> Recorded | None:
+    def _witnessed(self, i: int, check: Check) -> Recorded | None:
         """The last answer, or the witness's when that is newer and says otherwise."""
         seen = check.witness()
-        if seen is None or (last is not None and seen.at <= last.at):
-            return last
-        if last is not None and seen.ok == last.ok:
-            return last  # which knows more: a time, and figures
         with self._lock:
+            last = self._last.get(i)
+            # One that says the same knows less: no time, and no figures.
+            if seen is None or (
+                last is not None and (seen.at <= last.at or seen.ok == last.ok)
+            ):
+                return last
             self._last[i] = seen
         self._note(check, last, seen)
         return seen

@@ -9,12 +9,15 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from soloscope.checks.model import CheckFailed, Outcome
+from soloscope.errors import OTHER_SHAPE
 from soloscope.files import replace_file
 
 __all__ = ["Probed", "probed", "read", "write"]
@@ -50,24 +53,25 @@ def write(path: Path, results: Results) -> None:
 
 def read(path: Path) -> dict[str, dict[str, Probed]]:
     """The file's results. Raises OSError, and ValueError when it is not such a file."""
-    value = json.loads(path.read_bytes())
+    data = path.read_bytes()
     try:
+        value = json.loads(data)
         if value["version"] != VERSION:
             raise ValueError(f"version {value['version']!r}, expected {VERSION}")
         return {
-            str(app): {
-                str(name): Probed(
-                    ok=bool(one["ok"]),
-                    detail=str(one["detail"]),
-                    at=float(one["at"]),
-                    seconds=None if one["seconds"] is None else float(one["seconds"]),
-                )
-                for name, one in mine.items()
-            }
+            str(app): {str(name): _probed(one) for name, one in mine.items()}
             for app, mine in value["results"].items()
         }
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+    except OTHER_SHAPE as error:
         raise ValueError(f"not a file of results: {error!r}") from None
+
+
+def _probed(one: Mapping[str, Any]) -> Probed:
+    at, seconds = float(one["at"]), one["seconds"]
+    if not math.isfinite(at):
+        raise ValueError("a time that is none")
+    seconds = None if seconds is None else float(seconds)
+    return Probed(bool(one["ok"]), str(one["detail"]), at, seconds)
 
 
 def probed(

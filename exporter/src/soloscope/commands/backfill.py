@@ -92,28 +92,27 @@ def _apps(config: Config, only: str | None) -> list[App]:
     from soloscope.backfill.blocks import Refused
 
     apps = [app for app in config.apps.values() if app.redis is not None]
+    if only is None and not apps:
+        raise Refused("no app declares a Redis: there is nothing to take days from")
     if only is not None:
         apps = [app for app in apps if app.name == only]
-    if not apps and only is not None:
+    if not apps:
         known = ", ".join(f"`{name}`" for name in config.apps) or "none"
         raise Refused(f"--app: `{only}` is no app with a Redis; declared: {known}")
-    if not apps:
-        raise Refused("no app declares a Redis: there is nothing to take days from")
     return apps
 
 
 def _write(plans: Sequence[Plan], output: str, say: Callable[[str], None]) -> None:
-    from soloscope.backfill.blocks import Refused, write_text
+    from soloscope.backfill.blocks import Refused
+    from soloscope.backfill.plan import text
 
     if output == "-":
-        write_text(sys.stdout, plans)
+        sys.stdout.writelines(text(plans))
         return
     try:
         with Path(output).open("w", encoding="utf-8") as file:
-            write_text(file, plans)
+            file.writelines(text(plans))
     except OSError as error:
         raise Refused(f"--output: {output}: {error.strerror}") from None
-    say(
-        f"Written to {output}. `promtool tsdb create-blocks-from "
-        f"--max-block-duration=24h openmetrics {output} DIR` makes blocks of it"
-    )
+    make = "promtool tsdb create-blocks-from --max-block-duration=24h openmetrics"
+    say(f"Written to {output}. `{make} {output} DIR` makes blocks of it")

@@ -34,10 +34,10 @@ def _figure(value: Number | None, unit: str) -> str:
 
 def _parts(config: Config, report: Report) -> Iterator[tuple[str, App | None, Any]]:
     """Title, app and checks of each block, the apps first."""
-    told: list[Any] = list(report.document["checks"])
+    checks: list[Any] = list(report.document["checks"])
     for app in config.apps.values():
-        yield app.title, app, [c for c in told if c["app"] == app.name]
-    rest = [c for c in told if c["app"] not in config.apps]
+        yield app.title, app, [c for c in checks if c["app"] == app.name]
+    rest = [c for c in checks if c["app"] not in config.apps]
     if rest:
         yield "soloscope", None, rest
 
@@ -49,12 +49,12 @@ def _render(config: Config, report: Report, *, ascii_only: bool) -> RenderableTy
 
     tick, cross = ("ok", "FAILED") if ascii_only else ("✓", "✗")
     blocks: list[RenderableType] = []
-    for title, app, told in _parts(config, report):
+    for title, app, checks in _parts(config, report):
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for one in told:
+        for one in checks:
             well = one["status"] == "healthy"
             detail = printable(one["detail"]) + _when(one, well=well)
             mark = Text(tick if well else cross, "green" if well else "red")
@@ -66,10 +66,14 @@ def _render(config: Config, report: Report, *, ascii_only: bool) -> RenderableTy
             gauge = app.gauges[name] if app is not None else None
             label = gauge.help or name if gauge is not None else name
             unit = gauge.unit if gauge is not None else ""
-            numbers.add_row(" ", Text(label), Text(_figure(value, unit), "bold"))
-        if not told and not gauges:
+            numbers.add_row(" ", printable(label), Text(_figure(value, unit), "bold"))
+        if not checks and not gauges:
             table.add_row("", Text("nothing is declared"), "")
-        blocks += [Text(title, "bold"), table, *([numbers] if gauges else [])]
+        blocks += [
+            Text(printable(title), "bold"),
+            table,
+            *([numbers] if gauges else []),
+        ]
         blocks.append(Text(""))
     if report.unseen:
         blocks += [Text(report.unseen, "cyan"), Text("")]

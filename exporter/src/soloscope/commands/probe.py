@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """0 once the answers are written, whatever they say: `serve` tells that.
+    """0 once the answers are written, whatever they say: `serve` reports that.
 
     Raises SoloscopeError when the file cannot be written.
     """

@@ -93,33 +93,19 @@ def examine(app: str, lines: Iterable[Line]) -> Iterator[Finding]:
         belongs = name.startswith("conversation_") or with_id[name] >= _SHARE * count
         if belongs and with_id[name] < count:
             missing[name, "`conversation_id`"] += count - with_id[name]
-    for (name, what), count in sorted(missing.items()):
-        yield wrong(
-            "event-fields",
-            app,
-            f"`{name}` without {what} in {count} of {seen[name]} lines",
-            f"let the app log {what} with every `{name}`",
-        )
+    for (name, lacking), count in sorted(missing.items()):
+        what = f"`{name}` without {lacking} in {count} of {seen[name]} lines"
+        fix = f"let the app log {lacking} with every `{name}`"
+        yield wrong("event-fields", app, what, fix)
     for name, count in sorted(bad_last4.items()):
-        yield wrong(
-            "personal-data",
-            app,
-            f"`phone_last4` of `{name}` is not four digits in {count} lines",
-            "log the last four digits only, without stars and never the number",
-        )
-    if off and abs(median(off)) > _OFF:
-        seconds = median(off)
-        yield wrong(
-            "clock",
-            app,
-            f"the events' own time is {abs(seconds):.0f} s "
-            f"{'ahead of' if seconds > 0 else 'behind'} the journal's",
-            "log UTC or a time with its zone, and keep the app's clock with NTP",
-        )
+        what = f"`phone_last4` of `{name}` is not four digits in {count} lines"
+        fix = "log the last four digits only, without stars and never the number"
+        yield wrong("personal-data", app, what, fix)
+    if off and abs(seconds := median(off)) > _OFF:
+        way = "ahead of" if seconds > 0 else "behind"
+        what = f"the events' own time is {abs(seconds):.0f} s {way} the journal's"
+        fix = "log UTC or a time with its zone, and keep the app's clock with NTP"
+        yield wrong("clock", app, what, fix)
     if total and plain > _SHARE * total:
-        yield note(
-            "no-json",
-            app,
-            f"{plain} of {total} lines are not JSON, so they have no event or level",
-            "let the app log one JSON object per line",
-        )
+        what = f"{plain} of {total} lines are not JSON, so they have no event or level"
+        yield note("no-json", app, what, "let the app log one JSON object per line")

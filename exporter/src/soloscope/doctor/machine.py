@@ -18,18 +18,16 @@ def units(config: Config) -> Iterator[Finding]:
     """Units of the apps and of soloscope that are not well."""
     owner: dict[str, str] = {}
     for app in config.apps.values():
-        owner |= dict.fromkeys(app.units, app.name)
+        owner |= {
+            name: app.name for unit in app.units for name in systemd.instances(unit)
+        }
     for name in systemd.own_units(config):
         owner.setdefault(name, "")
     for name, app_name in owner.items():
         unit = systemd.show(name)
         if unit is None:
-            yield unseen(
-                "units",
-                "",
-                "no unit was looked at: systemd does not answer on this machine",
-                "run this on the host itself",
-            )
+            what = "no unit was looked at: systemd does not answer on this machine"
+            yield unseen("units", "", what, "run this on the host itself")
             return
         if unit.why:
             yield wrong("unit", app_name, f"`{name}` {unit.why}", _fix(unit, app_name))
@@ -50,9 +48,5 @@ def _fix(unit: systemd.Unit, app: str) -> str:
 def clock() -> Iterator[Finding]:
     """Whether the machine's clock is kept by somebody."""
     if systemd.clock_is_kept() is False:
-        yield note(
-            "clock",
-            "",
-            "the machine's clock is not synchronised",
-            "enable `services.timesyncd.enable`, unless the host keeps the time",
-        )
+        fix = "enable `services.timesyncd.enable`, unless the host keeps the time"
+        yield note("clock", "", "the machine's clock is not synchronised", fix)

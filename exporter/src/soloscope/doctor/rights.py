@@ -51,18 +51,11 @@ def lacking(app: App, replies: Mapping[str, Any]) -> Iterator[Finding]:
     denied = [command for command, said in refused.items() if times[said] == 1]
     user = app.redis.url.username or "default"
     if denied:
-        grant = " ".join(f"+{command}" for command in denied)
         listed = ", ".join(f"`{command}`" for command in denied)
-        yield wrong(
-            "acl",
-            app.name,
-            f"the Redis user `{user}` may not run {listed}",
-            f"`ACL SETUSER {user} {grant}`",
-        )
+        grant = " ".join(f"+{command}" for command in denied)
+        what = f"the Redis user `{user}` may not run {listed}"
+        yield wrong("acl", app.name, what, f"`ACL SETUSER {user} {grant}`")
     if len(denied) < len(refused):
-        yield wrong(
-            "acl",
-            app.name,
-            f"the Redis user `{user}` may not read keys of `{app.redis.prefix}*`",
-            f"`ACL SETUSER {user} %R~{app.redis.prefix}*`",
-        )
+        keys = f"{app.redis.prefix}*"
+        what = f"the Redis user `{user}` may not read keys of `{keys}`"
+        yield wrong("acl", app.name, what, f"`ACL SETUSER {user} %R~{keys}`")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from redis.exceptions import NoPermissionError
 
 from soloscope.doctor.keys import Key
-from soloscope.redis.client import pack
 
 if TYPE_CHECKING:
     from soloscope.redis.client import RedisClient
@@ -52,7 +51,7 @@ def scan(
     )
     seen: set[bytes] = set()
     while True:
-        step = pack(b"SCAN", cursor, b"MATCH", pattern + b"*", b"COUNT", b"%d" % COUNT)
+        step = (b"SCAN", cursor, b"MATCH", pattern + b"*", b"COUNT", b"%d" % COUNT)
         (reply,) = client.run([step])
         if isinstance(reply, NoPermissionError):
             found.refused = "scan"
@@ -77,14 +76,12 @@ def scan(
 def _describe(client: RedisClient, names: Sequence[bytes], found: Scan) -> bool:
     """Add type and expiry of each name; false when the user may not ask for types."""
     replies = client.run(
-        [c for name in names for c in (pack(b"TYPE", name), pack(b"TTL", name))]
+        [c for name in names for c in ((b"TYPE", name), (b"TTL", name))]
     )
     kinds, expiries = replies[::2], replies[1::2]
     strings = [n for n, kind in zip(names, kinds, strict=True) if kind == b"string"]
     # Enough to tell a number from a HyperLogLog.
-    values = dict(
-        zip(strings, client.run([pack(b"GET", n) for n in strings]), strict=True)
-    )
+    values = dict(zip(strings, client.run([(b"GET", n) for n in strings]), strict=True))
     for name, kind, ttl in zip(names, kinds, expiries, strict=True):
         if isinstance(kind, Exception):
             return False

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from soloscope.config.reading import NAME
+from soloscope.config.values import NAME
 from soloscope.counts.model import Number, number
 from soloscope.doctor.finding import Finding, note, wrong
 from soloscope.doctor.keys import types_of
 
 if TYPE_CHECKING:
     from soloscope.config import App
-    from soloscope.counts.request import Fault
+    from soloscope.counts.model import Fault
 
-__all__ = ["gauges", "left_out", "too_many"]
+__all__ = ["gauges", "left_out", "today"]
 
 Hash = Mapping[bytes, bytes]
 
 
-def left_out(app: App, faults: Iterable[Fault], held: Mapping[str, Any]) -> Iterator[Finding]:
+def left_out(
+    app: App, faults: Iterable[Fault], held: Mapping[str, Any]
+) -> Iterator[Finding]:
     """A finding for each name and kind of fault that makes `serve` leave something out.
 
     `held`: what the keys of the faults hold, bytes or a hash, as far as that is known.
@@ -33,12 +35,9 @@ def left_out(app: App, faults: Iterable[Fault], held: Mapping[str, Any]) -> Iter
     for (name, code, what), found in keys.items():
         key = max(found)
         days = f" and {len(found) - 1} more days" if len(found) > 1 else ""
-        yield wrong(
-            code,
-            app.name,
-            f"the {types[name][0]} `{name}` {what}",
-            _FIXES[types[name][0]].format(key=key, name=name) + days,
-        )
+        kind = types[name][0]
+        fix = _FIXES[kind].format(key=key, name=name) + days
+        yield wrong(code, app.name, f"the {kind} `{name}` {what}", fix)
 
 
 _FIXES = {
@@ -57,12 +56,9 @@ def _why(app: App, fault: Fault, held: Any) -> tuple[str, str]:
         if said:
             return "no-number", f"holds {said}"
     if isinstance(held, dict):
-        wanted = [b"count", b"ms"] if fault.name in app.timings else list(held)
-        missing = [f"`{field.decode()}`" for field in wanted if field not in held]
-        if missing:
-            return "fields", f"has no field {' and '.join(missing)}"
-        for field in wanted:
-            said = _no_count(held[field], whole=field == b"count")
+        timing = fault.name in app.timings
+        for field in [b"count", b"ms"] if timing else list(held):
+            said = _no_count(held.get(field, b"0"), whole=timing and field == b"count")
             if said:
                 name = field.decode("utf-8", "backslashreplace")
                 return "no-number", f"has the field `{name}` with {said}"
@@ -82,19 +78,24 @@ def _no_count(raw: bytes, *, whole: bool = False) -> str:
     return ""
 
 
-def too_many(app: App, today: Mapping[str, Hash]) -> Iterator[Finding]:
-    """Breakdowns that have more keys today than are shown."""
+def today(app: App, hashes: Mapping[str, Hash]) -> Iterator[Finding]:
+    """Timings that lack a field, and breakdowns with more keys than are shown."""
+    for name in app.timings:
+        fields = hashes.get(name, {})
+        missing = [f"`{f}`" for f in ("count", "ms") if f.encode() not in fields]
+        if fields and missing:
+            what = f"the timing `{name}` has no field {' and '.join(missing)}"
+            fix = _FIXES["timing"].format(key="<key>", name=name)
+            yield wrong("fields", app.name, what, fix)
     for name, breakdown in app.breakdowns.items():
-        count = len(today.get(name, {}))
-        if count > breakdown.limit:
-            yield note(
-                "too-many-keys",
-                app.name,
-                f"`{name}` has {count} keys today; only the {breakdown.limit} largest "
-                "are shown",
-                f"count fewer different keys, or raise "
-                f"`apps.{app.name}.breakdowns.{name}.limit`",
+        count, limit = len(hashes.get(name, ())), breakdown.limit
+        if count > limit:
+            what = (
+                f"`{name}` has {count} keys today; only the {limit} largest are shown"
             )
+            fix = "count fewer different keys, or raise "
+            fix += f"`apps.{app.name}.breakdowns.{name}.limit`"
+            yield note("too-many-keys", app.name, what, fix)
 
 
 def gauges(app: App, fields: Hash) -> Iterator[Finding]:
@@ -102,37 +103,24 @@ def gauges(app: App, fields: Hash) -> Iterator[Finding]:
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     now = f"{app.redis.prefix}now"
     if fields and not app.gauges:
-        yield note(
-            "undeclared",
-            app.name,
-            f"`{now}` has gauges, but none is declared",
-            f"declare them under `apps.{app.name}.gauges`",
-        )
+        what = f"`{now}` has gauges, but none is declared"
+        fix = f"declare them under `apps.{app.name}.gauges`"
+        yield note("undeclared", app.name, what, fix)
         return
-    there = {
-        field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
-    }
+    there = {f.decode("utf-8", "backslashreplace"): v for f, v in fields.items()}
     for name in sorted(there.keys() - set(app.gauges)):
-        fix = f"declare `apps.{app.name}.gauges.{name}`, or " if NAME.match(name) else ""
-        yield wrong(
-            "undeclared",
-            app.name,
-            f"the gauge `{name}` is not declared, so nothing shows it",
-            f"{fix}`HDEL {now} {name}`",
-        )
+        what = f"the gauge `{name}` is not declared, so nothing shows it"
+        fix = f"`HDEL {now} {name}`"
+        if NAME.match(name):
+            fix = f"declare `apps.{app.name}.gauges.{name}`, or {fix}"
+        yield wrong("undeclared", app.name, what, fix)
     for name in app.gauges:
         if name not in there:
-            yield wrong(
-                "never-written",
-                app.name,
-                f"the gauge `{name}` is declared, but `{now}` has no such field",
-                f"let the app `HSET {now} {name} <value>`",
-            )
+            what = f"the gauge `{name}` is declared, but `{now}` has no such field"
+            fix = f"let the app `HSET {now} {name} <value>`"
+            yield wrong("never-written", app.name, what, fix)
         elif number(there[name]) is None:
             shown = there[name][:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the gauge `{name}` holds `{shown}`, which is not a number",
-                f"let the app set a plain decimal number for `{name}`",
-            )
+            what = f"the gauge `{name}` holds `{shown}`, which is not a number"
+            fix = f"let the app set a plain decimal number for `{name}`"
+            yield wrong("no-number", app.name, what, fix)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Limits", "Usage", "decide", "measure", "overrides"]
 
-#: Loki frees only after compaction and a delay, about 40 minutes after it was told.
+#: Loki frees only after compaction and a delay, about 40 minutes later.
 #: Until then what comes in needs room.
 TARGET = 0.85
 
@@ -86,7 +86,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Decision:
-    """What Loki is told: hours of retention, and until when it takes nothing."""
+    """Hours of retention, and until when Loki takes nothing."""
 
     retention: int
     blocked_until: datetime | None

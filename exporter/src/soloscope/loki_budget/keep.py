@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["keep"]
 
 _GIB = 1024**3
-_MOST = 2**63 // _GIB
 _HOUR = 3600
 
 # Promtail's name and Alloy's.
@@ -36,14 +35,14 @@ _DROPPED = (
 
 
 def keep(config: Config, now: float) -> None:
-    """Keep Loki's folder under its budget; `now` is Unix time. Raises SoloscopeError."""
+    """Keep Loki's folder under its budget. Raises SoloscopeError."""
     declared = config.loki.budget
     if declared is None:
         raise SoloscopeError(
             "no budget is declared: set `services.soloscope.loki.maxDiskGiB`"
         )
     limits = budget.Limits(
-        budget=int(min(declared.max_gib, _MOST) * _GIB),
+        budget=int(declared.max_gib * _GIB),
         retention=int(declared.retention // _HOUR),
         floor=int(declared.floor // _HOUR),
     )
@@ -55,8 +54,8 @@ def keep(config: Config, now: float) -> None:
     )
     if before.decision is None or decision.retention != before.decision.retention:
         carried = 0.0
-    told = budget.overrides(decision, declared.streams)
-    replace_file(declared.overrides_file, json.dumps(told))
+    overrides = budget.overrides(decision, declared.streams)
+    replace_file(declared.overrides_file, json.dumps(overrides))
     dropped = _dropped(config, before.dropped)
     state.save(declared.state_file, state.State(now, decision, carried, dropped))
 
@@ -93,10 +92,8 @@ def _measure(folder: Path, now: float) -> budget.Usage:
 
 def _dropped(config: Config, before: dict[str, float]) -> dict[str, float]:
     """Say what the shipper dropped since the last run; its counts by unit now."""
-    shipper = config.shipper
-    base = base_url(shipper.listen_address, shipper.port)
     try:
-        found = metrics_text.read(base, 10, *_DROPPED)
+        found = metrics_text.read(base_url(config.shipper), 10, *_DROPPED)
     except BackendUnavailable as error:
         log.event("shipper_unreachable", str(error), level=logging.WARNING)
         return before
@@ -128,29 +125,31 @@ def _write_metrics(
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
-
-    def gauge(name: str, says: str, value: float | None = None, *labels: str) -> Gauge:
-        made = Gauge(f"soloscope_loki_{name}", says, labels, registry=registry)
-        if value is not None:
-            made.set(value)
-        return made
-
-    parts = gauge("bytes", "Bytes on disk by part of Loki's folder.", None, "part")
+    parts = Gauge(
+        "soloscope_loki_bytes",
+        "Bytes on disk by part of Loki's folder.",
+        ["part"],
+        registry=registry,
+    )
     for part, size in sorted(usage.parts.items()):
         parts.labels(part).set(size)
-    gauge("budget_bytes", "Bytes that Loki's folder may have.", limits.budget)
-    gauge("bytes_per_day", "Bytes of chunks written in a day.", usage.bytes_per_day)
-    gauge("days_left", "Days until the budget shortens the retention.", days_left)
-    gauge(
-        "retention_seconds",
-        "How long lines are kept, as the budget allows.",
-        decision.retention * _HOUR,
-    )
-    gauge(
-        "ingestion_blocked",
-        "1 while Loki takes nothing because the budget is used up.",
-        decision.blocked_until is not None,
-    )
+    blocked = decision.blocked_until is not None
+    for name, says, value in (
+        ("budget_bytes", "Bytes that Loki's folder may have.", limits.budget),
+        ("bytes_per_day", "Bytes of chunks written in a day.", usage.bytes_per_day),
+        ("days_left", "Days until the budget shortens the retention.", days_left),
+        (
+            "retention_seconds",
+            "How long lines are kept, as the budget allows.",
+            decision.retention * _HOUR,
+        ),
+        (
+            "ingestion_blocked",
+            "1 while Loki takes nothing because the budget is used up.",
+            blocked,
+        ),
+    ):
+        Gauge(f"soloscope_loki_{name}", says, registry=registry).set(value)
     try:
         write_to_textfile(str(path), registry)
     except OSError as error:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from soloscope import log
+from soloscope.errors import OTHER_SHAPE
 from soloscope.files import replace_file
 from soloscope.loki_budget.budget import Decision
 
@@ -43,15 +44,7 @@ def load(path: Path, now: float) -> State:
         )
     except FileNotFoundError:
         pass
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        OSError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (OSError, *OTHER_SHAPE) as error:
         log.event(
             "budget_state_broken",
             f"{path} is not what a run leaves ({error}); beginning anew",
