@@ -47,6 +47,12 @@ let
         retention = "48h";
       };
     };
+    alerts.rules.x = {
+      expr = "up == 0";
+      for = "1m";
+      labels.tier = "batch";
+      annotations.tier = "batch";
+    };
     # Every <name> is x.
     apps.x = {
       units = [ "x.service" ];
@@ -80,6 +86,12 @@ let
     };
   };
 
+  # Options that have an effect under another name only.
+  instances = {
+    # A rule of one's own has it in `expr`.
+    "alerts.rules.x.threshold" = "alerts.rules.ErrorSpike.threshold";
+  };
+
   # What an option needs beside, to have an effect.
   beside = {
     "apps.x.checks.x.keyFile".apps.x.checks.x.kind = "api";
@@ -91,6 +103,9 @@ let
 
   # Where the type does not say which other value will do.
   values = {
+    "alerts.rules.ErrorSpike.threshold" = 41;
+    "alerts.rules.x.severity" = "info";
+    "alerts.rules.x.source" = "loki";
     "apps.x.checks.x.kind" = "api";
     "apps.x.checks.x.url" = "http://127.0.0.1:8081/other";
     "apps.x.checks.x.maxSeconds" = 2.5;
@@ -126,6 +141,8 @@ let
 
   # Options that are never empty where they have an effect, and why.
   neverEmpty = {
+    "alerts.rules.ErrorSpike.threshold" = "the rule compares with it";
+    "alerts.rules.x.expr" = "an assertion says so";
     "nginx.certificate" = "an assertion says so";
     "nginx.certificateKeyFile" = "an assertion says so";
   };
@@ -193,7 +210,8 @@ let
   all = map (
     option:
     let
-      name = lib.replaceStrings [ "<name>" ] [ "x" ] (lib.removePrefix "services.soloscope." option.name);
+      entry = lib.replaceStrings [ "<name>" ] [ "x" ] (lib.removePrefix "services.soloscope." option.name);
+      name = instances.${entry} or entry;
     in
     {
       inherit name;
