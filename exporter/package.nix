@@ -27,8 +27,10 @@ python3Packages.buildPythonApplication {
     python3Packages.hiredis
     python3Packages.prometheus-client
     python3Packages.python-json-logger
+    python3Packages.redis
     python3Packages.requests
     python3Packages.rich
+    python3Packages.waitress
   ];
 
   # The tests that need a Redis server or the network run from the repository.

@@ -8,11 +8,12 @@
     config = "/etc/soloscope";
     loki = "/var/lib/loki";
     lokiRules = "/etc/soloscope/loki/rules";
-    lokiRuntime = "/var/lib/loki/soloscope-overrides.json";
+    lokiOverrides = folder: "${folder}/soloscope-overrides.json";
     lokiBudget = "/var/lib/soloscope-loki-budget";
     shipper = engine: "/var/lib/soloscope-${engine}";
     journal = null; # the machine's own
     prometheus = "/var/lib/prometheus2";
+    alertmanager = "/var/lib/alertmanager";
     grafana = "/var/lib/grafana";
     dashboards = "/etc/soloscope/dashboards";
     probe = "/run/soloscope-probe";
@@ -25,11 +26,12 @@
     config = dir;
     loki = "${dir}/state/loki";
     lokiRules = "${dir}/loki/rules";
-    lokiRuntime = "${dir}/loki/overrides.json";
+    lokiOverrides = _: "${dir}/loki/overrides.json";
     lokiBudget = "${dir}/state/loki-budget";
     shipper = engine: "${dir}/state/${engine}";
     journal = "${dir}/state/journal";
     prometheus = "${dir}/state/prometheus";
+    alertmanager = "${dir}/state/alertmanager";
     grafana = "${dir}/state/grafana";
     dashboards = "${dir}/dashboards";
     probe = "${dir}/state/probe";

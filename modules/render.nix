@@ -6,29 +6,44 @@
 #
 # The demo, the tests and `just render` write these files; the NixOS modules
 # call the same settings.nix. `programs.json` holds the command line of each
-# program as a plain process.
+# program as a plain process; of the shipper also the path that answers when it
+# runs, and the file with its position in the journal.
 {
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",
+  # every option with its value
+  soloscope ? import ./complete.nix (
+    (import ./pure.nix).recursiveUpdate declaration (builtins.fromJSON overrides)
+  ),
   root,
 }:
 let
   inherit (import ./pure.nix)
-    recursiveUpdate
     toINI
     mapAttrsToList
     optionalAttrs
     ;
   defaults = import ./defaults.nix;
-  soloscope = import ./complete.nix (recursiveUpdate declaration (builtins.fromJSON overrides));
   places = (import ./places.nix).under root;
   room = name: import (./. + "/${name}/settings.nix") { inherit soloscope places; };
 
   loki = room "loki";
   logs = room "logs";
   prometheus = room "prometheus";
-  exporter = room "exporter";
+  configuration = room "configuration";
   grafana = room "grafana";
+  alerts = room "alerts";
+  alertmanager = room "alertmanager";
+
+  # { a = 1; } -> { "FOLDER/a.EXTENSION" = 1; }
+  filesIn =
+    folder: extension: set:
+    builtins.listToAttrs (
+      mapAttrsToList (name: value: {
+        name = "${folder}/${name}.${extension}";
+        inherit value;
+      }) set
+    );
 
   address = defaults.listenAddress;
   at = port: "${address}:${toString port}";
@@ -56,20 +71,19 @@ in
 {
   "loki.yaml" = loki.configuration;
   "loki/overrides.json" = loki.runtime;
-  "loki/rules/fake/soloscope.yaml" = loki.rules;
   "promtail.yaml" = logs.configuration;
   # Arguments of modules/logs/rewind.sh, after the shipper's file of positions.
   "rewind.json" = logs.rewind;
-  "soloscope.json" = exporter.configuration;
+  "soloscope.json" = configuration.configuration;
   "programs.json" = {
     loki.argv = [
       "loki"
       "-config.file=${root}/loki.yaml"
     ];
-    ${soloscope.logs.shipper}.argv = [
-      soloscope.logs.shipper
-    ]
-    ++ logs.arguments "${root}/promtail.yaml";
+    ${soloscope.logs.shipper} = {
+      argv = [ soloscope.logs.shipper ] ++ logs.engine.arguments "${root}/promtail.yaml";
+      inherit (logs.engine) ready positions;
+    };
     soloscope.argv = [
       "soloscope"
       "--config"
@@ -100,6 +114,14 @@ in
       ++ flags "--" prometheus.exporters.redis.flags;
     }
   )
+  // optionalAttrs soloscope.alertmanager.enable {
+    alertmanager.argv = [
+      "alertmanager"
+      "--config.file=${root}/alertmanager.yml"
+      "--storage.path=${places.alertmanager}"
+    ]
+    ++ flags "--" alertmanager.flags;
+  }
   // optionalAttrs soloscope.grafana.enable {
     grafana.argv = [
       "grafana"
@@ -109,13 +131,21 @@ in
     ];
   };
 }
-// optionalAttrs soloscope.prometheus.enable {
-  "prometheus.yml" = {
-    global = prometheus.globalConfig;
-    scrape_configs = prometheus.scrapeConfigs;
-    rule_files = [ "${root}/rules/*.yml" ];
-  };
-  "rules/soloscope.yml" = prometheus.rules;
+// filesIn "loki/rules/fake" "yaml" alerts.loki
+// optionalAttrs soloscope.prometheus.enable (
+  {
+    "prometheus.yml" = {
+      global = prometheus.globalConfig;
+      scrape_configs = prometheus.scrapeConfigs;
+      alerting = { inherit (prometheus) alertmanagers; };
+      rule_files = [ "${root}/rules/*.yml" ];
+    };
+    "rules/soloscope.yml" = prometheus.rules;
+  }
+  // filesIn "rules" "yml" alerts.prometheus
+)
+// optionalAttrs soloscope.alertmanager.enable {
+  "alertmanager.yml" = alertmanager.configuration;
 }
 // optionalAttrs soloscope.grafana.enable {
   "grafana/grafana.ini" = toINI grafanaIni;

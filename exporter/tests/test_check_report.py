@@ -15,10 +15,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from running import answers, free_port, program, running, standin, until
-from soloscope.checks.database import figures, p95, postgres, samples
+from soloscope.checks.database import figures, p95, postgres
 from soloscope.checks.model import CheckFailed, Kind, Result
-from soloscope.checks.report import PATHS, answer, document, metrics
+from soloscope.checks.report import PATHS, answer, document, families
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
+from soloscope.exporter.families import encode
 
 NOW = datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
 
@@ -175,7 +176,7 @@ def test_metrics_byte_for_byte() -> None:
         result("loki", "loki", app="", seconds=0.5),
         result("openai", "api", ok=False, seconds=None),
     )
-    text = metrics(results, TEXT)
+    text = encode(families(results), TEXT).decode()
     assert text == (
         "# HELP soloscope_check_up Whether the last answer of a health check is good "
         "and not too old\n"
@@ -188,8 +189,10 @@ def test_metrics_byte_for_byte() -> None:
         'soloscope_check_duration_seconds{app="",name="loki"} 0.5\n'
     )
     assert len(list(text_string_to_metric_families(text))) == 2
-    assert metrics(results, OPENMETRICS) == text, "gauges read the same in both"
-    assert metrics((), TEXT) == ""
+    assert encode(families(results), OPENMETRICS).decode() == text + "# EOF\n", (
+        "gauges read the same in both"
+    )
+    assert encode(families(()), TEXT) == b""
 
 
 # --- the database -------------------------------------------------------------------
@@ -223,7 +226,7 @@ pg_stat_statements_seconds_total{datname="a",queryid="4",user="u"} 9
 
 
 def test_figures_of_an_exposition() -> None:
-    assert figures(samples(EXPOSITION)) == {
+    assert figures(EXPOSITION) == {
         "up": 1.0,
         "size": 100.0,
         "active": 3.0,
@@ -232,8 +235,8 @@ def test_figures_of_an_exposition() -> None:
         "slow": 1.0,
         "seconds": 0.02,
     }
-    assert figures(samples(EXPOSITION + STATEMENTS))["slow"] == 2.0
-    empty = figures(samples("pg_up 0\n"))
+    assert figures(EXPOSITION + STATEMENTS)["slow"] == 2.0
+    empty = figures("pg_up 0\n")
     assert (empty["up"], empty["efficiency"], empty["size"]) == (0.0, None, None)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from exporting import parse
 from running import (
     answers,
     free_port,
@@ -25,14 +26,15 @@ from running import (
     standin,
     until,
 )
-from soloscope.backends.fetch import LIMIT, fetch
+from soloscope.backends.http import LIMIT, fetch
 from soloscope.checks import kinds
-from soloscope.checks.declared import checks, ping
+from soloscope.checks.declared import Scrape, checks, ping
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
-from soloscope.checks.web import Health
-from soloscope.config import Redis, parse, redis_url
+from soloscope.checks.routes import Health
+from soloscope.config import Redis, redis_url
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
+from soloscope.exporter.families import encode
 
 
 def check(
@@ -242,9 +244,11 @@ def test_metrics_tell_that_an_answer_has_grown_old() -> None:
         registry.stop()
         for moment, up in ((59.0, "1.0"), (60.0, "1.0"), (61.0, "0.0")):
             now = moment
-            told = health.metrics(TEXT)
+            told = encode(health.families(), TEXT).decode()
             assert f'soloscope_check_up{{app="app",name="one"}} {up}\n' in told
-            assert health.metrics(OPENMETRICS) == told, "gauges look alike in both"
+            assert (
+                encode(health.families(), OPENMETRICS).decode() == told + "# EOF\n"
+            ), "gauges look alike in both"
     finally:
         registry.stop()
 
@@ -332,7 +336,7 @@ def test_tcp_accepts() -> None:
 
 
 def at(path: Path) -> Redis:
-    return Redis(redis_url(f"unix://{path}"))
+    return Redis(redis_url(f"unix://{path}"), "")
 
 
 def test_redis_answers_hangs_comes_back_and_dies(tmp_path: Path) -> None:
@@ -428,11 +432,17 @@ def test_a_declared_check_replaces_a_built_in_one_of_its_name() -> None:
 
 def test_the_last_scrape_is_a_check() -> None:
     config = parse({"apps": {"shop": {"redis": {"url": "redis://127.0.0.1:6379"}}}})
-    errors: dict[str, str] = {}
-    (scrape,) = [c for c in checks(config, errors.get) if c.name == "scrape"]
+    last: dict[str, Scrape] = {}
+    (scrape,) = [c for c in checks(config, last.get) if c.name == "scrape"]
     assert scrape.run(1).detail == "the last scrape was complete"
-    errors["shop"] = "redis away"
+    last["shop"] = Scrape(up=False, error="redis away", at=0.0)
     assert detail_of(scrape.run) == "the last scrape failed: redis away"
+    names = [f"n{number}" for number in range(12)]
+    last["shop"] = Scrape(up=True, error="", at=0.0, left_out=names[:2])
+    assert scrape.run(1).detail == "complete but for 2 metrics: n0, n1"
+    last["shop"] = Scrape(up=True, error="", at=0.0, left_out=names)
+    assert scrape.run(1).detail.startswith("complete but for 12 metrics: n0, n1, ")
+    assert scrape.run(1).detail.endswith("n9, …")
 
 
 # --- the real servers ---------------------------------------------------------------

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from hypothesis import given
-from hypothesis import strategies as st
+from redis._parsers import _RESP2Parser
+from redis.connection import UnixDomainSocketConnection
 
 from exporting import (
     Clock,
@@ -38,7 +38,6 @@ from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
 from soloscope.exporter import scraper as reading
 from soloscope.exporter.service import snapshot_json
-from soloscope.redis.client import Failure, PythonParser, new_parser
 
 DAY = "metrics:2026-11-18:"
 
@@ -265,15 +264,15 @@ def test_a_server_that_is_busy_between_two_questions(
 ) -> None:
     """A script of somebody else runs just when an older day is read."""
     db.set("metrics:2026-11-10:conversations", 5)
-    run = noon.store._link.run
+    run = noon.store._redis.run
     asked: list[int] = []
 
     def sometimes(commands: Sequence[bytes]) -> list[Any]:
         asked.append(len(commands))
-        busy = Failure("BUSY Redis is busy running a script.")
+        busy = redis.ResponseError("BUSY Redis is busy running a script.")
         return [busy] * len(commands) if len(asked) == 3 else run(commands)
 
-    monkeypatch.setattr(noon.store._link, "run", sometimes)
+    monkeypatch.setattr(noon.store._redis, "run", sometimes)
     down(noon.store.read(), "BUSY")
     assert up(noon.store.read()).windows["30d"]["conversations"] == 5
 
@@ -354,12 +353,13 @@ def test_a_slow_first_reading_does_not_hold_up_the_answer(
 
     class Slow(Store):
         def read(self) -> Snapshot:
-            time.sleep(1)
+            if slow.last is None:
+                time.sleep(1)
             return super().read()
 
     monkeypatch.setattr(reading, "PATIENCE", 0.2)
-    slow = reading.Reader(app, Slow(app, app.redis, 30))
-    slow.start()
+    slow = reading.Scraper(app, Slow(app, app.redis, 30))
+    slow.ask()
     try:
         begun = time.monotonic()
         (first,) = reading.gather([slow])
@@ -493,7 +493,8 @@ NASTY = [
 def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -> None:
     from prometheus_client.parser import text_string_to_metric_families as parse
 
-    from soloscope.exporter.exposition import TEXT, AppRenderer, document, families
+    from soloscope.exporter.exposition import TEXT
+    from soloscope.exporter.exposition import counts as write
 
     app = an_app(redis_socket, breakdowns={"deficiencies": {}})
     reader = counted(app, noon.clock)
@@ -501,8 +502,7 @@ def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -
         db.hset(DAY + "deficiencies", name, n + 1)
     db.hset(DAY + "deficiencies", b"x" * 10_000, 99)
     snapshot = up(reader.store.read())
-    texts = AppRenderer(app, TEXT).render(snapshot)
-    text = document(families([texts], TEXT), TEXT).decode()
+    text = write([snapshot], TEXT)
     read = {
         sample.labels["key"]: sample.value
         for family in parse(text)
@@ -547,17 +547,17 @@ def test_a_hash_with_ten_thousand_fields(noon: Counted, db: redis.Redis) -> None
 def test_the_same_fault_is_logged_once_an_hour(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from soloscope.counts.request import Fault
-    from soloscope.exporter.scraper import FaultLog
+    from soloscope.counts.model import Fault
+    from soloscope.exporter.scraper import ScrapeLog
     from soloscope.log import set_up
 
     set_up("info")
     clock = Clock("2026-11-18 12:00")
-    log = FaultLog("shop", ticks=lambda: clock.ticked)
+    log = ScrapeLog("shop", ticks=lambda: clock.ticked)
     for seconds in (0, 30, 3569, 2):
         clock.pass_(seconds)
-        log(Fault("x", "metrics:…:x", "WRONGTYPE"))
-    log(Fault("x", "metrics:…:x", "is no number"))
+        log.fault(Fault("x", "metrics:…:x", "WRONGTYPE"))
+    log.fault(Fault("x", "metrics:…:x", "is no number"))
     told = capsys.readouterr().out.splitlines()
     assert [line.partition('"reason":')[2] for line in told] == [
         '"WRONGTYPE"}',
@@ -615,47 +615,10 @@ def test_without_hiredis_the_same_is_read(
     db.hset(DAY + "deficiencies", mapping={f"k{n}": n for n in range(10_000)})
     db.sadd(DAY + "payers", "a")
     with_hiredis = up(noon.store.read())
-    monkeypatch.setitem(sys.modules, "hiredis", None)
-    assert isinstance(new_parser(), PythonParser)
+    kind: Any = UnixDomainSocketConnection
+    plain = partial(kind, parser_class=_RESP2Parser)
+    monkeypatch.setattr("soloscope.redis.client.UnixDomainSocketConnection", plain)
     other = counted(an_app(noon.store._app.redis.url.path), noon.clock)  # type: ignore[union-attr]
     without = up(other.store.read())
     assert snapshot_json(without) == snapshot_json(with_hiredis)
     assert other.faults == noon.faults
-
-
-replies = st.recursive(
-    st.none()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.binary(max_size=30)
-    | st.builds(Failure, st.text(st.characters(codec="utf-8"), max_size=9)),
-    lambda inner: st.lists(inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def encoded(reply: Any) -> bytes:
-    if isinstance(reply, Failure):
-        text = reply.message.replace("\r", " ").replace("\n", " ")
-        return b"-%s\r\n" % text.encode()
-    if isinstance(reply, list):
-        return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
-    if isinstance(reply, bytes):
-        return b"$%d\r\n%s\r\n" % (len(reply), reply)
-    return b"$-1\r\n" if reply is None else b":%d\r\n" % reply
-
-
-@given(st.lists(replies, max_size=4), st.integers(1, 40))
-def test_both_parsers_say_the_same_however_the_bytes_come(
-    told: list[Any], size: int
-) -> None:
-    data = b"".join(map(encoded, told))
-    found = []
-    for parser in (PythonParser(), new_parser()):
-        got = []
-        for at in range(0, len(data), size):
-            parser.feed(data[at : at + size])
-            while (reply := parser.gets()) is not False:
-                got.append(reply)
-        found.append(got)
-    assert found[0] == found[1]
-    assert len(found[0]) == len(told)

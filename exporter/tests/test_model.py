@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soloscope.config import Job
-from soloscope.counts import model
+from soloscope.counts import jobs, model
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -177,7 +177,7 @@ def test_the_largest_keys_are_kept_in_a_steady_order() -> None:
     assert model.keep_largest(totals, 4) == ["a", "b", "c", "d"]
 
 
-JOB = Job("digests_created", time(4, 0))
+JOB = Job("digests_created", time(4, 0), 1)
 
 
 @pytest.mark.parametrize(
@@ -193,25 +193,25 @@ JOB = Job("digests_created", time(4, 0))
 def test_a_job_is_judged_five_minutes_after_its_time(
     now: str, judged: str | None
 ) -> None:
-    found = model.job_day(JOB, unix(now), ZoneInfo("UTC"))
+    found = jobs.job_day(JOB, unix(now), ZoneInfo("UTC"))
     assert (found.isoformat() if found else None) == judged
 
 
 def test_a_job_late_in_the_evening_is_judged_after_midnight() -> None:
-    job = Job("digests_created", time(23, 58))
+    job = Job("digests_created", time(23, 58), 1)
     zone = ZoneInfo("UTC")
-    assert model.job_day(job, unix("2026-11-19T00:02:59"), zone) is None
-    assert model.job_day(job, unix("2026-11-19T00:03:00"), zone) == date(2026, 11, 18)
-    assert model.job_day(job, unix("2026-11-19T12:00:00"), zone) == date(2026, 11, 18)
+    assert jobs.job_day(job, unix("2026-11-19T00:02:59"), zone) is None
+    assert jobs.job_day(job, unix("2026-11-19T00:03:00"), zone) == date(2026, 11, 18)
+    assert jobs.job_day(job, unix("2026-11-19T12:00:00"), zone) == date(2026, 11, 18)
 
 
 def test_deadlines_follow_the_zone_through_both_changes() -> None:
     # 02:30 does not exist on this day; it stands for the moment after the jump.
-    gap = Job("digests_created", time(2, 30))
-    spring = model.job_deadline(gap, date(2026, 3, 29), BERLIN)
+    gap = Job("digests_created", time(2, 30), 1)
+    spring = jobs.job_deadline(gap, date(2026, 3, 29), BERLIN)
     assert spring == unix("2026-03-29T01:30:00")
     # 02:30 exists twice; the first one counts.
-    autumn = model.job_deadline(gap, date(2026, 10, 25), BERLIN)
+    autumn = jobs.job_deadline(gap, date(2026, 10, 25), BERLIN)
     assert autumn == unix("2026-10-25T00:30:00")
-    summer = model.job_deadline(JOB, date(2026, 7, 1), BERLIN)
+    summer = jobs.job_deadline(JOB, date(2026, 7, 1), BERLIN)
     assert summer == unix("2026-07-01T02:00:00")

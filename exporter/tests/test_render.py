@@ -16,26 +16,27 @@ from prometheus_client import exposition as text_oracle
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    InfoMetricFamily,
     Metric,
-    SummaryMetricFamily,
 )
 from prometheus_client.openmetrics import exposition as openmetrics_oracle
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporting import UTC, an_app, configure, declare
-from soloscope.counts.model import DayValues, JobState, Snapshot, midnight
+from soloscope.counts.jobs import JobState
+from soloscope.counts.model import DayValues, Snapshot, midnight
 from soloscope.exporter.exposition import (
+    BREAKDOWN,
+    COUNT,
+    DAY,
     OPENMETRICS,
     TEXT,
-    AppRenderer,
+    WINDOW,
     Format,
-    document,
-    families,
+    counts,
     go_float,
 )
-from soloscope.exporter.process import ProcessMetrics
+from soloscope.exporter.families import app_families, encode, metric_info
 
 # These two are not annotated.
 go_string: Any = utils.floatToGoString
@@ -44,9 +45,6 @@ parse_openmetrics: Any = openmetrics_parser.text_string_to_metric_families
 TODAY = date(2026, 11, 18)
 
 PLAIN = """\
-# HELP soloscope_up Whether the app's Redis answered this scrape
-# TYPE soloscope_up gauge
-soloscope_up{app="shop"} 1.0
 # HELP soloscope_count_total Events counted today in Redis, `<prefix><day>:<name>`; \
 zero at the app's midnight
 # TYPE soloscope_count_total counter
@@ -56,6 +54,18 @@ soloscope_count_total{app="shop",name="digests_created"} 0.0
 `<prefix><day>:<name>`
 # TYPE soloscope_breakdown_total counter
 soloscope_breakdown_total{app="shop",key="a\\"b\\\\c\\nd",name="deficiencies"} 4.0
+# HELP soloscope_window Total of whole days in the app's zone, today included; calls \
+for a timing
+# TYPE soloscope_window gauge
+soloscope_window{app="shop",name="conversations",window="7d"} 62.0
+soloscope_window{app="shop",key="k",name="deficiencies",window="7d"} 5.0
+# HELP soloscope_day Total of one day in the app's zone; calls for a timing
+# TYPE soloscope_day gauge
+soloscope_day{app="shop",day="2026-11-18",name="conversations"} 31.0
+soloscope_day{app="shop",day="2026-11-17",name="conversations"} 31.0
+# HELP soloscope_up Whether the app's Redis answered this scrape
+# TYPE soloscope_up gauge
+soloscope_up{app="shop"} 1.0
 # HELP soloscope_unique Different ones today, `<prefix><day>:<name>`; an estimate \
 unless declared exact
 # TYPE soloscope_unique gauge
@@ -68,23 +78,10 @@ soloscope_timing_seconds_sum{app="shop",name="openai"} 0.745
 # HELP soloscope_value The value now, hash `<prefix>now`
 # TYPE soloscope_value gauge
 soloscope_value{app="shop",name="users_total"} 1.234567e+06
-# HELP soloscope_window Total of whole days in the app's zone, today included; calls \
-for a timing
-# TYPE soloscope_window gauge
-soloscope_window{app="shop",name="conversations",window="7d"} 62.0
-soloscope_window{app="shop",key="k",name="deficiencies",window="7d"} 5.0
-# HELP soloscope_day Total of one day in the app's zone; calls for a timing
-# TYPE soloscope_day gauge
-soloscope_day{app="shop",day="2026-11-18",name="conversations"} 31.0
-soloscope_day{app="shop",day="2026-11-17",name="conversations"} 31.0
 # HELP soloscope_day_age How many days ago a day was
 # TYPE soloscope_day_age gauge
 soloscope_day_age{app="shop",day="2026-11-18"} 0.0
 soloscope_day_age{app="shop",day="2026-11-17"} 1.0
-# HELP soloscope_metric_info What was declared under a name
-# TYPE soloscope_metric_info gauge
-soloscope_metric_info{app="shop",help="Started \\"by\\" \\\\ user",kind="counter",\
-name="conversations",unit=""} 1.0
 # HELP soloscope_job_late Whether a job had not run five minutes after its time of day
 # TYPE soloscope_job_late gauge
 soloscope_job_late{app="shop",name="digest"} 1.0
@@ -100,6 +97,10 @@ soloscope_keys_without_expiry{app="shop"} 2.0
 for a label
 # TYPE soloscope_keys_dropped gauge
 soloscope_keys_dropped{app="shop"} 7.0
+# HELP soloscope_metric_info What was declared under a name
+# TYPE soloscope_metric_info gauge
+soloscope_metric_info{app="shop",help="Started \\"by\\" \\\\ user",kind="counter",\
+name="conversations",unit=""} 1.0
 """
 
 
@@ -137,8 +138,8 @@ def a_snapshot() -> Snapshot:
 
 
 def render(snapshot: Snapshot, form: Format) -> bytes:
-    texts = AppRenderer(snapshot.app, form).render(snapshot)
-    return document(families([texts], form), form)
+    metrics = [*app_families([snapshot], form), metric_info([snapshot.app])]
+    return counts([snapshot], form).encode() + encode(metrics, form)
 
 
 def test_the_exact_bytes() -> None:
@@ -166,10 +167,7 @@ def test_the_exact_bytes_that_openmetrics_has_besides() -> None:
 
 def test_redis_away_leaves_nothing_but_that() -> None:
     away = Snapshot(a_snapshot().app, up=False, error="refused")
-    renderer = AppRenderer(away.app, TEXT)
-    before = b"".join(t.encode() for t in renderer.render(a_snapshot()).values())
-    assert b"soloscope_count_total" in before
-    left = document(families([renderer.render(away)], TEXT), TEXT).decode()
+    left = render(away, TEXT).decode()
     assert [line for line in left.splitlines() if line[0] != "#"] == [
         'soloscope_up{app="shop"} 0.0',
         'soloscope_metric_info{app="shop",help="Started \\"by\\" \\\\ user",'
@@ -177,61 +175,16 @@ def test_redis_away_leaves_nothing_but_that() -> None:
     ]
 
 
-def test_unchanged_parts_are_not_written_again_and_changed_ones_are() -> None:
-    renderer = AppRenderer(a_snapshot().app, TEXT)
-    first = a_snapshot()
-    one = renderer.render(first)
-    assert renderer.render(first) == one
-    assert first.today is not None
-    other = replace(
-        first,
-        today=replace(first.today, counters={"conversations": 32}),
-        days=(DayValues(TODAY, {"conversations": 32}), *first.days[1:]),
-    )
-    two = "".join(renderer.render(other).values())
-    assert 'soloscope_count_total{app="shop",name="conversations"} 32.0' in two
-    assert 'day="2026-11-18",name="conversations"} 32.0' in two
-    assert 'day="2026-11-17",name="conversations"} 31.0' in two
-    tomorrow = replace(first, midnight=first.midnight + 86400)
-    om = AppRenderer(first.app, OPENMETRICS)
-    assert om.render(first) != om.render(tomorrow)
+def test_what_is_not_known_is_not_claimed() -> None:
+    text = render(replace(a_snapshot(), keys_without_expiry=None), TEXT).decode()
+    assert "soloscope_keys_without_expiry" not in text
+    assert "soloscope_keys_dropped" in text
 
 
 # --- agreement with prometheus_client ----------------------------------------------
 
 # Before 0.23 prometheus_client wrote three digits from 1e+010 on.
 LARGEST = 1e300 if go_string(1e11) == "1e+11" else 9e9
-
-
-@pytest.mark.parametrize("form", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
-def test_what_is_remembered_changes_no_byte(form: Format) -> None:
-    """The same as a renderer that has not rendered before, whatever came before."""
-    first = a_snapshot()
-    own = first.today
-    assert own is not None
-    more = replace(
-        own,
-        counters={**own.counters, "conversations": 2_000_000, "half": 0.5},
-        breakdowns={"deficiencies": {"100%s": 4, "%d": 1.0, 'a"b\\c\nd': 4}},
-    )
-    tomorrow = TODAY + timedelta(days=1)
-    snapshots = [
-        first,
-        replace(first, today=more),
-        replace(first, today=replace(more, breakdowns={"deficiencies": {"100%s": 5}})),
-        replace(first, today=None, up=False),
-        replace(
-            first,
-            today=replace(own, day=tomorrow),
-            midnight=midnight(tomorrow, UTC),
-            windows={"7d": {"conversations": 63}, "30d": {"conversations": 63}},
-        ),
-        first,
-    ]
-    renderer = AppRenderer(first.app, form)
-    for snapshot in snapshots:
-        known = document(families([renderer.render(snapshot)], form), form)
-        assert known == render(snapshot, form)
 
 
 @given(st.integers() | st.floats(allow_nan=True, allow_infinity=True))
@@ -250,12 +203,12 @@ def test_numbers_are_written_as_prometheus_client_does(value: float) -> None:
 
 
 names = st.sampled_from(["conversations", "digests_created"])
-counts = st.integers(0, 10**9) | st.floats(0, 1e9)
+numbers = st.integers(0, 10**9) | st.floats(0, 1e9)
 keys = st.text(
     st.characters(blacklist_categories=["Cs"]) | st.sampled_from('"\\\n{},= '),
     max_size=12,
 )
-tables = st.dictionaries(keys, counts, max_size=4)
+tables = st.dictionaries(keys, numbers, max_size=4)
 help_texts = st.text(st.sampled_from('ab"\\\nü '), max_size=12)
 
 
@@ -264,7 +217,7 @@ def day_values(draw: st.DrawFn, day: date) -> DayValues:
     timing = st.tuples(st.integers(0, 10**9), st.integers(0, 10**9))
     return DayValues(
         day,
-        draw(st.dictionaries(names, counts)),
+        draw(st.dictionaries(names, numbers)),
         draw(st.dictionaries(st.just("deficiencies"), tables)),
         draw(st.dictionaries(st.just("active_users"), st.integers(0, 10**6))),
         draw(st.dictionaries(st.just("openai"), timing)),
@@ -291,7 +244,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             draw(day_values(today - timedelta(days=n)))
             for n in range(draw(st.integers(0, 3)))
         ),
-        windows=draw(st.dictionaries(windows, st.dictionaries(names, counts))),
+        windows=draw(st.dictionaries(windows, st.dictionaries(names, numbers))),
         breakdown_windows=draw(
             st.dictionaries(windows, st.dictionaries(st.just("deficiencies"), tables))
         ),
@@ -307,11 +260,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 
 class Textbook:
-    """A snapshot as prometheus_client's metric families."""
+    """The four large families of a snapshot as prometheus_client's."""
 
-    def __init__(self, snapshot: Snapshot, helps: dict[str, str], om: bool) -> None:
+    def __init__(self, snapshot: Snapshot, om: bool) -> None:
         self.snapshot = snapshot
-        self.helps = helps
         self.om = om
 
     def collect(self) -> Iterable[Metric]:
@@ -322,48 +274,18 @@ class Textbook:
         today = s.today
         assert today is not None
         created = s.midnight if self.om else None
-
-        def gauge(name: str, *labels: str) -> GaugeMetricFamily:
-            return GaugeMetricFamily(name, self.helps[name], labels=["app", *labels])
-
-        up = gauge("soloscope_up")
-        up.add_metric([app.name], s.up)
-        yield up
-        count = CounterMetricFamily(
-            "soloscope_count", self.helps["soloscope_count"], labels=["app", "name"]
-        )
+        count = CounterMetricFamily(COUNT.name, COUNT.help, labels=["app", "name"])
         for name, value in today.counters.items():
             count.add_metric([app.name, name], value, created=created)
         yield count
         breakdown = CounterMetricFamily(
-            "soloscope_breakdown",
-            self.helps["soloscope_breakdown"],
-            labels=["app", "name", "key"],
+            BREAKDOWN.name, BREAKDOWN.help, labels=["app", "name", "key"]
         )
         for name, table in today.breakdowns.items():
             for key, value in table.items():
                 breakdown.add_metric([app.name, name, key], value, created=created)
         yield breakdown
-        unique = gauge("soloscope_unique", "name")
-        for name, size in today.uniques.items():
-            unique.add_metric([app.name, name], size)
-        yield unique
-        timing = SummaryMetricFamily(
-            "soloscope_timing_seconds",
-            self.helps["soloscope_timing_seconds"],
-            labels=["app", "name"],
-        )
-        for name, (calls, milliseconds) in today.timings.items():
-            timing.add_metric([app.name, name], calls, milliseconds / 1000)
-            if created is not None:
-                labels = {"app": app.name, "name": name}
-                timing.add_sample("soloscope_timing_seconds_created", labels, created)
-        yield timing
-        now = gauge("soloscope_value", "name")
-        for name, value in s.gauges.items():
-            now.add_metric([app.name, name], value)
-        yield now
-        window = gauge("soloscope_window")
+        window = GaugeMetricFamily(WINDOW.name, WINDOW.help)
         for label, row in s.windows.items():
             for name, value in row.items():
                 labels = {"app": app.name, "name": name, "window": label}
@@ -375,65 +297,28 @@ class Textbook:
                     labels["key"] = key
                     window.add_sample("soloscope_window", labels, value)
         yield window
-        day = gauge("soloscope_day", "day", "name")
-        age = gauge("soloscope_day_age", "day")
+        day = GaugeMetricFamily(DAY.name, DAY.help, labels=["app", "day", "name"])
         for values in s.days:
             for name, value in values.plain().items():
                 day.add_metric([app.name, str(values.day), name], value)
-            age.add_metric([app.name, str(values.day)], (today.day - values.day).days)
         yield day
-        yield age
-        info = InfoMetricFamily(
-            "soloscope_metric",
-            self.helps["soloscope_metric"],
-            labels=["app", "name", "kind"],
-        )
-        for kind, table_of in (
-            ("counter", app.counters),
-            ("breakdown", app.breakdowns),
-            ("unique", app.uniques),
-            ("timing", app.timings),
-            ("gauge", app.gauges),
-        ):
-            for name, one in table_of.items():
-                unit = "seconds" if kind == "timing" else getattr(one, "unit", "")
-                told = {"unit": unit, "help": one.help}
-                info.add_metric([app.name, name, kind], told)
-        yield info
-        late = gauge("soloscope_job_late", "name")
-        success = gauge("soloscope_job_last_success_timestamp_seconds", "name")
-        for name, state in s.jobs.items():
-            late.add_metric([app.name, name], state.late)
-            if state.last_success is not None:
-                success.add_metric([app.name, name], state.last_success)
-        yield late
-        yield success
-        without = gauge("soloscope_keys_without_expiry")
-        without.add_metric([app.name], s.keys_without_expiry)
-        yield without
-        dropped = gauge("soloscope_keys_dropped")
-        dropped.add_metric([app.name], s.keys_dropped)
-        yield dropped
 
 
-def oracle(snapshot: Snapshot, form: Format) -> bytes:
-    from soloscope.exporter.exposition import FAMILIES
-
+def oracle(snapshot: Snapshot, form: Format) -> str:
     registry = CollectorRegistry()
-    helps = {family.name: family.help for family in FAMILIES}
-    collector: Any = Textbook(snapshot, helps, form.openmetrics)
+    collector: Any = Textbook(snapshot, form.openmetrics)
     registry.register(collector)
     generate: Any = text_oracle.generate_latest
     if form.openmetrics:
         generate = openmetrics_oracle.generate_latest
-    return bytes(generate(registry))
+    return bytes(generate(registry)).decode().removesuffix("# EOF\n")
 
 
 @pytest.mark.parametrize("form", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
 @settings(max_examples=60)
 @given(snapshot=snapshots())
 def test_both_say_the_same_bytes(form: Format, snapshot: Snapshot) -> None:
-    assert render(snapshot, form) == oracle(snapshot, form)
+    assert counts([snapshot], form) == oracle(snapshot, form)
 
 
 @settings(max_examples=40)
@@ -461,29 +346,10 @@ def test_the_openmetrics_parser_reads_it() -> None:
     assert read["soloscope_metric"].type == "info"
 
 
-# --- our own process ---------------------------------------------------------------
-
-
-def test_process_metrics_have_the_names_of_prometheus_client() -> None:
-    from prometheus_client import ProcessCollector
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    theirs = {m.name: m for m in registry.collect()}
-    text = ProcessMetrics().render(TEXT)
-    ours = {m.name: m for m in parse_text(text)}
-    assert ours.keys() == theirs.keys()
-    for name, metric in ours.items():
-        assert metric.type == theirs[name].type
-        assert metric.documentation == theirs[name].documentation
-        value, other = metric.samples[0].value, theirs[name].samples[0].value
-        assert value == pytest.approx(other, rel=0.3, abs=2)
-
-
 def test_promtool_finds_nothing(promtool: str) -> None:
     config = configure(declare("/x"))
     snapshot = replace(a_snapshot(), app=config.apps["shop"])
-    text = render(snapshot, TEXT) + ProcessMetrics().render(TEXT).encode()
+    text = render(snapshot, TEXT)
     done = subprocess.run(
         [promtool, "check", "metrics"], input=text, capture_output=True, check=False
     )

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporting import Clock, Counted, an_app, counted, monitored
+from soloscope.counts.expiries import AT_ONCE as EXPIRIES
 from soloscope.counts.model import Number, Snapshot
-from soloscope.counts.store import EXPIRIES
 
 
 def key(day: str, name: str) -> str:
@@ -334,7 +334,7 @@ def test_the_commands_of_a_scrape(
         commands = told()
     today = [c for c in commands if "2026-11-18" in c[-1] and c[0] != "TTL"]
     assert today == [
-        ["MGET", key("2026-11-18", "conversations")],
+        ["GET", key("2026-11-18", "conversations")],
         ["GET", key("2026-11-18", "digests_created")],
         ["HGETALL", key("2026-11-18", "deficiencies")],
         ["HGETALL", key("2026-11-18", "openai")],
@@ -401,14 +401,14 @@ def test_a_first_reading_is_bounded_too(
 def test_a_first_reading_is_a_few_round_trips(
     noon: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = noon.store._link.run
+    run = noon.store._redis.run
     trips: list[int] = []
 
     def counting(commands: Sequence[bytes]) -> list[Any]:
         trips.append(len(commands))
         return run(commands)
 
-    monkeypatch.setattr(noon.store._link, "run", counting)
+    monkeypatch.setattr(noon.store._redis, "run", counting)
     read(noon)
     assert len(trips) <= 6, "over a slow line each of them counts"
 

@@ -5,7 +5,6 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
@@ -18,18 +17,35 @@ let
     ;
   inherit (import ../types.nix { inherit lib; }) duration mkDefaults portOption;
   defaults = (import ../defaults.nix).loki;
-  inherit (import ../defaults.nix) listenAddress;
+  hardening = import ../hardening.nix;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
   settings = import ./settings.nix { inherit soloscope places; };
-  shipper = soloscope.logs.shipper;
+  # Both work on the files of Loki's user, who is not dynamic.
+  asLoki = removeAttrs hardening [ "DynamicUser" ] // {
+    ReadWritePaths = [ cfg.dataDir ];
+    RestrictAddressFamilies = [
+      "AF_UNIX"
+      "AF_INET"
+      "AF_INET6"
+    ];
+  };
 in
 {
+  imports = [ ./assertions.nix ];
+
   options.services.soloscope.loki = {
     package = lib.mkPackageOption pkgs "grafana-loki" { };
     port = portOption "Loki" defaults.port;
     grpcPort = portOption "Loki's gRPC, which Loki uses to talk to itself," defaults.grpcPort;
+    dataDir = mkOption {
+      type = types.path;
+      default = config.services.loki.dataDir;
+      readOnly = true;
+      internal = true;
+      description = "Loki's folder. It is what {option}`services.loki.dataDir` says.";
+    };
     retention = mkOption {
       type = duration;
       default = defaults.retention;
@@ -94,94 +110,40 @@ in
         configuration = mkDefaults settings.configuration;
       };
 
-      # Loki does not start without its file of overrides; the disk budget
-      # writes it.
-      systemd.services.loki.preStart = ''
-        if [ ! -e ${places.lokiRuntime} ]; then
-          echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
-        fi
-      '';
-      environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml"
-          settings.rules;
-
-      systemd.services.loki.serviceConfig = {
-        # nixpkgs says `full`; Loki writes nowhere but its own folder.
-        ProtectSystem = lib.mkOverride 90 "strict";
-        ReadWritePaths = [ config.services.loki.dataDir ];
-        CapabilityBoundingSet = "";
-        LockPersonality = true;
-        PrivateDevices = true;
-        ProtectClock = true;
-        ProtectControlGroups = true;
-        ProtectHostname = true;
-        ProtectKernelLogs = true;
-        ProtectKernelModules = true;
-        ProtectKernelTunables = true;
-        RestrictAddressFamilies = [
-          "AF_UNIX"
-          "AF_INET"
-          "AF_INET6"
-          "AF_NETLINK" # it asks for the network cards, and complains without an answer
-        ];
-        RestrictNamespaces = true;
-        RestrictRealtime = true;
-        RestrictSUIDSGID = true;
-        SystemCallArchitectures = "native";
+      systemd.services.loki = {
+        # Loki does not start without its file of overrides; the disk budget
+        # writes it.
+        preStart = ''
+          if [ ! -e ${settings.overridesFile} ]; then
+            echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${settings.overridesFile}
+          fi
+        '';
+        unitConfig.RequiresMountsFor = [ cfg.dataDir ];
+        serviceConfig = asLoki // {
+          # nixpkgs says `full`; Loki writes nowhere but its own folder.
+          ProtectSystem = lib.mkOverride 90 hardening.ProtectSystem;
+          # It asks for the network cards, and complains without an answer.
+          RestrictAddressFamilies = asLoki.RestrictAddressFamilies ++ [ "AF_NETLINK" ];
+        };
       };
     }
 
     (mkIf (cfg.maxDiskGiB != null) {
       systemd.services.soloscope-loki-budget = {
         description = "soloscope: keep Loki's folder under its budget";
-        serviceConfig = {
+        unitConfig.RequiresMountsFor = [ cfg.dataDir ];
+        serviceConfig = asLoki // {
           Type = "oneshot";
-          # As Loki: it reads Loki's folder and writes Loki's file of overrides.
+          # It reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = utils.escapeSystemdExecArgs (
-            [ (lib.getExe' soloscope.exporter.package "soloscope") ]
-            ++ settings.budget
-            ++ [
-              "--shipper"
-              "http://${listenAddress}:${toString soloscope.logs.ports.${shipper}}/metrics"
-            ]
-          );
-          StateDirectory = "soloscope-loki-budget";
+          ExecStart = "${lib.getExe soloscope.package} loki-budget";
+          StateDirectory = baseNameOf places.lokiBudget;
           StateDirectoryMode = "0755";
-          ReadWritePaths = [ config.services.loki.dataDir ];
-          CapabilityBoundingSet = "";
-          IPAddressAllow = "localhost";
-          IPAddressDeny = "any";
-          LockPersonality = true;
-          MemoryDenyWriteExecute = true;
-          NoNewPrivileges = true;
-          PrivateDevices = true;
-          PrivateTmp = true;
-          ProtectClock = true;
-          ProtectControlGroups = true;
-          ProtectHome = true;
-          ProtectHostname = true;
-          ProtectKernelLogs = true;
-          ProtectKernelModules = true;
-          ProtectKernelTunables = true;
-          ProtectProc = "invisible";
-          ProtectSystem = "strict";
-          RestrictAddressFamilies = [
-            "AF_UNIX"
-            "AF_INET"
-            "AF_INET6"
-          ];
-          RestrictNamespaces = true;
-          RestrictRealtime = true;
-          RestrictSUIDSGID = true;
-          SystemCallArchitectures = "native";
-          SystemCallFilter = [
-            "@system-service"
-            "~@privileged"
-          ];
           # The node exporter reads what it writes.
           UMask = "0022";
+          IPAddressAllow = "localhost";
+          IPAddressDeny = "any";
         };
       };
       systemd.timers.soloscope-loki-budget = {

@@ -1,24 +1,23 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, rules, budget, runtime }
+#   { soloscope, places } -> { configuration, part, runtime, overridesFile }
 #     configuration  Loki's file
-#     rules          the ruler's
-#     budget         what keeps the folder under `maxDiskGiB`: arguments of `soloscope`
+#     part           of soloscope.json: where Loki is, and its disk budget
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
+#     overridesFile  that file
 #     soloscope  the completed options (complete.nix or config.services.soloscope)
 #     places     a set from places.nix
 { soloscope, places }:
 let
-  inherit (import ../pure.nix)
-    optionalAttrs
-    recursiveUpdate
-    ;
-  defaults = import ../defaults.nix;
-  cfg = recursiveUpdate defaults.loki soloscope.loki;
-  address = defaults.listenAddress;
+  inherit (import ../pure.nix) optionalAttrs;
+  cfg = soloscope.loki;
+  address = (import ../defaults.nix).listenAddress;
   logs = import ../logs/settings.nix { inherit soloscope places; };
+  # On a host it may lie elsewhere than by default.
+  folder = cfg.dataDir or places.loki;
+  overridesFile = places.lokiOverrides folder;
 
   # Streams with a shorter life. Of several that fit, the higher priority wins,
   # and Loki takes no two of one priority and selector.
@@ -38,30 +37,26 @@ let
   ) (builtins.length shorter);
 in
 {
+  inherit overridesFile;
   runtime.overrides = { };
-  rules = import ./rules.nix { };
 
-  budget = [
-    "--config"
-    "${places.config}/soloscope.json"
-    "loki-budget"
-    "--folder"
-    places.loki
-    "--overrides"
-    places.lokiRuntime
-    "--state"
-    "${places.lokiBudget}/state.json"
-    "--metrics"
-    "${places.lokiBudget}/loki-budget.prom"
-    "--max-gib"
-    (toString cfg.maxDiskGiB)
-    "--retention"
-    cfg.retention
-    "--floor"
-    cfg.budgetFloor
-    "--streams"
-    (builtins.toJSON retentionStream)
-  ];
+  part.loki = {
+    listenAddress = address;
+    inherit (cfg) port;
+    budget =
+      if cfg.maxDiskGiB == null then
+        null
+      else
+        {
+          inherit folder overridesFile;
+          stateFile = "${places.lokiBudget}/state.json";
+          metricsFile = "${places.lokiBudget}/loki-budget.prom";
+          maxGib = cfg.maxDiskGiB;
+          inherit (cfg) retention;
+          floor = cfg.budgetFloor;
+          streams = retentionStream;
+        };
+  };
 
   configuration = {
     auth_enabled = false; # one tenant, called "fake"; nothing listens beyond 127.0.0.1
@@ -80,7 +75,7 @@ in
     };
 
     common = {
-      path_prefix = places.loki;
+      path_prefix = folder;
       # Without this the query frontend announces the address of the first
       # network card, where gRPC does not listen, and every query hangs.
       instance_addr = address;
@@ -90,8 +85,8 @@ in
         kvstore.store = "inmemory";
       };
       storage.filesystem = {
-        chunks_directory = "${places.loki}/chunks";
-        rules_directory = "${places.loki}/rules";
+        chunks_directory = "${folder}/chunks";
+        rules_directory = "${folder}/rules";
       };
     };
 
@@ -160,7 +155,7 @@ in
     };
 
     compactor = {
-      working_directory = "${places.loki}/compactor";
+      working_directory = "${folder}/compactor";
       retention_enabled = true;
       delete_request_store = "filesystem";
       compaction_interval = "10m";
@@ -169,13 +164,13 @@ in
 
     # Read again every ten seconds; a bad file leaves the limits as they were.
     runtime_config = {
-      file = places.lokiRuntime;
+      file = overridesFile;
       period = "10s";
     };
 
     ruler = {
       enable_api = true;
-      rule_path = "${places.loki}/rules-scratch";
+      rule_path = "${folder}/rules-scratch";
       storage = {
         type = "local";
         local.directory = places.lokiRules;

@@ -214,7 +214,7 @@ class LogPath:
         loki, grpc, shipper = free_ports(3)
         self.loki_url = f"http://{ADDRESS}:{loki}"
         self.shipper_url = f"http://{ADDRESS}:{shipper}"
-        self._shipper_port = shipper
+        self._programs: dict[str, dict[str, Any]] = {}
         ours = {
             "loki": {"port": loki, "grpcPort": grpc},
             "logs": {"ports": {"promtail": shipper, "alloy": shipper}},
@@ -267,19 +267,17 @@ class LogPath:
 
     def start_shipper(self) -> None:
         """Start the shipper and wait for its page."""
-        if self.shipper == "alloy":
-            argv = [
-                *("alloy", "run", "--config.format=promtail", "--disable-reporting"),
-                f"--server.http.listen-addr={ADDRESS}:{self._shipper_port}",
-                f"--storage.path={self.root / 'state/alloy'}",
-                str(self.root / "promtail.yaml"),
-            ]
-            url = f"{self.shipper_url}/-/ready"
-        else:
-            argv = ["promtail", f"-config.file={self.root / 'promtail.yaml'}"]
-            # /ready waits for a file to be found, which there need not be.
-            url = f"{self.shipper_url}/metrics"
-        self.ship = self._start(self.shipper, argv, url)
+        url = f"{self.shipper_url}{self._program['ready']}"
+        self.ship = self._start(self.shipper, self._program["argv"], url)
+
+    @property
+    def _program(self) -> dict[str, Any]:
+        """How the shipper is run, as modules/logs/engines.nix has it."""
+        if self.shipper not in self._programs:
+            chosen = merge(self.overrides, {"logs": {"shipper": self.shipper}})
+            programs = evaluate(self.root, chosen)["programs.json"]
+            self._programs[self.shipper] = programs[self.shipper]
+        return self._programs[self.shipper]
 
     def start(self) -> None:
         """Start Loki, then the shipper."""
@@ -289,10 +287,7 @@ class LogPath:
     @property
     def positions(self) -> Path:
         """The file in which the shipper notes how far it has read."""
-        if self.shipper == "alloy":
-            journal = "loki.source.journal.journal/positions.yml"
-            return self.root / "state/alloy" / journal
-        return self.root / "state/promtail/positions.yaml"
+        return Path(self._program["positions"])
 
     def rewind(self) -> None:
         """What the unit does before the shipper starts."""

@@ -13,7 +13,15 @@ let
   examples = lib.genAttrs files (
     name:
     let
-      config = host self.nixosModules.default (folder + "/${name}");
+      config = host self.nixosModules.default {
+        imports = [ (folder + "/${name}") ];
+        # The apps themselves, of which the examples say nothing.
+        systemd.services = lib.genAttrs [
+          "languagebuddy-backend"
+          "languagebuddy-worker"
+          "myapp"
+        ] (_: { script = "true"; });
+      };
     in
     {
       system = toplevel config;

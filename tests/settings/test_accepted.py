@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ Program = Callable[[str], str]
 #: Shapes of a declaration that change what programs are told.
 SHAPES: dict[str, dict[str, Any]] = {
     "demo": {},
-    "with Alertmanager": {"alertmanager": {"enable": True}},
+    "without Alertmanager": {"alertmanager": {"enable": False}},
     "without Prometheus": {"prometheus": {"enable": False}},
     "other ports": {"loki": {"port": 3101, "grpcPort": 9196}},
     "short retention": {"loki": {"retention": "7d"}, "prometheus": {"retention": "7d"}},
@@ -80,6 +82,17 @@ def test_prometheus_takes_its_file_and_rules(
         accepted(program("promtool"), "check", "rules", str(rules))
 
 
+def test_alertmanager_takes_its_file(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, files = shape
+    if "alertmanager.yml" not in files:
+        assert not files["soloscope.json"]["alertmanager"]["enable"]
+        return
+    said = accepted(program("amtool"), "check-config", f"{folder}/alertmanager.yml")
+    assert "1 receivers" in said
+
+
 def test_loki_takes_its_rules(
     shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
 ) -> None:
@@ -111,6 +124,53 @@ def test_nginx_takes_its_locations(
     assert "no_such_directive" in refused(*argv, "-t", "-c", str(configuration))
 
 
+def test_nginx_passes_every_websocket_on(tmp_path: Path, program: Program) -> None:
+    """Loki's live tail as well as Grafana's own updates."""
+    configuration = tmp_path / "nginx.conf"
+    grafana = socket.create_server(("127.0.0.1", 0))
+    text = nginx_file(tmp_path, "").replace(
+        "proxy_pass http://127.0.0.1:3000",
+        f"proxy_pass http://127.0.0.1:{grafana.getsockname()[1]}",
+    )
+    configuration.write_text(f"daemon off; {text}")
+    argv = [program("nginx"), "-e", str(tmp_path / "error.log"), "-p", str(tmp_path)]
+    nginx = subprocess.Popen([*argv, "-c", str(configuration)])
+    try:
+        path = "/api/datasources/proxy/uid/loki/loki/api/v1/tail"
+        with socket.socket(socket.AF_UNIX) as browser:
+            until_connected(browser, tmp_path / "socket")
+            browser.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: g.example.org:8443\r\n"
+                "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
+            )
+            grafana.settimeout(10)
+            upstream, _ = grafana.accept()
+            with upstream:
+                head = upstream.recv(65536).decode().lower()
+                assert head.startswith(f"get {path} http/1.1\r\n")
+                assert "\r\nupgrade: websocket\r\n" in head
+                assert "\r\nconnection: upgrade\r\n" in head
+                assert "\r\nhost: g.example.org:8443\r\n" in head
+    finally:
+        nginx.terminate()
+        nginx.wait(timeout=10)
+        grafana.close()
+    (line,) = (tmp_path / "soloscope.log").read_text().splitlines()
+    assert json.loads(line)["path"] == path
+
+
+def until_connected(browser: socket.socket, place: Path) -> None:
+    """Connect to a server that is just starting."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            browser.connect(str(place))
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nothing answers at {place}"
+            time.sleep(0.05)
+
+
 def nginx_file(folder: Path, extra: str) -> str:
     """A whole nginx.conf around the locations of modules/nginx/settings.nix."""
     wrapper = folder / "locations.nix"
@@ -123,12 +183,17 @@ def nginx_file(folder: Path, extra: str) -> str:
           );
           places = (import {modules}/places.nix).host;
         in
-        import {modules}/nginx/settings.nix {{ inherit soloscope places; }}
+        {{
+          inherit (import {modules}/nginx/settings.nix {{ inherit soloscope places; }})
+            locations
+            logFormat
+            ;
+        }}
         """
     )
-    locations = nix(str(wrapper))["locations"]
+    settings = nix(str(wrapper))
     blocks = []
-    for path, told in locations.items():
+    for path, told in settings["locations"].items():
         upgrade = ""
         if told.get("proxyWebsockets"):
             # What nixpkgs' option proxyWebsockets writes.
@@ -144,11 +209,13 @@ def nginx_file(folder: Path, extra: str) -> str:
         f"{name}_temp_path {folder}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    return (
+    text = (
         f"pid {folder}/pid; events {{}} http {{ {temporary} access_log off; "
+        f"{settings['logFormat']} "
         f"server {{ listen unix:{folder}/socket; server_name g.example.org; {extra} "
         f"{' '.join(blocks)} }} }}"
     )
+    return text.replace("/var/log/nginx", str(folder))
 
 
 def spoiled(folder: Path, name: str, *path: str) -> Path:
@@ -178,6 +245,10 @@ def test_the_checks_refuse_what_is_wrong(rendered: Rendered, program: Program) -
     said = refused(program("promtool"), "check", "config", str(wrong))
     assert "no_such_key" in said
 
+    wrong = spoiled(folder, "alertmanager.yml", "route")
+    said = refused(program("amtool"), "check-config", str(wrong))
+    assert "no_such_key" in said
+
     wrong = spoiled(folder, "rules/soloscope.yml", "groups", "0")
     assert "no_such_key" in refused(program("promtool"), "check", "rules", str(wrong))
 
@@ -189,6 +260,9 @@ def test_render_writes_what_design_lists(rendered: Rendered) -> None:
         "promtail.yaml",
         "prometheus.yml",
         "rules/soloscope.yml",
+        "loki/rules/fake/critical.yaml",
+        "loki/rules/fake/warning.yaml",
+        "alertmanager.yml",
         "grafana/grafana.ini",
         "grafana/provisioning/datasources/soloscope.yaml",
         "grafana/provisioning/dashboards/soloscope.yaml",

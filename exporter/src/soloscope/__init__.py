@@ -1,6 +1,16 @@
 """Soloscope: observability for one host and one developer.
 
-`version()` is the one way to ask for the version; its home is pyproject.toml.
+config/        what the user declared
+redis/         the connection to Redis
+counts/        an app's counts: which keys, which days, which windows
+exporter/      `soloscope serve`: a scrape and what answers it
+web/           our HTTP server
+backends/      Loki, Prometheus, Grafana and systemd, asked
+checks/        health checks: what is asked, and what is said about it
+doctor/        what is wrong with a host, and what would mend it
+backfill/      history for Prometheus from the days that Redis still has
+loki_budget/   how long Loki may keep lines
+commands/      the command line: arguments and printing; the rooms above do the work
 """
 
 from __future__ import annotations
@@ -10,24 +20,9 @@ __all__ = ["version"]
 
 def version() -> str:
     """Return the installed version, or `"unknown"` when run from a bare checkout."""
-    import os
-    import sys
-
-    # The folder that says it is called NAME-VERSION.dist-info (packaging.python.org,
-    # "Recording installed projects"). importlib.metadata finds the same and much
-    # else, for 20 ms, which would be a tenth of the time until the first scrape.
-    for folder in sys.path:
-        try:
-            names = os.listdir(folder or ".")  # noqa: PTH208 (pathlib is slower)
-        except OSError:
-            continue
-        for name in names:
-            if name.startswith("soloscope-") and name.endswith(".dist-info"):
-                return name.removeprefix("soloscope-").removesuffix(".dist-info")
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from importlib import metadata
 
     try:
-        return installed("soloscope")
-    except PackageNotFoundError:
+        return metadata.version("soloscope")
+    except metadata.PackageNotFoundError:
         return "unknown"

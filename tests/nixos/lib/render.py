@@ -2,6 +2,7 @@
 import configparser
 import json
 import re
+import shlex
 from typing import Any
 
 GRAFANA_FOLDERS = "services.grafana has folders of its own"
@@ -11,7 +12,8 @@ GRAFANA_FOLDERS = "services.grafana has folders of its own"
 DIFFERENCES: dict[str, dict[str, str]] = {
     "loki.yaml": {},
     "loki/overrides.json": {},
-    "loki/rules/fake/soloscope.yaml": {},
+    "loki/rules/fake/critical.yaml": {},
+    "loki/rules/fake/warning.yaml": {},
     "promtail.yaml": {
         "scrape_configs/journal/journal/path": "a host reads the machine's own journal",
     },
@@ -19,10 +21,10 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "prometheus.yml": {
         "rule_files": "the rules are a file of the store, checked by promtool",
         r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
-        "alerting": "nixpkgs always writes it, empty without Alertmanager",
         "remote_(read|write)": "nixpkgs always writes it, empty",
     },
     "rules/soloscope.yml": {},
+    "alertmanager.yml": {},
     "soloscope.json": {
         "exporter/tokenFile/(file|credential)": "a unit has credentials, a process files",
     },
@@ -36,12 +38,13 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "grafana/provisioning/dashboards/soloscope.yaml": {},
     "complete.nix": {
         "logs/host": "a host has a name (networking.hostName)",
+        "loki/dataDir": "a host has services.loki.dataDir",
     },
 }
 
 
 def entry_name(position: int, entry: Any) -> str:
-    names = ("job_name", "uid", "name", "record")
+    names = ("job_name", "uid", "name", "record", "alert")
     named = [entry[n] for n in names if n in entry] if isinstance(entry, dict) else []
     return str(named[0]) if named else str(position)
 
@@ -94,10 +97,16 @@ def yaml(path: str) -> Any:
 
 
 def argument(unit: str, pattern: str) -> str:
-    """What the running process of a unit was given, by a pattern with one group."""
-    machine.wait_for_unit(unit)
-    pid = machine.succeed(f"systemctl show --value --property MainPID {unit}").strip()
-    line = machine.succeed(f"tr '\\0' ' ' < /proc/{pid}/cmdline")
+    """What the running process of a unit was given, by a pattern with one group.
+
+    A unit may be active before its program is executed: until then the process has
+    the command line of systemd.
+    """
+    pid = f"$(systemctl show --value --property MainPID {unit})"
+    line = machine.wait_until_succeeds(
+        f"tr '\\0' ' ' < /proc/{pid}/cmdline | grep -P -- {shlex.quote(pattern)}",
+        timeout=120,
+    )
     found = re.search(pattern, line)
     assert found, f"{unit}: {pattern} is not in {line}"
     return found[1]
@@ -141,9 +150,9 @@ with subtest("Loki"):
     name = "loki/overrides.json"
     compare(name, yaml(running["runtime_config"]["file"]), rendered[name])
     folder = running["ruler"]["storage"]["local"]["directory"]
-    (file,) = machine.succeed(f"find -L {folder} -type f").split()
-    name = "loki/rules/fake/soloscope.yaml"
-    compare(name, yaml(file), rendered[name])
+    for file in machine.succeed(f"find -L {folder} -type f").split():
+        name = f"loki/rules/{file.removeprefix(f'{folder}/')}"
+        compare(name, yaml(file), rendered[name])
 
 with subtest("the log shipper"):
     path = argument("soloscope-promtail.service", r"-config\.file=(\S+)")
@@ -168,6 +177,18 @@ with subtest("Prometheus"):
             continue  # the store, and the folder `data` in it
         found = argument("prometheus.service", rf"{re.escape(name)}=(\S+)")
         t.assertEqual(found, value, name)
+
+with subtest("Alertmanager"):
+    path = argument("alertmanager.service", r"--config\.file (\S+)")
+    # The unit has a /tmp of its own.
+    pid = machine.succeed("systemctl show --value -p MainPID alertmanager").strip()
+    name = "alertmanager.yml"
+    compare(name, yaml(f"/proc/{pid}/root{path}"), rendered[name])
+    for flag in rendered["programs.json"]["alertmanager"]["argv"][1:]:
+        name, _, value = flag.partition("=")
+        if name != "--config.file":
+            found = argument("alertmanager.service", rf"{re.escape(name)}[= ](\S*)")
+            t.assertEqual(found, value, name)
 
 with subtest("the exporters"):
     for unit, program in (("node", "node"), ("redis", "redis")):

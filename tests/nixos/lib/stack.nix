@@ -41,6 +41,7 @@ pkgs.testers.runNixOSTest {
         '';
       };
       services.soloscope.logs = { inherit shipper; };
+      services.loki.dataDir = "/srv/loki"; # as on a second disk
       services.redis.servers.app.requirePassFile = password;
       services.soloscope.apps.shop.redis.passwordFile = password;
 
@@ -59,7 +60,6 @@ pkgs.testers.runNixOSTest {
         script = lib.readFile ./shop.sh;
         environment.SOCKET = redis.unixSocket;
       };
-
     };
 
   testScript = lib.concatStrings [

@@ -11,7 +11,14 @@ UNITS = [
     "soloscope-secrets",
 ]
 JOBS = {"loki", "node", "prometheus", SHIPPER, "redis", "soloscope"}
-OURS = ["soloscope-exporter", f"soloscope-{SHIPPER}", "soloscope-secrets"]
+OURS = [
+    "loki",
+    "soloscope-annotate",
+    "soloscope-exporter",
+    "soloscope-loki-budget",
+    f"soloscope-{SHIPPER}",
+    "soloscope-secrets",
+]
 
 
 def everything_is_up() -> None:
@@ -93,6 +100,23 @@ with subtest("every kind of count is in Prometheus with its value"):
     }
     for query, values in expected.items():
         eventually(query, lambda q=query: prometheus(q), values)
+
+with subtest("Loki's folder is where the host says, with all that is in it"):
+    machine.succeed("test -d /srv/loki/wal")
+    machine.succeed("test -s /srv/loki/soloscope-overrides.json")
+    machine.fail("test -e /var/lib/loki")
+
+with subtest("the disk budget measures it, and Prometheus has what it found"):
+    machine.succeed("systemctl start soloscope-loki-budget.service")
+    eventually(
+        "the budget",
+        lambda: prometheus("soloscope_loki_budget_bytes"),
+        {(): 10 * 2**30},
+    )
+    eventually("the folder", lambda: prometheus('soloscope_loki_bytes{part="wal"} > 0'))
+    eventually("its event", lambda: loki('{unit="soloscope-loki-budget.service"}'))
+    overrides = json.loads(machine.succeed("cat /srv/loki/soloscope-overrides.json"))
+    t.assertEqual(overrides["overrides"]["fake"]["retention_period"], "720h")
 
 with subtest("the command `soloscope` reads the host's configuration"):
     machine.succeed("test -s /etc/soloscope/soloscope.json")

@@ -1,23 +1,25 @@
-"""What is told about the checks: one document, of which the paths are parts. Pure.
+"""The health document, of which the paths are parts. Pure.
 
 /api/health, /api/status       the whole document
 /health/overall                its `status`, `timestamp` and `services`
 /health/database               its `database`, without `performance`
 /health/database/performance   its `database.performance`
 
-Each answers 200 when what it tells about is well, and 503 when it is not.
+Each answers 200 when its part is healthy, and 503 when it is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from soloscope.checks.model import Kind, Result
-from soloscope.exporter.exposition import Family, Format, lines
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 
-__all__ = ["PATHS", "WAIT", "answer", "database", "document", "metrics"]
+from soloscope.checks.model import Kind, Result
+
+__all__ = ["PATHS", "WAIT", "answer", "database", "document", "families"]
 
 PATHS = (
     "/api/health",
@@ -31,7 +33,7 @@ PATHS = (
 # only right after the start. What has not answered by then has failed.
 WAIT = 1.0
 
-# Which service a kind of check speaks for. The first three are always shown.
+# The kinds of checks of each service. The first three are always shown.
 _SERVICES: Mapping[str, tuple[Kind, ...]] = {
     "database": ("postgres",),
     "redis": ("redis",),
@@ -43,17 +45,6 @@ _SERVICES: Mapping[str, tuple[Kind, ...]] = {
     "grafana": ("grafana",),
     "alertmanager": ("alertmanager",),
 }
-
-_UP = Family(
-    "soloscope_check_up",
-    "gauge",
-    "Whether the last answer of a health check is good and not too old",
-)
-_DURATION = Family(
-    "soloscope_check_duration_seconds",
-    "gauge",
-    "How long the last answer of a health check took",
-)
 
 _NO_DATABASE = (
     "no database is declared: set `services.soloscope.apps.<name>.postgres.socket` "
@@ -99,7 +90,7 @@ def database(results: Sequence[Result]) -> dict[str, Any] | None:
     result = found[0]
     figures = result.figures
     status = _word(result.ok)
-    told: dict[str, Any] = {
+    part: dict[str, Any] = {
         "status": status,
         "connection_pool": {
             key: _rounded(figures.get(key)) for key in ("size", "active", "idle")
@@ -115,8 +106,8 @@ def database(results: Sequence[Result]) -> dict[str, Any] | None:
         },
     }
     if not result.ok:
-        told["detail"] = told["performance"]["detail"] = result.detail
-    return told
+        part["detail"] = part["performance"]["detail"] = result.detail
+    return part
 
 
 def document(results: Sequence[Result], now: datetime) -> dict[str, Any]:
@@ -159,19 +150,26 @@ def answer(
     return (200 if body["status"] == "healthy" else 503), body
 
 
-def metrics(results: Sequence[Result], format: Format) -> str:  # noqa: A002
-    """The same results for Prometheus; empty without checks.
+def families(results: Sequence[Result]) -> Iterator[Metric]:
+    """The same results for Prometheus.
 
     soloscope_check_up{app="languagebuddy",name="redis"} 1.0
     soloscope_check_duration_seconds{app="languagebuddy",name="redis"} 0.000412
 
     A check that belongs to no app has an empty `app`, which to Prometheus is none.
     """
-    rows = [({"app": r.app, "name": r.name}, r) for r in results]
-    up = lines(_UP.name, ((labels, int(r.ok)) for labels, r in rows))
-    took = lines(
-        _DURATION.name,
-        ((own, round(r.seconds, 6)) for own, r in rows if r.seconds is not None),
+    up = GaugeMetricFamily(
+        "soloscope_check_up",
+        "Whether the last answer of a health check is good and not too old",
+        labels=["app", "name"],
     )
-    heads = ((_UP, up), (_DURATION, took))
-    return "".join([family.head(format) + text for family, text in heads if text])
+    took = GaugeMetricFamily(
+        "soloscope_check_duration_seconds",
+        "How long the last answer of a health check took",
+        labels=["app", "name"],
+    )
+    for result in results:
+        up.add_metric([result.app, result.name], result.ok)
+        if result.seconds is not None:
+            took.add_metric([result.app, result.name], round(result.seconds, 6))
+    yield from (up, took)

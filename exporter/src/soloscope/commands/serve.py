@@ -27,13 +27,15 @@ def run(config: Config, args: argparse.Namespace) -> int:
     import signal
     import threading
 
-    from soloscope import extension, log
-    from soloscope.exporter.service import Service, readers
+    from soloscope import log
+    from soloscope.checks import routes
+    from soloscope.exporter.events import MetricEvents
+    from soloscope.exporter.service import Service, scrapers
     from soloscope.web.server import HttpServer
 
     log.set_up(config.exporter.log_level)
-    sources = readers(config)
-    service = Service(config, sources, extension.load(config, sources))
+    sources = scrapers(config)
+    service = Service(config, sources, routes.create(config, sources))
     exporter = config.exporter
     where = f"{exporter.listen_address} port {exporter.port}"
     try:
@@ -54,38 +56,34 @@ def run(config: Config, args: argparse.Namespace) -> int:
 
     def stop(signum: int, frame: object) -> None:
         del signum, frame
-        # shutdown() waits for the loop that this handler has interrupted.
+        # shutdown() takes a lock that the interrupted loop may hold.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    light = None
-    with server:
-        service.start()
-        if not config.prometheus.enable:
-            from soloscope.exporter.events import LightEvents
-
-            light = LightEvents(sources)
-            light.start()
-        log.event(
-            "listening",
-            f"Listening on {exporter.listen_address} port {server.port}",
-            address=exporter.listen_address,
-            port=server.port,
-            apps=list(config.apps),
-        )
-        _tell_systemd("READY=1")
-        server.serve_forever()
-    _tell_systemd("STOPPING=1")
-    if light is not None:
-        light.stop()
+    events = None if config.prometheus.enable else MetricEvents(sources)
+    service.start()
+    if events is not None:
+        events.start()
+    log.event(
+        "listening",
+        f"Listening on {exporter.listen_address} port {server.port}",
+        address=exporter.listen_address,
+        port=server.port,
+        apps=list(config.apps),
+    )
+    _notify_systemd("READY=1")
+    server.run()
+    _notify_systemd("STOPPING=1")
+    if events is not None:
+        events.stop()
     service.stop()
     log.event("stopped", "Stopped")
     return 0
 
 
-def _tell_systemd(state: str) -> None:
-    """Tell systemd, when it asked to be told (sd_notify(3)). Never fails."""
+def _notify_systemd(state: str) -> None:
+    """Notify systemd where it wants that (sd_notify(3)). Never fails."""
     import logging
     import os
     import socket
@@ -98,4 +96,4 @@ def _tell_systemd(state: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.sendto(state.encode(), address)
     except OSError as error:
-        logging.getLogger("soloscope").warning("systemd was not told: %s", error)
+        logging.getLogger("soloscope").warning("systemd was not notified: %s", error)

@@ -1,4 +1,4 @@
-"""Days, windows, jobs and the values of one app: pure, no clock and no Redis.
+"""Days, windows and the values of one app: pure, no clock and no Redis.
 
 A day is a calendar day in the app's zone. "7d" is today and the six days before,
 which is what a person means by it; `increase(…[7d])` is not.
@@ -16,20 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from soloscope.config import App, Job
+    from soloscope.config import App
+    from soloscope.counts.jobs import JobState
 
 __all__ = [
-    "JOB_GRACE",
     "ONE_DAY",
     "WINDOWS",
     "DayValues",
-    "JobState",
+    "Fault",
     "Number",
     "Snapshot",
     "Window",
     "days_back",
-    "job_day",
-    "job_deadline",
     "keep_largest",
     "label",
     "midnight",
@@ -39,10 +37,6 @@ __all__ = [
 ]
 
 Number = int | float
-
-JOB_GRACE = timedelta(minutes=5)
-"""How long after its `by` a job that has not run is called late."""
-
 
 ONE_DAY = timedelta(days=1)
 
@@ -79,26 +73,6 @@ def midnight(day: date, zone: ZoneInfo) -> float:
 def days_back(day: date, count: int) -> tuple[date, ...]:
     """`count` days that end with `day`, the latest first."""
     return tuple(day - timedelta(days=n) for n in range(count))
-
-
-def job_deadline(job: Job, day: date, zone: ZoneInfo) -> float:
-    """The Unix time by which `job` must have run on `day`."""
-    return datetime.combine(day, job.by, zone).timestamp()
-
-
-def job_day(job: Job, now: float, zone: ZoneInfo) -> date | None:
-    """The day whose count says whether `job` is late now; None before it can be.
-
-    That is today from five minutes after `by`. A `by` so late that the five minutes
-    end after midnight is judged by yesterday's count until the next such moment.
-    """
-    day = today(now, zone)
-    grace = JOB_GRACE.total_seconds()
-    if now >= job_deadline(job, day, zone) + grace:
-        return day
-    yesterday = day - ONE_DAY
-    due = job_deadline(job, yesterday, zone) + grace
-    return yesterday if due >= midnight(day, zone) and now >= due else None
 
 
 _NUMBER = re.compile(rb"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
@@ -158,7 +132,7 @@ def add(parts: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
     return total
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class DayValues:
     """What Redis holds about one day. What could not be read is not in the tables.
 
@@ -178,17 +152,6 @@ class DayValues:
         calls = {name: count for name, (count, _) in self.timings.items()}
         return {**self.counters, **self.uniques, **calls}
 
-    def same(self, other: DayValues) -> bool:
-        """Whether both say the same; `==` asks for the same object."""
-        return (
-            self.day == other.day
-            and self.counters == other.counters
-            and self.breakdowns == other.breakdowns
-            and self.uniques == other.uniques
-            and self.timings == other.timings
-            and self.overlong == other.overlong
-        )
-
     def shrank(self, before: DayValues) -> bool:
         """Whether something that only grows is less than it was `before`."""
         for name, count in before.counters.items():
@@ -207,24 +170,25 @@ class DayValues:
         )
 
 
-class JobState(NamedTuple):
-    """Whether a job is late, and when it last succeeded (Unix time) if known."""
+class Fault(NamedTuple):
+    """A metric that was left out: its name, the key, and why."""
 
-    late: bool
-    last_success: float | None
+    name: str
+    key: str
+    reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that is known about one app's counts at one moment.
 
     When Redis did not answer, `up` is false, `error` says why, and nothing else is
-    filled: no value outlives its source. Parts that have not changed since the last
-    snapshot are the same objects, which lets the renderer reuse its text.
+    filled: no value outlives its source.
 
     `today` is the day's own values with every breakdown limited and zero-filled;
     `days` starts with the latest day; `windows` and `breakdown_windows` are keyed by
-    the window's label.
+    the window's label. `faults` are the metrics that were left out, `taken` is Unix
+    time, and `keys_without_expiry` is None where Redis does not say.
     """
 
     app: App
@@ -240,5 +204,6 @@ class Snapshot:
         default_factory=dict
     )
     jobs: Mapping[str, JobState] = field(default_factory=dict)
-    keys_without_expiry: int = 0
+    keys_without_expiry: int | None = 0
     keys_dropped: int = 0
+    faults: Sequence[Fault] = ()

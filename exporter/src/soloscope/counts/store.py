@@ -14,26 +14,23 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from soloscope.counts import model
-from soloscope.counts.model import DayValues, Snapshot
-from soloscope.counts.request import (
-    Fault,
-    Keys,
-    Question,
-    Reading,
-    ask,
-    read_gauges,
-    understand,
-)
+from soloscope.counts.expiries import Expiries, Place
+from soloscope.counts.jobs import JobWatch
+from soloscope.counts.model import Fault, Snapshot
+from soloscope.counts.request import CachedDay, DayRequest, Keys, read_gauges
 from soloscope.counts.uniques import Unions
-from soloscope.counts.windows import Assembler, JobWatch
+from soloscope.counts.windows import Sums, close, show
 from soloscope.errors import BackendUnavailable
-from soloscope.redis.client import Failure, Link, pack
+from soloscope.redis.client import RedisClient
 
 if TYPE_CHECKING:
     from soloscope.config import App, Redis
+    from soloscope.redis.client import Command
 
-__all__ = ["AHEAD", "AT_ONCE", "EXPIRIES", "QUIET", "Store"]
+__all__ = ["AHEAD", "AT_ONCE", "QUIET", "Store"]
 
 QUIET = 600.0
 """Seconds without a change, and after midnight, until yesterday is closed."""
@@ -46,18 +43,12 @@ AT_ONCE = 8
 """How many days that were never read are asked for in one round trip: a month is few
 trips, and no more than eight days of replies is in memory at a time."""
 
-EXPIRIES = 8
-"""How many keys a scrape asks for their expiry, once each has been asked."""
-
-Place = tuple[date, str]
-
 
 class Store:
     """Reads one app's values. Not thread-safe: one reader at a time.
 
     `history` is in days, 0 means today only. `clock` gives Unix time, `ticks` seconds
-    that never jump. `on_fault` is told of each metric that had to be left out, at
-    each reading.
+    that never jump.
     """
 
     def __init__(
@@ -68,38 +59,31 @@ class Store:
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
-        on_fault: Callable[[Fault], None] = lambda _fault: None,
     ) -> None:
         self._app = app
         self._keys = Keys(redis.prefix)
-        self._history_days = history
-        self._history = max(history, 1)
+        self._history = history
         self._clock = clock
         self._ticks = ticks
-        self._on_fault = on_fault
-        self._link = Link(redis)
+        self._redis = RedisClient(redis)
         self._opened = 0
-        self._names = (*app.counters, *app.breakdowns, *app.timings, *app.uniques)
-        self._every = frozenset(app.counters)
-        self._gauges = [pack(b"HGETALL", self._keys.now)] if app.gauges else []
-        self._days: dict[date, Reading] = {}
-        self._questions: dict[Place | tuple[date, frozenset[str]], Question] = {}
+        self._request = DayRequest(app, self._keys)
+        self._names = self._request.names
+        self._windows = model.windows_within(history)
+        self._today: date | None = None
+        self._days: dict[date, CachedDay] = {}
+        self._changed: dict[date, float] = {}
+        self._sums: dict[str, Sums] | None = None
         self._turn = 0
-        self._asked: set[Place] = set()
-        self._lasting: set[Place] = set()
-        self._places: list[Place] = []
-        self._place_turn = 0
-        self._seen: date | None = None
-        windows = model.windows_within(history)
-        self._unions = Unions(app, self._keys, windows, self._run)
-        self._assembler = Assembler(app, windows)
+        self._expiries = Expiries()
+        self._unions = Unions(app, self._keys, self._windows, self._run)
         self._jobs = JobWatch(app)
 
     def read(self) -> Snapshot:
         """Ask Redis and return everything that is shown about the app.
 
         Never raises for what Redis does: a server that is away gives a snapshot that
-        is not `up`, and a metric that cannot be read is left out and reported.
+        is not `up`, and a metric that cannot be read is left out and in `faults`.
         """
         now = self._clock()
         try:
@@ -109,47 +93,47 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the next reading opens another."""
-        self._link.close()
+        self._redis.close()
 
     # --- one reading ---------------------------------------------------------------
 
     def _read(self, now: float) -> Snapshot:
         zone = self._app.zone
         today = model.today(now, zone)
-        window = model.days_back(today, self._history)
-        tomorrow = today + timedelta(days=1)
         start = model.midnight(today, zone)
+        tomorrow = today + timedelta(days=1)
         ahead = model.midnight(tomorrow, zone) - now <= AHEAD
-        wanted = {*window, tomorrow} if ahead else set(window)
-        if not self._days.keys() <= wanted:
-            self._days = {d: kept for d, kept in self._days.items() if d in wanted}
-        if self._seen != today:
-            self._begin_day(today, window)
+        window = model.days_back(today, max(self._history, 1))
+        self._begin(today, [tomorrow, *window])
         live = [today, *self._alive(window, now - start)]
         if ahead:
             live.append(tomorrow)
-        gauges, shrank = self._trip(live)
+        gauges, shrank = self._trip(live, window)
         if shrank:
             # Something that only grows became less: emptied, or restored from a copy.
             # What was remembered of the other days is as doubtful.
             self._forget()
-            gauges, _ = self._trip(live)
+            gauges, _ = self._trip(live, window)
         missing = [day for day in window if day not in self._days]
         for at in range(0, len(missing), AT_ONCE):
-            self._load(missing[at : at + AT_ONCE])
-        days = tuple(self._days[d].values for d in window)
-        shown = self._assembler.show(days, self._unions.sizes(days))
+            some = missing[at : at + AT_ONCE]
+            self._ask(some, [(day, name) for day in some for name in self._names])
+        days = [self._days[day].values for day in window]
+        if self._sums is None:
+            self._sums = close(self._app, self._windows, days[1:])
+        unions = self._unions.sizes(days)
+        overlong = max(day.overlong for day in days)
+        shown = show(self._app, days[0], self._sums, unions, overlong)
+        history = days if self._history else []
         early = self._days[tomorrow].values if ahead else None
-        told = days if self._history_days else ()
-        if told and early is not None and any(early.plain().values()):
-            told = (early, *told)
+        if history and early is not None and any(early.plain().values()):
+            history = [early, *history]
         values, faults = read_gauges(self._app, self._keys, gauges)
-        for fault in (
-            *faults,
-            *self._unions.faults,
-            *(fault for day in live for fault in self._days[day].faults),
-        ):
-            self._on_fault(fault)
+        faults += self._unions.faults
+        faults += [fault for day in self._days.values() for fault in day.faults]
+        if self._expiries.refused:
+            key = self._keys.prefix.decode() + "*"
+            faults.append(Fault("keys_without_expiry", key, self._expiries.refused))
         return Snapshot(
             self._app,
             up=True,
@@ -157,12 +141,13 @@ class Store:
             today=shown.today,
             midnight=start,
             gauges=values,
-            days=told,
+            days=tuple(history),
             windows=shown.windows,
             breakdown_windows=shown.breakdown_windows,
             jobs=self._jobs.states(days, now),
-            keys_without_expiry=len(self._lasting),
+            keys_without_expiry=self._expiries.lasting,
             keys_dropped=shown.keys_dropped,
+            faults=tuple(faults),
         )
 
     def _alive(self, window: Sequence[date], since_midnight: float) -> Iterator[date]:
@@ -172,142 +157,87 @@ class Store:
         """
         closed = [day for day in window[1:] if day in self._days]
         if closed and closed[0] == window[1]:
-            quiet = self._ticks() - self._days[closed[0]].changed
+            quiet = self._ticks() - self._changed[closed[0]]
             if min(since_midnight, quiet) < QUIET:
                 yield closed.pop(0)
         if closed:
             self._turn = (self._turn + 1) % len(closed)
             yield closed[self._turn]
 
-    def _trip(self, days: Sequence[date]) -> tuple[Any, bool]:
-        """One round trip for `days`, the gauges and a few expiries.
+    def _trip(self, days: Sequence[date], window: Sequence[date]) -> tuple[Any, bool]:
+        """One round trip for `days`, today first, the gauges and a few expiries.
 
         Returns the reply about the gauges, and whether a day lost what it had.
         """
-        questions = [self._question(day) for day in days]
-        places = self._expiry_places(days[0])
-        commands = [c for q in questions for c in q.commands]
+        today, names = days[0], self._names
+        known = self._days.get(today)
+        if known is None:
+            places = [(today, name) for name in names]
+        else:
+            new = [(today, name) for name in names if name in known.present]
+            places = self._expiries.next(new, window, names)
+        gauges: list[Command] = []
+        if self._app.gauges:
+            gauges.append((b"HGETALL", self._keys.now))
+        elif not names:
+            # Nothing is declared, but whether Redis is there can still be said.
+            gauges.append((b"PING",))
+        replies, shrank = self._ask(days, places, gauges)
+        return replies[0] if self._app.gauges else [], shrank
+
+    def _ask(
+        self,
+        days: Sequence[date],
+        places: Sequence[Place],
+        more: Sequence[Command] = (),
+    ) -> tuple[list[Any], bool]:
+        """Read `days`, the expiries of `places`, and `more`.
+
+        Returns the replies to `more`, and whether a day lost what it had.
+        """
+        commands = [c for day in days for c in self._request.commands(day)]
+        commands += more
         asked = len(commands)
-        commands += self._gauges
-        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
-        if not commands:
-            # Nothing is declared, but whether it is there can still be said.
-            commands, asked = [pack(b"PING")], 1
-        replies = self._ask(commands)
-        if self._link.opened != self._opened:
+        commands += [(b"TTL", self._keys.key(*place)) for place in places]
+        replies = self._run(commands) if commands else []
+        failed = [r for r in replies if isinstance(r, ResponseError)]
+        if failed and len(failed) == len(replies):
+            # A server that refuses all of it is not there (BUSY, MASTERDOWN).
+            raise self._redis.unavailable(str(failed[0]), failed[0])
+        if self._redis.opened != self._opened:
             # A new connection may lead to another server, or to an emptied one.
-            self._opened = self._link.opened
+            self._opened = self._redis.opened
             self._forget()
         shrank = False
-        rest = iter(replies)
-        for question in questions:
-            reading = self._understand(
-                question, [next(rest) for _ in question.commands]
-            )
-            before = self._days.get(question.day)
-            self._days[question.day] = reading
-            if before is not None and reading.values is not before.values:
-                shrank |= reading.values.shrank(before.values)
-        gauges = replies[asked] if self._gauges else []
-        self._note_expiries(places, replies[asked + len(self._gauges) :])
-        return gauges, shrank
+        count = len(self._names)
+        for n, day in enumerate(days):
+            read = self._request.understand(day, replies[n * count : (n + 1) * count])
+            before = self._days.get(day)
+            if read != before:
+                self._days[day], self._changed[day] = read, self._ticks()
+                if day != self._today:
+                    self._sums = None
+                if before is not None:
+                    shrank |= read.values.shrank(before.values)
+        self._expiries.note(places, replies[asked:])
+        return replies[asked - len(more) : asked], shrank
 
-    def _load(self, days: Sequence[date]) -> None:
-        """Read days that are not in memory, with the expiries of all their keys."""
-        questions = [self._question(day) for day in days]
-        commands = [c for q in questions for c in q.commands]
-        asked = len(commands)
-        places = [(day, name) for day in days for name in self._names]
-        commands += [pack(b"TTL", self._keys.key(*place)) for place in places]
-        if not commands:
-            for day in days:
-                self._days[day] = Reading((), self._ticks(), DayValues(day))
+    def _run(self, commands: Sequence[Command]) -> list[Any]:
+        return self._redis.run(commands)
+
+    # --- what is remembered --------------------------------------------------------
+
+    def _begin(self, today: date, wanted: Sequence[date]) -> None:
+        """Forget the days that are no longer looked at."""
+        if self._today == today:
             return
-        replies = self._ask(commands)
-        rest = iter(replies)
-        for question in questions:
-            reading = self._understand(
-                question, [next(rest) for _ in question.commands]
-            )
-            self._days[question.day] = reading
-            for fault in reading.faults:
-                self._on_fault(fault)
-        self._note_expiries(places, replies[asked:])
-
-    def _run(self, commands: Sequence[bytes]) -> list[Any]:
-        return self._link.run(commands)
-
-    def _ask(self, commands: Sequence[bytes]) -> list[Any]:
-        """The replies; a server that refuses all of it is not there (LOADING, BUSY)."""
-        replies = self._run(commands)
-        failed = [r for r in replies if isinstance(r, Failure)]
-        if len(failed) == len(replies):
-            raise self._link.unavailable(failed[0].message)
-        return replies
-
-    def _question(self, day: date) -> Question:
-        reading = self._days.get(day)
-        absent = reading.absent if reading is not None else self._every
-        question = self._questions.get((day, absent))
-        if question is None:
-            if len(self._questions) > 4 * self._history + 16:
-                self._questions.clear()
-            question = ask(self._app, self._keys, day, absent)
-            self._questions[day, absent] = question
-        return question
-
-    def _understand(self, question: Question, replies: Sequence[Any]) -> Reading:
-        before = self._days.get(question.day)
-        return understand(
-            self._app, self._keys, question, replies, self._ticks(), before
-        )
+        self._today, self._sums = today, None
+        self._days = {day: self._days[day] for day in wanted if day in self._days}
+        self._expiries.keep(wanted)
 
     def _forget(self) -> None:
         """Drop everything that was read before."""
         self._days.clear()
-        self._asked.clear()
-        self._lasting.clear()
+        self._sums = None
+        self._expiries.clear()
         self._unions.clear()
-
-    # --- expiries ------------------------------------------------------------------
-
-    def _begin_day(self, today: date, window: Sequence[date]) -> None:
-        """Forget the expiries of days that are no longer looked at."""
-        self._seen = today
-        kept = {*window, today + timedelta(days=1)}
-        self._asked = {place for place in self._asked if place[0] in kept}
-        self._lasting = {place for place in self._lasting if place[0] in kept}
-        self._places = [(day, name) for day in window for name in self._names]
-
-    def _expiry_places(self, today: date) -> list[Place]:
-        """The keys whose expiry this trip asks for.
-
-        All of today's at the first reading; then those that have appeared since, and
-        a few of the others in turn.
-        """
-        reading = self._days.get(today)
-        if reading is None:
-            return [(today, name) for name in self._names]
-        new = [
-            (today, name)
-            for name in reading.present
-            if (today, name) not in self._asked
-        ][:EXPIRIES]
-        at = self._place_turn
-        turn = self._places[at : at + EXPIRIES - len(new)]
-        self._place_turn = at + len(turn) if turn else 0
-        return [*new, *turn]
-
-    def _note_expiries(self, places: Sequence[Place], replies: Sequence[Any]) -> None:
-        # TTL answers -1 for a key without expiry and -2 for one that is not there
-        # (https://redis.io/docs/latest/commands/ttl).
-        for place, reply in zip(places, replies, strict=True):
-            if reply == -1:
-                self._asked.add(place)
-                self._lasting.add(place)
-            else:
-                self._lasting.discard(place)
-                if isinstance(reply, int) and reply != -2:
-                    self._asked.add(place)
-                else:
-                    self._asked.discard(place)

@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from soloscope.counts.request import Fault
-from soloscope.redis.client import Failure, pack
+from redis.exceptions import ClusterCrossSlotError, ResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
     from soloscope.config import App
-    from soloscope.counts.model import DayValues, Window
+    from soloscope.counts.model import DayValues, Fault, Window
     from soloscope.counts.request import Keys
+    from soloscope.redis.client import Command
 
 __all__ = ["EXACT_LIMIT", "Unions"]
 
@@ -29,9 +29,9 @@ EXACT_LIMIT = 10_000
 
 
 class Unions:
-    """The sizes of the unions of one app, by window's label and name.
+    """The sizes of the unions of one app, by name and window's label.
 
-    `run` sends commands in one round trip, as `Link.run` does.
+    `run` sends commands in one round trip, as `RedisClient.run` does.
     """
 
     def __init__(
@@ -39,104 +39,105 @@ class Unions:
         app: App,
         keys: Keys,
         windows: Sequence[Window],
-        run: Callable[[Sequence[bytes]], list[Any]],
+        run: Callable[[Sequence[Command]], list[Any]],
     ) -> None:
-        self._app = app
+        self._uniques = app.uniques
         self._keys = keys
-        self._windows = [w for w in windows if w.days > 1]
+        self._windows = windows
         self._run = run
-        self._basis: dict[str, tuple[Any, ...]] = {}
-        self._sizes: dict[str, dict[str, int]] = {}
-        self._members: dict[tuple[str, date], frozenset[bytes]] = {}
-        self.faults: list[Fault] = []
+        self.clear()
 
     def clear(self) -> None:
         """Forget everything: another server may be answering."""
-        self._basis.clear()
-        self._sizes.clear()
-        self._members.clear()
+        self._basis: Mapping[str, object] = {}
+        self._sizes: dict[str, dict[str, int]] = {}
+        self._faults: dict[str, Fault] = {}
+        self._members: dict[tuple[str, date], frozenset[bytes]] = {}
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The uniques that lack a window, and why."""
+        return list(self._faults.values())
 
     def sizes(self, days: Sequence[DayValues]) -> Mapping[str, Mapping[str, int]]:
-        """By name, then by window's label, for `days` with today first.
+        """The sizes for `days`, today first.
 
         Costs a round trip when the count of a day has changed, and none otherwise.
-        A unique that is unreadable on one of the days has no window.
+        A unique that is unreadable on one of a window's days is not in that window.
         """
-        stale: list[str] = []
-        for name in self._app.uniques:
-            basis = tuple((d.day, d.uniques.get(name)) for d in days)
-            if self._basis.get(name) != basis:
-                stale.append(name)
-                self._basis[name] = basis
-        if stale:
-            self.faults = [f for f in self.faults if f.name not in stale]
-            try:
-                self._refresh(stale, days)
-            except BaseException:
-                self.clear()
-                raise
+        basis = {
+            name: [(day.day, day.uniques.get(name)) for day in days]
+            for name in self._uniques
+        }
+        stale = [name for name in basis if self._basis.get(name) != basis[name]]
+        try:
+            self._refresh(stale, days)
+        except BaseException:
+            self.clear()
+            raise
+        self._basis = basis
         return self._sizes
 
     def _refresh(self, names: Sequence[str], days: Sequence[DayValues]) -> None:
-        exact = [n for n in names if self._app.uniques[n].exact]
-        estimates = [n for n in names if not self._app.uniques[n].exact]
-        wanted: list[tuple[str, Window]] = []
-        commands: list[bytes] = []
-        for name in estimates:
+        spans = {w.label: days[: w.days] for w in self._windows}
+        asked: list[tuple[str, str | date]] = []
+        commands: list[Command] = []
+        for name in names:
+            self._faults.pop(name, None)
             self._sizes[name] = {}
-            for window in self._windows:
-                if self._readable(name, days, window):
-                    wanted.append((name, window))
-                    span = [self._keys.key(d.day, name) for d in days[: window.days]]
-                    commands.append(pack(b"PFCOUNT", *span))
-        fetched: list[tuple[str, date]] = []
-        for name in exact:
-            for day in days[: self._windows[-1].days if self._windows else 0]:
-                size = day.uniques.get(name, 0)
-                held = self._members.get((name, day.day))
-                if size > EXACT_LIMIT or len(held or ()) == size:
+            exact = self._uniques[name].exact
+            for label, span in spans.items():
+                if any(name not in day.uniques for day in span):
                     continue
-                fetched.append((name, day.day))
-                commands.append(pack(b"SUNION", self._keys.key(day.day, name)))
+                if len(span) == 1:
+                    self._sizes[name][label] = span[0].uniques[name]
+                elif not exact:
+                    asked.append((name, label))
+                    keys = [self._keys.key(day.day, name) for day in span]
+                    commands.append((b"PFCOUNT", *keys))
+            for day in days if exact and len(spans) > 1 else ():
+                size = day.uniques.get(name, 0)
+                held = self._members.get((name, day.day), ())
+                if len(held) != size <= EXACT_LIMIT:
+                    asked.append((name, day.day))
+                    commands.append((b"SUNION", self._keys.key(day.day, name)))
         replies = self._run(commands) if commands else []
-        for (name, window), reply in zip(wanted, replies, strict=False):
-            if isinstance(reply, int):
-                self._sizes[name][window.label] = reply
+        for (name, what), reply in zip(asked, replies, strict=True):
+            if isinstance(what, str):
+                if isinstance(reply, ResponseError):
+                    self._leave_out(name, days[0], _why(reply))
+                else:
+                    self._sizes[name][what] = reply
+            elif isinstance(reply, ResponseError):
+                self._leave_out(name, days[0], reply)
+                self._members.pop((name, what), None)
             else:
-                self._leave_out(name, reply)
-        unread: set[tuple[str, date]] = set()
-        for (name, when), reply in zip(fetched, replies[len(wanted) :], strict=True):
-            if isinstance(reply, Failure):
-                self._leave_out(name, reply)
-                unread.add((name, when))
-            else:
-                self._members[name, when] = frozenset(reply)
-        first = days[-1].day
-        self._members = {k: m for k, m in self._members.items() if k[1] >= first}
-        for name in exact:
-            self._sizes[name] = self._exact_sizes(name, days, unread)
+                self._members[name, what] = frozenset(reply)
+        oldest = days[-1].day
+        self._members = {k: m for k, m in self._members.items() if k[1] >= oldest}
+        for name in names:
+            if self._uniques[name].exact:
+                for label, span in spans.items():
+                    if len(span) > 1:
+                        self._merge(name, label, span)
 
-    def _exact_sizes(
-        self, name: str, days: Sequence[DayValues], unread: set[tuple[str, date]]
-    ) -> dict[str, int]:
-        sizes: dict[str, int] = {}
-        for window in self._windows:
-            span = days[: window.days]
-            large = [d.day for d in span if d.uniques.get(name, 0) > EXACT_LIMIT]
-            if large:
-                why = f"more than {EXACT_LIMIT} members; set exact = false"
-                key = self._keys.key(large[0], name).decode("utf-8", "replace")
-                self.faults.append(Fault(name, key, why))
-            elif self._readable(name, days, window) and not any(
-                (name, d.day) in unread for d in span
-            ):
-                sets = [self._members.get((name, d.day), frozenset()) for d in span]
-                sizes[window.label] = len(frozenset().union(*sets))
-        return sizes
+    def _merge(self, name: str, label: str, span: Sequence[DayValues]) -> None:
+        """The size of an exact unique's window, if its sets are all at hand."""
+        large = [day for day in span if day.uniques.get(name, 0) > EXACT_LIMIT]
+        if large:
+            why = f"more than {EXACT_LIMIT} members; set exact = false"
+            self._leave_out(name, large[0], why)
+            return
+        sets = [self._members.get((name, day.day)) for day in span]
+        sizes = [day.uniques.get(name) for day in span]
+        if sizes == [len(held or ()) for held in sets]:
+            self._sizes[name][label] = len(frozenset().union(*(s or () for s in sets)))
 
-    def _readable(self, name: str, days: Sequence[DayValues], window: Window) -> bool:
-        return all(name in day.uniques for day in days[: window.days])
+    def _leave_out(self, name: str, day: DayValues, reason: object) -> None:
+        self._faults[name] = self._keys.fault(day.day, name, reason)
 
-    def _leave_out(self, name: str, reply: Failure) -> None:
-        key = self._keys.key(self._basis[name][0][0], name).decode("utf-8", "replace")
-        self.faults.append(Fault(name, key, reply.message))
+
+def _why(reply: ResponseError) -> object:
+    if isinstance(reply, ClusterCrossSlotError):
+        return f"{reply}: a cluster merges no days; set exact = true"
+    return reply

@@ -1,4 +1,4 @@
-"""The light shape: what Prometheus would be told, as log events for Loki.
+"""Counts as log events for Loki, on a host without Prometheus.
 
 Long form, one value a line, so that a query needs no more than `last_over_time`:
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from soloscope.config import App
     from soloscope.counts.model import Snapshot
-    from soloscope.exporter.scraper import Reader
+    from soloscope.exporter.scraper import Scraper
 
-__all__ = ["INTERVAL", "LightEvents", "events", "next_due"]
+__all__ = ["INTERVAL", "MetricEvents", "events", "next_due"]
 
 INTERVAL = 900.0
 """Seconds between two writings."""
@@ -59,7 +59,11 @@ def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
             for name, (count, milliseconds) in today.timings.items()
         },
         "jobs_late": [n for n, state in snapshot.jobs.items() if state.late],
-        "keys_without_expiry": snapshot.keys_without_expiry,
+        **(
+            {}
+            if snapshot.keys_without_expiry is None
+            else {"keys_without_expiry": snapshot.keys_without_expiry}
+        ),
         "keys_dropped": snapshot.keys_dropped,
     }
     for name, value in snapshot.gauges.items():
@@ -107,16 +111,16 @@ def next_due(now: float, last: float, apps: Sequence[App]) -> float:
     return min(due)
 
 
-class LightEvents:
+class MetricEvents:
     """Writes the events at the start, every quarter of an hour, and at midnight."""
 
     def __init__(
-        self, readers: Sequence[Reader], clock: Callable[[], float] = time.time
+        self, scrapers: Sequence[Scraper], clock: Callable[[], float] = time.time
     ) -> None:
-        self._readers = readers
+        self._scrapers = scrapers
         self._clock = clock
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="light", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="events", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -130,12 +134,12 @@ class LightEvents:
 
     def write(self) -> None:
         """Log what is known now."""
-        for snapshot in gather(self._readers):
-            for told in events(snapshot):
-                event(told.pop("event"), **told)
+        for snapshot in gather(self._scrapers):
+            for fields in events(snapshot):
+                event(fields.pop("event"), **fields)
 
     def _work(self) -> None:
-        apps = [reader.app for reader in self._readers]
+        apps = [scraper.app for scraper in self._scrapers]
         while not self._stopped.is_set():
             last = self._clock()
             self.write()

@@ -9,19 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+import traceback
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from soloscope.counts.model import Snapshot
+from soloscope.counts.model import Fault, Snapshot
 from soloscope.log import event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from soloscope.config import App
-    from soloscope.counts.request import Fault
     from soloscope.counts.store import Store
 
-__all__ = ["FaultLog", "Reader", "gather"]
+__all__ = ["ScrapeLog", "Scraper", "gather"]
 
 PATIENCE = 3.0
 """Seconds that a scrape waits for a Redis that answered last time."""
@@ -36,173 +37,111 @@ DOWN_PAUSE = 300.0
 """Seconds until it is logged again that a Redis is away."""
 
 
-class FaultLog:
-    """Names in the log each metric that is left out, once an hour for each reason."""
+class ScrapeLog:
+    """What went wrong with one app's scrapes, each fault with a pause."""
 
     def __init__(self, app: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._ticks = ticks
-        self._told: dict[tuple[str, str], float] = {}
+        self._logged: dict[Hashable, float] = {}
 
-    def __call__(self, fault: Fault) -> None:
-        """Log `fault`, unless it was logged within the hour."""
+    def fault(self, fault: Fault) -> None:
+        """A metric was left out."""
+        if self._due((fault.name, fault.reason), FAULT_PAUSE):
+            event(
+                "metric_left_out",
+                f"{fault.name} is not shown: {fault.reason}",
+                level=logging.WARNING,
+                target=self._app,
+                metric=fault.name,
+                key=fault.key,
+                reason=fault.reason,
+            )
+
+    def error(self, name: str, message: str, **fields: Any) -> None:
+        """The whole reading failed."""
+        if self._due(name, DOWN_PAUSE):
+            event(name, message, level=logging.ERROR, target=self._app, **fields)
+
+    def back(self) -> None:
+        """It is good again."""
+        self._logged.pop("redis_unreachable", None)
+        event("redis_back", "Redis answers again", target=self._app)
+
+    def _due(self, key: Hashable, pause: float) -> bool:
         now = self._ticks()
-        last = self._told.get((fault.name, fault.reason))
-        if last is not None and now - last < FAULT_PAUSE:
-            return
-        if len(self._told) > 1000:
-            self._told.clear()
-        self._told[fault.name, fault.reason] = now
-        event(
-            "metric_left_out",
-            f"{fault.name} is not shown: {fault.reason}",
-            level=logging.WARNING,
-            target=self._app,
-            metric=fault.name,
-            key=fault.key,
-            reason=fault.reason,
-        )
+        if key in self._logged and now - self._logged[key] < pause:
+            return False
+        if len(self._logged) > 1000:
+            self._logged.clear()
+        self._logged[key] = now
+        return True
 
 
-class _Answer:
-    """A reading that is asked for; `snapshot` is set when `done` is."""
-
-    __slots__ = ("done", "snapshot")
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.snapshot: Snapshot | None = None
-
-
-class Reader:
-    """One app's store with its thread. `start` once, then `ask` from any thread."""
+class Scraper:
+    """One app's store with its thread. `ask` and `wait` from any thread."""
 
     def __init__(self, app: App, store: Store) -> None:
         self.app = app
         self.last: Snapshot | None = None
         self._store = store
-        self._wanted: _Answer | None = None
-        self._change = threading.Condition()
-        self._stopped = False
-        self._busy = threading.Lock()
-        self._began = 0.0
-        self._told_down = -DOWN_PAUSE
-        self._thread = threading.Thread(
-            target=self._work, name=f"redis-{app.name}", daemon=True
-        )
+        self._log = ScrapeLog(app.name)
+        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"redis-{app.name}")
+        self._next: Future[Snapshot] | None = None
 
-    @property
-    def ready(self) -> bool:
-        """Whether the last reading was a good one."""
-        return self.last is not None and self.last.up
-
-    def start(self) -> None:
-        """Start the thread, and a first reading that fills the memory of days."""
-        self._thread.start()
-        self.ask()
-
-    def stop(self, timeout: float = 1.5) -> None:
-        """End the thread and close the connection."""
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
-        self._thread.join(timeout)
-
-    def ask(self) -> _Answer:
+    def ask(self) -> Future[Snapshot]:
         """A reading that begins from now on."""
-        with self._change:
-            if self._wanted is None:
-                self._wanted = _Answer()
-                self._change.notify()
-            return self._wanted
+        with self._lock:
+            if self._next is None or self._next.running() or self._next.done():
+                self._next = self._thread.submit(self._read)
+            return self._next
 
-    def wait(self, answer: _Answer, begun: float) -> Snapshot:
-        """The snapshot of `answer`, or one that is not up when it takes too long.
+    def wait(self, reading: Future[Snapshot], begun: float) -> Snapshot:
+        """What was read, or a snapshot that is not up when it takes too long.
 
         `begun` is when the scrape began, on time.monotonic.
         """
         troubled = self.last is not None and not self.last.up
         patience = IMPATIENCE if troubled else PATIENCE
-        left = patience - (time.monotonic() - begun)
-        if answer.done.wait(max(left, 0.0)) and answer.snapshot is not None:
-            return answer.snapshot
-        error = f"no answer within {patience:g} s"
-        return Snapshot(self.app, up=False, error=error, taken=time.time())
+        try:
+            return reading.result(max(begun + patience - time.monotonic(), 0.0))
+        except TimeoutError:
+            error = f"no answer within {patience:g} s"
+            return Snapshot(self.app, up=False, error=error, taken=time.time())
 
-    def _work(self) -> None:
-        while True:
-            with self._change:
-                while self._wanted is None and not self._stopped:
-                    self._change.wait()
-                if self._stopped:
-                    break
-                answer, self._wanted = self._wanted, None
-            if answer is not None:
-                answer.snapshot = self.read(time.monotonic())
-                answer.done.set()
-        with self._busy:
-            self._store.close()
-
-    def read(self, begun: float) -> Snapshot:
-        """Read in the caller's thread, or share a reading that began after `begun`.
-
-        `begun` is when the scrape began, on time.monotonic.
-        """
-        with self._busy:
-            if self.last is None or self._began < begun:
-                self._began = time.monotonic()
-                self.last = self._read()
-            return self.last
+    def stop(self) -> None:
+        """Read no more, and close the connection."""
+        self._thread.submit(self._store.close)
+        self._thread.shutdown(wait=False)
 
     def _read(self) -> Snapshot:
         try:
             snapshot = self._store.read()
-        except Exception:  # noqa: BLE001 (a fault of ours must not end the thread)
-            event(
+        except Exception:  # noqa: BLE001 (a fault of ours must not end the scrapes)
+            self._store.close()
+            self._log.error(
                 "read_failed",
                 "An unexpected error while reading Redis",
-                level=logging.ERROR,
-                target=self.app.name,
-                traceback=_traceback(),
+                traceback=traceback.format_exc(limit=20),
             )
-            self._store.close()
-            snapshot = Snapshot(
-                self.app, up=False, error="internal error", taken=time.time()
-            )
-        self._tell(snapshot)
+            error = "internal error"
+            snapshot = Snapshot(self.app, up=False, error=error, taken=time.time())
+        for fault in snapshot.faults:
+            self._log.fault(fault)
+        if not snapshot.up:
+            self._log.error("redis_unreachable", snapshot.error)
+        elif self.last is not None and not self.last.up:
+            self._log.back()
+        self.last = snapshot
         return snapshot
 
-    def _tell(self, snapshot: Snapshot) -> None:
-        """Log when Redis goes away, now and then while it is, and when it is back."""
-        now = time.monotonic()
-        if not snapshot.up and now - self._told_down >= DOWN_PAUSE:
-            self._told_down = now
-            event(
-                "redis_unreachable",
-                snapshot.error,
-                level=logging.ERROR,
-                target=self.app.name,
-            )
-        elif snapshot.up and self.last is not None and not self.last.up:
-            self._told_down = -DOWN_PAUSE
-            event("redis_back", "Redis answers again", target=self.app.name)
 
-
-def _traceback() -> str:
-    import traceback
-
-    return traceback.format_exc(limit=20)
-
-
-def gather(readers: Sequence[Reader]) -> list[Snapshot]:
+def gather(scrapers: Sequence[Scraper]) -> list[Snapshot]:
     """A snapshot of each app, all read at the same time."""
     begun = time.monotonic()
-    if len(readers) == 1 and readers[0].ready:
-        # Nobody else can be delayed, and two changes of thread are saved. A Redis that
-        # is in trouble, or was never read, may take longer than a scrape should wait.
-        return [readers[0].read(begun)]
-    answers = [reader.ask() for reader in readers]
+    readings = [scraper.ask() for scraper in scrapers]
     return [
-        reader.wait(answer, begun)
-        for reader, answer in zip(readers, answers, strict=True)
+        scraper.wait(reading, begun)
+        for scraper, reading in zip(scrapers, readings, strict=True)
     ]

@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
+import hmac
+import html
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
 from soloscope import version
+from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
 from soloscope.errors import SecretUnavailable
-from soloscope.exporter.exposition import (
-    OPENMETRICS,
-    TEXT,
-    AppRenderer,
-    Family,
-    Format,
-    document,
-    families,
-    lines,
-)
-from soloscope.exporter.process import ProcessMetrics
-from soloscope.exporter.scraper import FaultLog, Reader, gather
+from soloscope.exporter.exposition import Format, accepted_format, counts
+from soloscope.exporter.families import app_families, encode, metric_info
+from soloscope.exporter.scraper import Scraper, gather
 from soloscope.log import event
-from soloscope.web.server import Request, Response, Route, Routes, preferences
+from soloscope.web.application import Request, Response, Route, Routes
 
 if TYPE_CHECKING:
+    from soloscope.checks.routes import Health
     from soloscope.config import Config
-    from soloscope.counts.model import Snapshot
-    from soloscope.extension import Extension
     from soloscope.secret import Secret
 
-__all__ = ["Service", "accepted_format", "readers", "snapshot_json"]
-
-_DURATION = Family(
-    "soloscope_scrape_duration_seconds", "gauge", "How long this scrape took to answer"
-)
-_BUILD = Family("soloscope_build", "info", "The version of soloscope that answers")
+__all__ = ["Service", "scrapers", "snapshot_json"]
 
 
-@lru_cache(8)
-def accepted_format(accept: str) -> Format:
-    """OpenMetrics when the Accept header prefers it, plain text otherwise."""
-    best = {True: 0.0, False: 0.0}
-    for media, parameters, weight in preferences(accept):
-        if media == "application/openmetrics-text":
-            # 0.0.1 is the draft, which 1.0.0 does not satisfy in all points.
-            if parameters.get("version", "1.0.0") == "1.0.0":
-                best[True] = max(best[True], weight)
-        elif media in {"text/plain", "text/*", "*/*"}:
-            best[False] = max(best[False], weight)
-    return OPENMETRICS if best[True] > 0 and best[True] >= best[False] else TEXT
-
-
-def readers(config: Config) -> list[Reader]:
-    """A reader for each app that has a Redis; none is started yet."""
+def scrapers(config: Config) -> list[Scraper]:
+    """A scraper for each app that has a Redis."""
     return [
-        Reader(
-            app,
-            Store(app, app.redis, config.exporter.history, on_fault=FaultLog(app.name)),
-        )
+        Scraper(app, Store(app, app.redis, config.exporter.history))
         for app in config.apps.values()
         if app.redis is not None
     ]
@@ -72,80 +44,68 @@ class Service:
     """Answers for all apps. `start` after the port is bound."""
 
     def __init__(
-        self,
-        config: Config,
-        sources: Sequence[Reader],
-        extensions: Sequence[Extension] = (),
+        self, config: Config, sources: Sequence[Scraper], checks: Health | None = None
     ) -> None:
-        from soloscope.counts.model import Snapshot
-
         self._config = config
-        self._readers = sources
-        self._extensions = extensions
-        self._process = ProcessMetrics()
+        self._scrapers = sources
+        self._checks = checks
+        self._process = ProcessCollector(registry=None)
+        self._info = metric_info(config.apps.values())
+        self._build = InfoMetricFamily(
+            "soloscope_build", "The version of soloscope that answers"
+        )
+        self._build.add_metric([], {"version": version()})
         self._began = time.monotonic()
         # Apps without Redis have nothing to ask, but are described all the same.
         self._quiet = [
             Snapshot(app, up=False) for app in config.apps.values() if app.redis is None
         ]
-        self._renderers = {
-            form: {app.name: AppRenderer(app, form) for app in config.apps.values()}
-            for form in (TEXT, OPENMETRICS)
-        }
-        self._lock = threading.Lock()
-        self._build = ""
-        self._routes: Routes = {}
 
     def start(self) -> None:
-        """Read every Redis once, and start the extensions."""
-        for reader in self._readers:
-            reader.start()
-        for extension in self._extensions:
-            extension.start()
+        """Read every Redis once, and begin to check."""
+        for scraper in self._scrapers:
+            scraper.ask()
+        if self._checks is not None:
+            self._checks.start()
 
     def stop(self) -> None:
         """End all threads and connections."""
-        for extension in self._extensions:
-            extension.stop()
-        for reader in self._readers:
-            reader.stop()
+        if self._checks is not None:
+            self._checks.stop()
+        for scraper in self._scrapers:
+            scraper.stop()
 
     def routes(self) -> Routes:
-        """The table of paths, with those of the extensions."""
-        if not self._routes:
-            own = {
-                "/": Route(self._start_page),
-                "/metrics": Route(self._metrics, title="Metrics for Prometheus"),
-                "/api/metrics": Route(self._metrics, title="The same"),
-                "/api/admin/metrics": Route(
-                    self._admin, title="The same as JSON, with a token"
-                ),
-                "/health": Route(self._health, title="Whether this process lives"),
-            }
-            for extension in self._extensions:
-                own |= extension.routes()
-            self._routes = own
-        return self._routes
+        """The table of paths, with those of the checks."""
+        return {
+            "/": Route(self._start_page),
+            "/metrics": Route(self._metrics, title="Metrics for Prometheus"),
+            "/api/metrics": Route(self._metrics, title="The same"),
+            "/api/admin/metrics": Route(
+                self._admin, title="The same as JSON, with a token"
+            ),
+            "/health": Route(self._health, title="Whether this process lives"),
+            **(self._checks.routes() if self._checks is not None else {}),
+        }
 
     def metrics(self, form: Format) -> bytes:
-        """Everything Prometheus is told, read now."""
+        """Everything for Prometheus, read now."""
         begun = time.perf_counter()
-        snapshots = [*gather(self._readers), *self._quiet]
-        renderers = self._renderers[form]
-        with self._lock:
-            texts = [renderers[s.app.name].render(s) for s in snapshots]
-        parts = list(families(texts, form))
-        parts += [e.metrics(form) for e in self._extensions]
-        if not self._build:
-            self._build = version()
-        parts += [
-            _BUILD.head(form),
-            lines("soloscope_build_info", [({"version": self._build}, 1)]),
-            self._process.render(form),
-            _DURATION.head(form),
-            lines(_DURATION.name, [({}, time.perf_counter() - begun)]),
+        snapshots = gather(self._scrapers)
+        large = counts(snapshots, form).encode()
+        duration = GaugeMetricFamily(
+            "soloscope_scrape_duration_seconds", "How long this scrape took to answer"
+        )
+        metrics = [
+            *app_families(snapshots, form),
+            self._info,
+            *(self._checks.families() if self._checks is not None else ()),
+            self._build,
+            *self._process.collect(),
+            duration,
         ]
-        return document(parts, form)
+        duration.add_metric([], time.perf_counter() - begun)
+        return large + encode(metrics, form)
 
     def _metrics(self, request: Request) -> Response:
         form = accepted_format(request.headers.get("accept", ""))
@@ -168,14 +128,12 @@ class Service:
                 401,
                 headers={"WWW-Authenticate": 'Bearer realm="soloscope"'},
             )
-        snapshots = [*gather(self._readers), *self._quiet]
+        snapshots = [*gather(self._scrapers), *self._quiet]
         apps = {s.app.name: snapshot_json(s) for s in snapshots}
         return _json({"apps": apps}, {"Cache-Control": "no-store"})
 
     def _start_page(self, request: Request) -> Response:
         del request
-        import html
-
         rows = "".join(
             f'<li><a href="{html.escape(path)}">{html.escape(path)}</a> '
             f"{html.escape(route.title)}</li>"
@@ -198,9 +156,6 @@ def _authorised(token: Secret, header: str) -> bool:
     except SecretUnavailable as error:
         event("token_unavailable", str(error), level=logging.ERROR)
         return False
-    # hmac loads OpenSSL, which nothing else needs for most scrapes.
-    import hmac
-
     # A header's bytes come to us as Latin-1.
     sent = given.strip().encode("latin-1", "replace")
     same = hmac.compare_digest(sent, expected.encode())
@@ -216,12 +171,14 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as plain data; what is not known is not in it."""
     if snapshot.app.redis is None:
         return {"title": snapshot.app.title}
-    told: dict[str, Any] = {"title": snapshot.app.title, "up": snapshot.up}
+    known: dict[str, Any] = {"title": snapshot.app.title, "up": snapshot.up}
     today = snapshot.today
     if not snapshot.up or today is None:
-        return {**told, "error": snapshot.error}
+        return {**known, "error": snapshot.error}
+    if snapshot.keys_without_expiry is not None:
+        known["keys_without_expiry"] = snapshot.keys_without_expiry
     return {
-        **told,
+        **known,
         "day": today.day.isoformat(),
         "counters": dict(today.counters),
         "breakdowns": {n: dict(t) for n, t in today.breakdowns.items()},
@@ -240,6 +197,5 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
             n: {"late": s.late, "last_success": s.last_success}
             for n, s in snapshot.jobs.items()
         },
-        "keys_without_expiry": snapshot.keys_without_expiry,
         "keys_dropped": snapshot.keys_dropped,
     }

@@ -1,1 +1,1 @@
-"""How Redis is asked."""
+"""The connection to a Redis server."""

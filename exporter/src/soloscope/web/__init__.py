@@ -1,1 +1,1 @@
-"""The HTTP server of our processes."""
+"""HTTP for our processes: a table of routes, and the server that answers by it."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from soloscope.checks.declared import checks
+from soloscope.checks.declared import Scrape, checks
 from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
-from soloscope.checks.report import PATHS, WAIT, answer, metrics
+from soloscope.checks.report import PATHS, WAIT, answer, families
 from soloscope.log import event
-from soloscope.web.server import Request, Response, Route, Routes
+from soloscope.web.application import Request, Response, Route, Routes
 
 if TYPE_CHECKING:
+    from prometheus_client import Metric
+
     from soloscope.config import Config
-    from soloscope.exporter.exposition import Format
-    from soloscope.exporter.scraper import Reader
+    from soloscope.exporter.scraper import Scraper
 
 __all__ = ["Health", "create"]
 
@@ -36,14 +38,14 @@ def _now() -> datetime:
 
 
 class Health:
-    """The extension. No path of it asks anybody anything: the registry has asked."""
+    """The checks while `serve` runs.
+
+    No path of it asks anybody anything: the registry has asked.
+    """
 
     def __init__(self, registry: Registry, now: Callable[[], datetime] = _now) -> None:
         self.registry = registry
         self._now = now
-        # The metrics as they were last told in each format, and of which results.
-        # The results are judged anew each time: an answer fails by growing old.
-        self._texts: dict[Format, tuple[list[tuple[bool, float | None]], str]] = {}
 
     def routes(self) -> Routes:
         """A route for each of report.PATHS."""
@@ -52,14 +54,9 @@ class Health:
             for path in PATHS
         }
 
-    def metrics(self, format: Format) -> str:  # noqa: A002
-        """What has been found out so far."""
-        results = self.registry.results()
-        told = [(result.ok, result.seconds) for result in results]
-        known = self._texts.get(format)
-        if known is None or known[0] != told:
-            known = self._texts[format] = (told, metrics(results, format))
-        return known[1]
+    def families(self) -> Iterator[Metric]:
+        """What has been found out so far, for Prometheus."""
+        return families(self.registry.results())
 
     def start(self) -> None:
         """Begin to check."""
@@ -91,13 +88,17 @@ def _tell(result: Result) -> None:
     )
 
 
-def create(config: Config, readers: Sequence[Reader]) -> Health:
-    """The checks that `config` asks for; the readers know their last scrape."""
-    by_app = {reader.app.name: reader for reader in readers}
+def create(config: Config, scrapers: Sequence[Scraper]) -> Health:
+    """The checks that `config` asks for; the scrapers know their last scrape."""
+    by_app = {scraper.app.name: scraper for scraper in scrapers}
 
-    def scrape_error(app: str) -> str | None:
-        reader = by_app.get(app)
-        last = None if reader is None else reader.last
-        return None if last is None or last.up else last.error
+    def last_scrape(app: str) -> Scrape | None:
+        scraper = by_app.get(app)
+        last = None if scraper is None else scraper.last
+        if last is None:
+            return None
+        at = time.monotonic() - max(0.0, time.time() - last.taken)
+        left_out = sorted({fault.name for fault in last.faults})
+        return Scrape(last.up, last.error, at, left_out)
 
-    return Health(Registry(checks(config, scrape_error), changed=_tell))
+    return Health(Registry(checks(config, last_scrape), changed=_tell))

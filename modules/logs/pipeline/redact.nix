@@ -1,9 +1,9 @@
 # What the shipper masks before a line leaves the host. Pure, builtins only.
 #
-#   redact.stages EXTRA -> stages of the pipeline: EXTRA patterns, then the table
-#   redact.custom PATTERNS -> stages of these patterns alone
+#   everywhere { enable, patterns, units } -> stages: what the options say, then the table
+#   only PATTERNS                          -> stages of these patterns alone
 #
-# Each entry: `name`; `gate`, a cheap regular expression that a line must match
+# Each entry of the table: `name`; `gate`, a cheap regular expression that a line must match
 # before the expensive one is tried; `expression` (RE2), whose CAPTURED groups
 # are replaced; `replace`, the template of what stands there afterwards
 # (.Value = what was captured).
@@ -12,7 +12,9 @@
 # leftmost alternative wins, and a match without a captured group changes
 # nothing. So `keep|(mask)` masks only what `keep` does not claim.
 let
-  selector = import ./selector.nix;
+  inherit (import ../../pure.nix) concatMap mapAttrsToList optionals;
+  inherit (import ./stage.nix) whenLabels;
+  inherit (import ../units.nix) isPattern regex;
   mask = "***";
   # The last four digits, whatever stands between them.
   lastFour = ''***{{ trunc -4 (regexReplaceAll "[^0-9]" .Value "") }}'';
@@ -238,30 +240,41 @@ let
     }
   ];
 
+  # labels: of the lines that are looked at
   stage =
+    labels:
     {
       gate ? null,
       expression,
       replace ? mask,
-      labels ? ''{job=~".+"}'',
       ...
     }:
-    let
-      replaceStage.replace = {
-        inherit expression replace;
-      };
-    in
-    {
-      match = {
-        selector = selector (labels + (if gate == null then "" else " |~ `${gate}`"));
-        stages = [ replaceStage ];
-      };
-    };
+    whenLabels labels (if gate == null then "" else "|~ `${gate}`") [
+      { replace = { inherit expression replace; }; }
+    ];
+
+  all = ''job=~".+"'';
+  ofUnit =
+    unit:
+    if isPattern unit then
+      "unit=~${builtins.toJSON (regex unit)}"
+    else
+      "unit=${builtins.toJSON unit}";
+  own = labels: mapAttrsToList (_: stage labels);
 in
 {
-  inherit mask table;
+  inherit table;
 
-  # list of { expression; replace ?; gate ?; labels ? } -> stages
-  custom = map stage;
-  stages = extra: map stage (extra ++ table);
+  only = own all;
+  everywhere =
+    {
+      enable,
+      patterns,
+      units,
+    }:
+    optionals enable (
+      own all patterns
+      ++ concatMap (x: x) (mapAttrsToList (unit: own (ofUnit unit)) units)
+      ++ map (stage all) table
+    );
 }

@@ -1,0 +1,96 @@
+"""Whether an app's jobs ran today, judged by the counts that they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from soloscope.counts.model import ONE_DAY, DayValues, midnight, today
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from soloscope.config import App, Job
+
+__all__ = ["JOB_GRACE", "JobState", "JobWatch", "job_day", "job_deadline"]
+
+JOB_GRACE = timedelta(minutes=5)
+"""How long after its `by` a job that has not run is called late."""
+
+
+class JobState(NamedTuple):
+    """Whether a job is late, and when it last succeeded (Unix time) if known."""
+
+    late: bool
+    last_success: float | None
+
+
+def job_deadline(job: Job, day: date, zone: ZoneInfo) -> float:
+    """The Unix time by which `job` must have run on `day`."""
+    return datetime.combine(day, job.by, zone).timestamp()
+
+
+def job_day(job: Job, now: float, zone: ZoneInfo) -> date | None:
+    """The day whose count says whether `job` is late now; None before it can be.
+
+    That is today from five minutes after `by`. A `by` so late that the five minutes
+    end after midnight is judged by yesterday's count until the next such moment.
+    """
+    day = today(now, zone)
+    grace = JOB_GRACE.total_seconds()
+    if now >= job_deadline(job, day, zone) + grace:
+        return day
+    yesterday = day - ONE_DAY
+    due = job_deadline(job, yesterday, zone) + grace
+    return yesterday if due >= midnight(day, zone) and now >= due else None
+
+
+class JobWatch:
+    """When each job of an app last succeeded, and whether it is late.
+
+    Redis holds a count per day and no time. A success that is watched has the moment
+    at which the count was first seen to suffice; one that was there before has the
+    day's deadline, or now when that is still to come.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._seen: dict[str, tuple[date, float]] = {}
+        self._short: dict[str, date] = {}
+
+    def states(self, days: Sequence[DayValues], now: float) -> dict[str, JobState]:
+        """The state of each job whose counter is readable, for `days`, today first."""
+        zone = self._app.zone
+        this = today(now, zone)
+        counts = {day.day: day.counters for day in days}
+        states: dict[str, JobState] = {}
+        for name, job in self._app.jobs.items():
+            count = counts.get(this, {}).get(job.counter)
+            if count is None:
+                continue
+            seen = self._seen.get(name)
+            if count < job.min:
+                self._short[name] = this
+                if seen is not None and seen[0] >= this:
+                    # Redis was emptied, or the clock went back.
+                    self._seen.pop(name)
+                    seen = None
+            elif seen is None or seen[0] != this:
+                deadline = job_deadline(job, this, zone)
+                watched = self._short.get(name) == this
+                seen = (this, now if watched else min(now, deadline))
+                self._seen[name] = seen
+            moment = seen[1] if seen is not None else None
+            if moment is None:
+                for day in days[1:]:
+                    if day.counters.get(job.counter, 0) >= job.min:
+                        moment = job_deadline(job, day.day, zone)
+                        break
+            judged = job_day(job, now, zone)
+            late = judged is not None and count < job.min
+            if late and judged != this:
+                then = counts.get(judged, {}) if judged is not None else {}
+                late = then.get(job.counter, job.min) < job.min
+            states[name] = JobState(late, moment)
+        return states
