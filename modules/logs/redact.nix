@@ -11,57 +11,160 @@
 # RE2 has no look-ahead. What must stay is matched first, without a group: the
 # leftmost alternative wins, and a match without a captured group changes
 # nothing. So `keep|(mask)` masks only what `keep` does not claim.
+#
+# Escapes: in `\nkim@example.com` the letter n belongs to the escape. Before
+# anything is masked, a boundary (a character that no text has) is set behind
+# every escape, and taken away at the end.
+#
+# JSON: a masked value stays within its quotes. A masked number leaves a bare
+# ***, which gets quotes at the end, so that a line that was JSON is JSON.
 let
   selector = import ./selector.nix;
+  shapes = import ./secret-shapes.nix;
   mask = "***";
   # The last four digits, whatever stands between them.
   lastFour = ''***{{ trunc -4 (regexReplaceAll "[^0-9]" .Value "") }}'';
 
   anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
 
-  # Names of fields, headers and parameters that hold a secret.
-  secretName = "(?:[\\w.-]*[_.-])?${
-    anyOf [
-      "password"
-      "passwd"
-      "passphrase"
-      "passcode"
-      "secret"
-      "secret[_-]?key"
-      "client[_-]?secret"
-      "secret[_-]?access[_-]?key"
-      "(?:x-)?api[_-]?(?:key|token|secret)"
-      "access[_-]?key"
-      "private[_-]?key"
-      "signing[_-]?key"
-      "encryption[_-]?key"
-      "token"
-      "auth[_-]?token"
-      "_?authtoken"
-      "credentials?"
-      "authorization"
-      "jwt"
-      "otp"
-    ]
-  }|(?:db|user|my|new|old|current|confirm|root|admin|access|refresh|id|verify|session|csrf|bot|device|push|reset)(?:Password|Token|Secret)|api[kK]ey|accessKey|privateKey|secretKey|clientSecret|authToken";
+  # --- escapes -----------------------------------------------------------------
 
-  # In camel case, too: "refreshToken", "dbPassword".
-  secretKey = "(?i:\\b(?:${secretName}))";
-  separator = ''(?:\\?["'])?\s*(?:[:=]|=>)\s*'';
+  # U+FDD0: Unicode keeps it for such use within a program.
+  boundary = "\\x{FDD0}";
+  # \n, \u003c, also behind several backslashes (JSON in JSON), and %20. Not %40
+  # (@) and %2B (+), which belong to what is looked for.
+  escape = "\\\\+(?:u00[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'/bfnrtve])|%(?:[0135-9A-Fa-f][0-9A-Fa-f]|4[1-9A-Fa-f]|2[0-9ac-fAC-F])|&(?:quot|lt|gt|amp|#\\d+);";
+  # \u0040 and \u002b are @ and +.
+  at = "(?:@|%40|\\\\+u0040${boundary}?)";
+  plus = "(?:\\+|%2[Bb]|\\\\+u002[bB]${boundary}?)";
+
+  # A quotation mark, at any depth of JSON in JSON, or in a URL.
+  quote = "(?:\\\\*[\"']${boundary}?|%22${boundary}?|&quot;${boundary}?)";
+  # Between a name and its value.
+  separator = "${quote}?\\]?\\s*(?::=|=>|[:=]|%3[AaDd]${boundary}?)\\s*";
+  # A text in quotes: JSON's or a program's, and one and two levels down.
+  quoted = inner: anyOf [
+    ''"${inner ''(?:[^"\\]|\\.)''}"''
+    "'${inner "(?:[^'\\\\]|\\\\.)"}'"
+    "\\\\[\"']${inner ''(?:[^"\\]|\\\\(?:\\"|[^"]))''}\\\\[\"']"
+    "\\\\{2,}[\"']${inner ''[^"\\]''}\\\\"
+    "%22${boundary}?${inner ''[^\s"%]''}%22"
+  ];
+
+  # A JSON list or object, three levels deep.
+  text = ''"(?:[^"\\]|\\.)*"'';
+  level0 = ''(?:[^"\[\]{}]|${text})'';
+  level1 = "(?:${level0}|[\\[{]${level0}*[\\]}])";
+  level2 = "(?:${level1}|[\\[{]${level1}*[\\]}])";
+  container = "[\\[{]${level2}*[\\]}]";
+  # Masks the texts and numbers in it, and leaves the names. Twice, because two
+  # neighbours share a comma.
+  leaves =
+    let
+      once = value: ''(regexReplaceAll `([:,\[]\s*)(?:"(?:[^"\\]|\\.)+"|-?\d[\d.eE+-]*)(\s*[,\]}])` ${value} `''${1}"***"''${2}`)'';
+    in
+    "{{ ${once (once ".Value")} }}";
+
+  # --- names -------------------------------------------------------------------
+
+  # Names of fields, headers and parameters whose value is secret, whatever it is.
+  secretName = anyOf [
+    "(?i:(?:[\\w.-]*[_.-])?${
+      anyOf [
+        "passw(?:or)?d\\d?"
+        "passphrase"
+        "passcode"
+        "secret"
+        "secret[_-]?(?:access[_-]?)?key"
+        "secret[_-]?key[_-]?base"
+        "(?:client|app|consumer|shared)[_-]?secret"
+        "(?:x-)?api[_-]?(?:key|token|secret)"
+        "(?:access|private|encryption|master|account|license|service[_-]?role|webhook)[_-]?key"
+        "(?:auth|access|refresh|id|session|csrf|xsrf|bot|device|push|reset|bearer|verify|deploy|api|oauth|security|personal[_-]?access|registry)[_-]?token"
+        "_?authtoken"
+        "(?:aws|session)[_-]?(?:access[_-]?key[_-]?id|session[_-]?token)"
+        "otp"
+        "totp"
+        "(?:cvc|cvv)2?"
+        "x-amz-(?:security-token|signature|credential)"
+      ]
+    })"
+    # DB_PASS, PGPASSWORD, MYSQL_PWD, STRIPE_KEY, SECRET_KEY_BASE
+    "(?:[A-Z0-9]+_)+(?:PASS|PWD|KEY|TOKEN|SECRET|CREDENTIALS?|PAT|DSN)"
+    "[A-Z]*PASSWORD"
+    "[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|KEY)_(?:BASE|VALUE|[0-9]+)"
+    # dbPassword, jwtSecret, accessKeySecret, refreshTokenValue
+    "[a-z][A-Za-z0-9]*(?:Password|Passwd|Passphrase|Pwd|Secret|Token)(?:Value|Hash)?"
+    "[a-z]*(?:api|access|private|secret|encryption|master|auth|subscription|account)[kK]ey"
+    "(?:[a-z]+_)+(?:pass|pwd)"
+  ];
+  # The same, when the value looks like a secret: it has a digit or is long.
+  maybeName = "(?i:(?:[\\w.-]*[_.-])?${
+    anyOf [
+      "token"
+      "jwt"
+      "auth"
+      "authorization"
+      "credentials?"
+      "signing[_-]?key"
+      "signature"
+      "pass"
+      "pwd"
+      "pin"
+      "session(?:[_-]?id)?"
+      "sid"
+      "nonce"
+      "bearer"
+    ]
+  })";
+  # What stands behind a name and is none of its values.
+  absent = "(?i:${
+    anyOf [
+      "null"
+      "none"
+      "nil"
+      "true"
+      "false"
+      "undefined"
+      "required"
+      "invalid"
+      "incorrect"
+      "wrong"
+      "missing"
+      "expired"
+      "denied"
+      "rejected"
+      "rotated"
+      "changed"
+      "reset"
+      "not"
+      "must"
+      "is"
+      "was"
+      "has"
+      "too"
+      "cannot"
+      "could"
+      "authentication"
+    ]
+  })(?:[\\s,;.)}\\]\"'\\\\]|$)";
 
   # Fields that hold a phone number. `phone_last4` and `phone_number_id` are none.
   phoneKey = "(?i:\\b${
     anyOf [
-      "(?:[\\w]+[_.-])?phone(?:[_-]?(?:number|no|nr))?"
-      "(?:[\\w]+[_.-])?(?:mobile|telephone|msisdn|cell)(?:[_-]?(?:number|no|nr))?"
-      "wa[_-]?id"
+      "(?:[\\w]+[_.-])?phones?(?:[_-]?(?:numbers?|no|nr))?"
+      "(?:[\\w]+[_.-])?(?:mobiles?|telephone|telefon|msisdn|cell)(?:[_-]?(?:phone|numbers?|no|nr))?"
+      "wa[_-]?ids?"
       "whatsapp(?:[_-]?(?:id|number))?"
       "tel"
       "fax"
+      "handy"
     ]
-  })";
+  }|(?-i:[a-z]+(?:Phone|Mobile|Msisdn)(?:Number|No)?))";
   # Fields that hold one only when the number is long.
-  partyKey = "(?i:\\b(?:from|to|sender|recipient(?:_id)?|caller|callee))";
+  partyKey = "(?i:\\b(?:from|to|sender|recipients?(?:_id)?|caller|callee))";
+  # Seconds, milliseconds, microseconds and nanoseconds since 1970, to 2033.
+  epoch = "1[0-9]{9}(?:[0-9]{3}){0,3}";
 
   # Mobile numbers without "+", by country: digits that identify themselves.
   bareMobile = anyOf [
@@ -82,6 +185,12 @@ let
     "3806\\d{8}"
   ];
 
+  # Between the digits of a phone number: blanks of every kind, hyphens, dots,
+  # slashes, brackets.
+  gap = "(?:[ .()/\\x{A0}\\x{2007}\\x{2009}\\x{202F}\\x{2010}-\\x{2013}-]|%20${boundary}?|%2[89]${boundary}?|\\\\u(?:00[aA]0|202[fF]|201[0-3])${boundary}?)";
+  # Of one kind, for what has no "+".
+  blank = "(?:[ \\x{A0}\\x{202F}]|%20${boundary}?)";
+
   uuid = "\\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\b";
 
   # What looks like a number to dial and is none.
@@ -93,29 +202,51 @@ let
     "\\b\\d{1,3}(?:\\.\\d{1,3}){3}(?::\\d+)?\\b"
     # ISBN
     "(?i:\\bisbn(?:-1[03])?:?\\s*[\\d -]{10,17})"
+    # versions, and what was added to them
+    "\\bv?\\d+(?:\\.\\d+)+(?:-[\\w.]+)?\\+[\\w.-]+"
+    # values of other fields: "bytes":34696123456, offset=34696123456
+    ''(?:"\s*:\s*|[\w"]=)-?\d[\d.eE+-]*''
+    # what is counted or measured
+    "\\b\\d+(?:\\.\\d+)?\\s?(?:[kKMGTP]?i?B|bytes?|octets?|bits?|[nuµm]?s|secs?|seconds?|minutes?|hours?|rows?|records?|lines?|tokens?|items?|keys?|entries|events?|requests?|reqs?|hits?|ops|blocks?|pages?|cycles?|ticks?|files?|objects?|points?|%)\\b"
+    "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|revision|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
   ];
+  # A word that says that a number to dial follows.
+  dial = "(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|zadzwo[nń]|bel|text)\\b\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
 
-  # File names and unit names with an "@" in them, Git's user, and what is left
-  # of WhatsApp's addresses.
+  # Not addresses: Git's user, users of a URL, file names and unit names with an
+  # "@" in them, and what is left of WhatsApp's addresses.
   notMail = anyOf [
     "[\\d:]+@(?:s\\.whatsapp\\.net|c\\.us|g\\.us|lid|newsletter|broadcast)\\b"
     "\\bgit@[\\w.-]+"
+    "[A-Za-z][A-Za-z0-9+.-]*://[^\\s/@\"'?]*@"
     "[\\w.\\\\-]+@[\\w.\\\\:-]*\\.(?:service|scope|slice|socket|timer|target|mount|automount|path|device|swap)\\b"
-    "[\\w.-]+@\\dx\\.\\w+"
+    "[\\w./-]+@[\\w.-]*\\.(?:png|jpe?g|gif|svg|webp|avif|css|js|mjs|cjs|ts|tsx|json|yaml|yml|toml|html?|txt|log|lock|tgz|zip|gz|tar|conf|nix|py|rb|go|rs|java|class|jar|so|map|woff2?)\\b"
   ];
+  # A name that nobody would take for a top-level domain is none.
+  mail = "[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_.+'=~#$&-]*[\\p{L}\\p{N}_+=~-])?${at}(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]*[\\p{L}\\p{N}])?\\.)+(?:xn--[\\w-]+|[\\p{L}]{2,24})";
 
-  # Top-level domains: two or three letters, or one of the common longer ones.
-  # Not any word: `name@unit.service` and `pkg@file.json` are no addresses.
-  topLevel = anyOf [
-    "[A-Za-z]{2,3}"
-    "(?:info|name|mobi|email|mail|online|store|tech|site|cloud|shop|club|life|live|world|today|agency|digital|company|group|team|work|studio|design|media|news|zone|space|website|systems|solutions|services|academy|school|education|health|berlin|hamburg|koeln|bayern|wien|london|paris|amsterdam|tokyo|nyc|museum|aero|jobs|asia|example|test|invalid|local|localhost|internal|home|arpa)"
+  # --- the table ---------------------------------------------------------------
+
+  # The check digit of Luhn (ISO/IEC 7812): one number in ten passes by chance.
+  ifLuhn = builtins.concatStringsSep "" [
+    ''{{ $d := regexReplaceAll "[^0-9]" .Value "" }}{{ $odd := mod (len $d) 2 }}{{ $sum := 0 }}''
+    ''{{ range $i, $c := splitList "" $d }}{{ $n := atoi $c }}''
+    "{{ if eq (mod $i 2) $odd }}{{ $n = mul 2 $n }}{{ if gt $n 9 }}{{ $n = sub $n 9 }}{{ end }}{{ end }}"
+    "{{ $sum = add $sum $n }}{{ end }}"
+    "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
   table = [
     {
       name = "private-key";
       gate = "-----BEGIN";
-      expression = "-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]+)";
+      expression = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----([^-]+)";
+    }
+    {
+      # The lines of a key that was printed line by line. Not a hash, which is hex.
+      name = "private-key-line";
+      gate = "^[A-Za-z0-9+/]{20,}={0,2}$";
+      expression = "^(?:[0-9a-f]+|[0-9A-F]+|[a-z]+|[A-Z]+|[0-9]+)$|^([A-Za-z0-9+/]{40,}={0,2}|[A-Za-z0-9+/]{20,}={1,2})$";
     }
     {
       name = "url-password";
@@ -126,48 +257,65 @@ let
       name = "header";
       gate = "(?i:authorization|cookie|bearer)";
       expression = builtins.concatStringsSep "|" [
-        ''(?i:\b(?:proxy-)?authorization)\\?["']?\s*[:=]\s*\\?["']?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\s+([^\s"'\\]+)''
+        ''"(?i:(?:proxy-)?authorization)"\s*:\s*"((?:[^"\\]|\\.)+)"''
+        ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
+        ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey)\s+([^\s"'\\]+)''
         ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
-        # the whole list of cookies
-        ''(?i:\b(?:set-)?cookies?)\\?["']?\s*[:=]\s*(?:\\?["']([^"'\\]+)|([^\s"'][^"'\r\n]*))''
+        # the whole list of cookies; a number of them stays
+        ''(?i:\b(?:set-)?cookies?)${separator}(?:null|true|false|-?\d+)\b''
+        "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
+        ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
+        ''(?i:\b(?:set-)?cookies?)\s*:\s*([^\s"'\\{\[][^"'\r\n\\]*)''
+      ];
+    }
+    {
+      name = "json-containers";
+      gate = ''(?i:token|secret|passw|pwd|key|auth|credential|cookie|jwt|otp)\w*\\?"\s*:\s*[\[{]'';
+      expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?|tokens))"\s*:\s*(${container})'';
+      replace = leaves;
+    }
+    {
+      name = "header-lists";
+      gate = ''(?i:(?:key|token|secret|authorization|cookie|password|auth)\\*"\s*,)'';
+      expression = ''"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
+    }
+    {
+      name = "redis-auth";
+      gate = "(?i:auth|requirepass|masterauth)";
+      expression = builtins.concatStringsSep "|" [
+        ''(?i:"AUTH")(?:\s+"[^"]*")?\s+"([^"]+)"''
+        ''(?i:\b(?:requirepass|masterauth))\s+"?([^\s"]+)''
       ];
     }
     {
       name = "known-shapes";
-      gate = "sk[-_]|rk_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|A[KS]IA|AIza|ya29\\.|SG\\.|npm_|pypi-|EAA|eyJ|hooks\\.slack\\.com|bot\\d|hf_|shpat_|dop_v1_|v\\d\\.(?:local|public)\\.";
-      expression = builtins.concatStringsSep "|" [
-        "\\b(sk-[A-Za-z0-9_*-]{12,})"
-        "\\b((?:sk|rk)_(?:live|test)_\\w{8,}|whsec_\\w{8,})"
-        "\\b(gh[pousr]_\\w{16,}|github_pat_\\w{16,}|glpat-[\\w-]{12,})"
-        "\\b(xox[a-z]-[\\w-]{8,}|xapp-[\\w-]{8,})"
-        "\\b(A[KS]IA[0-9A-Z]{12,})\\b"
-        "\\b(AIza[\\w-]{20,}|ya29\\.[\\w-]{16,})"
-        "\\b(SG\\.[\\w-]{8,}\\.[\\w-]{8,})"
-        "\\b(npm_\\w{20,}|pypi-[\\w-]{16,}|hf_\\w{16,}|shpat_\\w{16,}|dop_v1_\\w{16,})"
-        "\\b(EAA[A-Za-z0-9]{16,})"
-        "\\b(eyJ[\\w-]{6,}\\.[\\w-]{4,}(?:\\.[\\w-]+)?)"
-        "\\b(v[1-4]\\.(?:local|public)\\.[\\w-]{8,})"
-        "hooks\\.slack\\.com/services/([\\w/]+)"
-        "\\bbot\\d{5,}:([\\w-]{20,})"
-      ];
+      inherit (shapes) gate expression;
     }
     {
       name = "named-secrets";
-      gate = "(?i:passw|passp|passc|secret|token|key|credential|authorization|jwt|otp)";
+      gate = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|session|sid|signature|sig|hmac|bearer|nonce|cv[cv]|_pat|dsn|code=|state=|ticket=)";
       expression = builtins.concatStringsSep "|" [
-        # a JSON or quoted string, and one inside a JSON string
-        ''${secretKey}${separator}"((?:[^"\\]|\\.)+)"''
-        "${secretKey}${separator}'((?:[^'\\\\]|\\\\.)+)'"
-        ''${secretKey}${separator}\\"([^"\\]+)\\"''
-        # what says that there is none stays
-        "${secretKey}${separator}(?i:null|none|true|false|undefined)\\b"
-        # a bare value; the scheme of a header was dealt with above
-        "${secretKey}${separator}(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
-        ''${secretKey}${separator}([^\s"'\\{\[(&,;<>*][^\s"'\\&,;<>)\]}]*)''
-        # SQL: PASSWORD 'x'
-        "(?i:\\bpassword)\\s+'([^']+)'"
+        # what says that there is none
+        "\\b(?:${secretName}|${maybeName})${separator}${quote}?${absent}"
+        # the scheme of a header was dealt with above
+        "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
+        # PHP: ['password'] => string(16) "x"
+        ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
+        "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
+        "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
+        # a bare value
+        ''\b(?:PWD|OLDPWD)=''
+        ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
+        ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>)\]}]{15,})''
+        # --password x, --token=x, redis-cli -a x
+        ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
+        ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
+        ''\bmysql\w*\b[^|;]*?\s-p([^\s"'\\]+)''
+        # SQL: PASSWORD 'x', IDENTIFIED BY 'x'
+        "(?i:\\b(?:password|identified\\s+by))\\s+'([^']+)'"
         # a parameter of a URL
-        ''[?&](?i:key|sig|signature|auth|hmac|pass|pwd)=([^\s&"'#\\]+)''
+        ''[?&](?i:sig|signature|auth|hmac|pass|pwd|x-amz-(?:signature|credential|security-token))=([^\s&"'#\\]+)''
+        ''[?&](?i:key)=([^\s&"'#\\0-9]*[0-9][^\s&"'#\\]*|[^\s&"'#\\]{24,})''
         ''[?&](?i:code|state|ticket)=([^\s&"'#\\]{16,})''
       ];
     }
@@ -185,58 +333,76 @@ let
     }
     {
       name = "email";
-      gate = "@|%40";
-      expression = ''(?:^|[^\w.%+*/-])?${notMail}|(?:^|[^\w.%+*/-])([A-Za-z0-9_][\w.+'-]*(?:@|%40)(?:[A-Za-z][A-Za-z0-9-]*|\d{3,}[A-Za-z0-9-]*)(?:\.[A-Za-z0-9-]+)*\.${topLevel})\b'';
+      gate = "@|%40|u0040";
+      expression = "${notMail}|(${mail})";
       replace = "***@***";
     }
     {
-      # Visa, Mastercard, American Express, Discover; not a part of a longer
-      # number and not the digits after a decimal point.
+      # Visa, Mastercard, American Express, Discover, JCB, Diners; not a part of a
+      # longer number and not the digits after a decimal point.
       name = "card";
-      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[47]\\d{2}|6[05]\\d{2})[ -]?\\d{4}[ -]?\\d";
-      expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|5\\d{2})(?:[ -]?\\d{4}){3})\\b";
+      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[04678]\\d{2}|35\\d{2}|6[0245]\\d{2})[ -]?\\d{2,4}[ -]?\\d";
+      expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|4[4-9]\\d|5\\d{2}|2\\d{2})(?:[ -]?\\d{4}){3}|35(?:2[89]|[3-8]\\d)(?:[ -]?\\d{4}){3}|3(?:0[0-5]|[68]\\d)\\d[ -]?\\d{6}[ -]?\\d{4})\\b";
+      replace = ifLuhn;
     }
     {
       name = "phone-field";
-      gate = ''(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|tel|fax|from|to|sender|recipient|calle)\w*\W{1,8}\d[\d ()./-]{4}'';
+      gate = ''(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|tel|fax|handy|from|to|sender|recipient|calle)\w*\W{1,12}\d[\d ()./-]{4}'';
       expression = builtins.concatStringsSep "|" [
-        ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d[\d ()./-]{4,18}\d)''
+        ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*${epoch}\b''
+        ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d(?:${gap}{0,3}\d){5,17}(?:\.\d+)?)''
         ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14})\b''
       ];
       replace = lastFour;
     }
     {
+      # "phones": [4915123456789, "0151 23456789"]
+      name = "phone-list";
+      gate = ''(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|recipients?|to)\w*"\s*:\s*\['';
+      expression = ''"(?:${phoneKey}|${partyKey})"\s*:\s*(\[[^\[\]{}]*\])'';
+      replace = ''{{ regexReplaceAll `\+?\(?\d(?:[ ()./-]{0,3}\d){3,13}([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)(?:\.\d+)?` .Value "***''${1}''${2}''${3}''${4}" }}'';
+    }
+    {
       name = "phone";
       # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
-      gate = "\\+[1-9]|%2[Bb]\\d|\\b(?:00[1-9]|01[567]|\\d{3}-\\d{3}-|[3-59]\\d{9})|\\((?:0|\\d{3}\\))";
+      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
       expression = builtins.concatStringsSep "|" [
         "(?:^|[^\\w.-])?${notPhone}"
-        # +49 1512 3456789, also with %2B for the plus sign
-        "(\\+\\d{8,15})\\b"
-        "(%2[Bb]\\d{8,15})\\b"
-        "(\\+[1-9]\\d{0,2}(?:[ ./-]|[ ./-]?\\()\\d{2,5}\\)?(?:[ ./-]?\\d{2,5}){0,3}[ ./-]?\\d{3,8})\\b"
-        "(\\+[1-9]\\d{0,2}(?:-\\d{1,4}){2,4})\\b"
+        # +1 415 555 0132
+        "(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
+        # +4915123456789
+        "(${plus}[1-9]\\d{7,14})\\b"
+        # +49 1512 3456789, +49(0)151 23456789
+        "(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){0,3}${gap}{1,3}\\d{6,10})\\b"
+        # +33 6 12 34 56 78
+        "(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){2,6})\\b"
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"
-        "(?:^|[^\\w.-])(00[1-9]\\d{0,2}[ ./-]\\(?\\d{2,5}\\)?[ ./-]?\\d{3,8}(?:[ ./-]?\\d{2,6})?)\\b"
-        # (415) 555-0132, 415-555-0132, (030) 9018-2010, 0171 2345678
-        "(\\(\\d{3}\\) ?\\d{3}[- .]\\d{4})\\b"
-        "(?:^|[^\\w.-])(\\d{3}-\\d{3}-\\d{4})\\b"
-        "(\\(0\\d{1,5}\\)[ /-]?\\d{2,8}(?:[ /-]\\d{1,8})?)\\b"
-        "(?:^|[^\\w.-])(01[567]\\d{1,2}[ /-]\\d{6,8})\\b"
+        "(?:^|[^\\w.-])(00[1-9]\\d{0,2}(?:${gap}{1,3}\\d{2,5}){0,3}${gap}{1,3}\\d{3,8})\\b"
+        # behind a word that says so: tel. 030/901820, call 612 345 678
+        "${dial}(\\(?0\\d{1,5}\\)?(?:${gap}{1,2}\\d{2,9}){1,4})\\b"
+        "${dial}([1-9]\\d{1,4}(?:${gap}\\d{2,4}){2,4})\\b"
+        "${dial}([06-9]\\d{8,11})\\b"
+        # (415) 555-0132, 415-555-0132; no area code begins with 0 or 1
+        "(\\([2-9]\\d{2}\\) ?[2-9]\\d{2}[- .]\\d{4})\\b"
+        "(?:^|[^\\w.-])([2-9]\\d{2}([-.])[2-9]\\d{2}[-.]\\d{4})\\b"
+        # (030) 9018-2010, (01234) 567890
+        "(\\(0[1-9]\\d{0,4}\\)[ /-]?(?:\\d{5,8}|\\d{2,5}[ /-]\\d{2,8}))\\b"
+        # mobile numbers as they are written at home: 0171 2345678, 07911 123456
+        "(?:^|[^\\w.-])(01[567]\\d{1,2}(?:[ /-]|${blank})\\d{6,8})\\b"
+        "(?:^|[^\\w.-])(07\\d{3}${blank}?\\d{6}|07\\d{3}${blank}\\d{3}${blank}\\d{3})\\b"
+        # 06 12 34 56 78
+        "(?:^|[^\\w.-])(0[1-9](?:(?:[.-]|${blank})\\d\\d){4})\\b"
+        # 030/901820
+        "(?:^|[^\\w./-])(0[1-9]\\d{1,4}/\\d{5,8})\\b"
         # a mobile number as bare digits
         "(?:^|[^\\w.-])(${bareMobile})\\b"
       ];
       replace = lastFour;
     }
-    {
-      # A masked number in JSON is a string from now on: the line stays JSON.
-      name = "json-number";
-      gate = ":\\s*\\*\\*\\*";
-      expression = ''[^\\]":\s*(\*\*\*\d{0,4})\s*[,}\]]'';
-      replace = ''"{{ .Value }}"'';
-    }
   ];
+
+  # --- stages ------------------------------------------------------------------
 
   stage =
     {
@@ -257,11 +423,44 @@ let
         stages = [ replaceStage ];
       };
     };
+
+  # One template over the whole line: a `replace` would run one for each escape.
+  rewrite = gate: template: {
+    match = {
+      selector = selector "{job=~\".+\"} |~ `${gate}`";
+      stages = [
+        {
+          template = {
+            source = "x_line";
+            inherit template;
+          };
+        }
+        { output.source = "x_line"; }
+      ];
+    };
+  };
+  setBoundaries = rewrite "\\\\|%[0-9A-F]|&[a-z#]" (
+    "{{ regexReplaceAll `${escape}` .Entry `\${0}${fdd0}` }}"
+  );
+  removeBoundaries = rewrite boundary "{{ .Entry | replace `${fdd0}` `` }}";
+  fdd0 = builtins.fromJSON ''"\ufdd0"'';
+
+  # In a line of JSON, what was masked outside of a text becomes a text.
+  quoteNumbers = stage {
+    gate = ''^[^{]{0,64}\{[^*]*"?[^*]*[:,\[]\s*-?\*\*\*'';
+    expression = ''"(?:[^"\\]|\\.)*"|[:,\[]\s*(-?\*\*\*\d{0,4})'';
+    replace = ''"{{ .Value }}"'';
+  };
 in
 {
   inherit mask table;
 
   # list of { expression; replace ?; gate ?; labels ? } -> stages
   custom = map stage;
-  stages = extra: map stage (extra ++ table);
+  stages =
+    extra:
+    [ setBoundaries ] ++ map stage (extra ++ table) ++ [
+      quoteNumbers
+      removeBoundaries
+    ];
 }

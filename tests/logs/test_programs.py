@@ -61,6 +61,8 @@ def shipped(engine: str, paths: Factory) -> dict[int, list[Entry]]:
         times = path.journal.say_as(path.journal.fields(unit, **given), *lines)
         spans[number] = (times[0], times[-1])
     path.wait_for('{job=~".+"}', len(ROWS), within=90)
+    for number in files:
+        path.wait_for(f'{{job="row-{number}"}}', 1, within=30)
     # What was split, or held back, arrives later.
     time.sleep(4)
     found = path.everything('{job=~".+"}')
