@@ -31,9 +31,11 @@ let
 
   # U+FDD0: Unicode keeps it for such use within a program.
   boundary = "\\x{FDD0}";
+  fdd0 = builtins.fromJSON ''"\ufdd0"'';
+  sentinel = builtins.fromJSON ''"\ufdd1"'';
   # \n, \u003c, also behind several backslashes (JSON in JSON), and %20. Not %40
   # (@) and %2B (+), which belong to what is looked for.
-  escape = "\\\\+(?:u00[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'/bfnrtve])|%(?:[0135-9A-Fa-f][0-9A-Fa-f]|4[1-9A-Fa-f]|2[0-9ac-fAC-F])|&(?:quot|lt|gt|amp|#\\d+);";
+  escape = "\\\\+(?:u00[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'/bfnrt])|%(?:[0135-9A-Fa-f][0-9A-Fa-f]|4[1-9A-Fa-f]|2[0-9ac-fAC-F])|&(?:quot|lt|gt|amp|#\\d+);";
   # \u0040 and \u002b are @ and +.
   at = "(?:@|%40|\\\\+u0040${boundary}?)";
   plus = "(?:\\+|%2[Bb]|\\\\+u002[bB]${boundary}?)";
@@ -57,13 +59,15 @@ let
   level1 = "(?:${level0}|[\\[{]${level0}*[\\]}])";
   level2 = "(?:${level1}|[\\[{]${level1}*[\\]}])";
   container = "[\\[{]${level2}*[\\]}]";
-  # Masks the texts and numbers in it, and leaves the names. Twice, because two
-  # neighbours share a comma.
-  leaves =
-    let
-      once = value: ''(regexReplaceAll `([:,\[]\s*)(?:"(?:[^"\\]|\\.)+"|-?\d[\d.eE+-]*)(\s*[,\]}])` ${value} `''${1}"***"''${2}`)'';
-    in
-    "{{ ${once (once ".Value")} }}";
+  # Masks the texts and numbers in it, and leaves the names. A mark behind each
+  # text tells a name, which has a colon behind it, from a value.
+  leaves = builtins.concatStringsSep "" [
+    ''{{ $v := regexReplaceAll `"(?:[^"\\]|\\.)*"` .Value "''${0}${sentinel}" }}''
+    "{{ $v = regexReplaceAll `${sentinel}(\\s*:)` $v \"\${1}\" }}"
+    ''{{ $v = regexReplaceAll `"(?:[^"\\]|\\.)+"${sentinel}` $v `"${mask}"` }}''
+    "{{ $v = $v | replace `${sentinel}` `` }}"
+    ''{{ regexReplaceAll `([:,\[]\s*)-?\d[\d.eE+-]*` $v `''${1}"${mask}"` }}''
+  ];
 
   # --- names -------------------------------------------------------------------
 
@@ -71,7 +75,7 @@ let
   secretName = anyOf [
     "(?i:(?:[\\w.-]*[_.-])?${
       anyOf [
-        "passw(?:or)?d\\d?"
+        "passw(?:or)?d(?:\\d|[_-]?(?:hash|digest|salt|confirm(?:ation)?))?"
         "passphrase"
         "passcode"
         "secret"
@@ -94,8 +98,9 @@ let
     "[A-Z]*PASSWORD"
     "[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|KEY)_(?:BASE|VALUE|[0-9]+)"
     # dbPassword, jwtSecret, accessKeySecret, refreshTokenValue
-    "[a-z][A-Za-z0-9]*(?:Password|Passwd|Passphrase|Pwd|Secret|Token)(?:Value|Hash)?"
-    "[a-z]*(?:api|access|private|secret|encryption|master|auth|subscription|account)[kK]ey"
+    "[a-z][A-Za-z0-9]*(?:Password|Passwd|Passphrase|Pass|Pwd|Secret|Token|(?:Api|Access|Private|Secret|Encryption|Master|Signing|Auth)Key)(?:Value|Hash|Confirmation)?"
+    "(?:api|access|private|secret|encryption|master|signing|auth|subscription|account)Key"
+    "password(?:Hash|Confirmation)|otp[cC]ode"
     "(?:[a-z]+_)+(?:pass|pwd)"
   ];
   # The same, when the value looks like a secret: it has a digit or is long.
@@ -111,7 +116,7 @@ let
       "pass"
       "pwd"
       "pin"
-      "session(?:[_-]?id)?"
+      "[a-z]*sess(?:ion)?(?:[_-]?id)?"
       "sid"
       "nonce"
       "bearer"
@@ -205,13 +210,14 @@ let
     # versions, and what was added to them
     "\\bv?\\d+(?:\\.\\d+)+(?:-[\\w.]+)?\\+[\\w.-]+"
     # values of other fields: "bytes":34696123456, offset=34696123456
-    ''(?:"\s*:\s*|[\w"]=)-?\d[\d.eE+-]*''
+    ''"\s*:\s*-?\d[\d.eE+-]*''
+    ''[\w"]=-?[1-9]\d{6,}\b''
     # what is counted or measured
     "\\b\\d+(?:\\.\\d+)?\\s?(?:[kKMGTP]?i?B|bytes?|octets?|bits?|[nuµm]?s|secs?|seconds?|minutes?|hours?|rows?|records?|lines?|tokens?|items?|keys?|entries|events?|requests?|reqs?|hits?|ops|blocks?|pages?|cycles?|ticks?|files?|objects?|points?|%)\\b"
     "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|revision|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
   ];
   # A word that says that a number to dial follows.
-  dial = "(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|zadzwo[nń]|bel|text)\\b\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
+  dial = "(?:(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|bel|text)\\b|zadzwoń)\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
 
   # Not addresses: Git's user, users of a URL, file names and unit names with an
   # "@" in them, and what is left of WhatsApp's addresses.
@@ -223,7 +229,8 @@ let
     "[\\w./-]+@[\\w.-]*\\.(?:png|jpe?g|gif|svg|webp|avif|css|js|mjs|cjs|ts|tsx|json|yaml|yml|toml|html?|txt|log|lock|tgz|zip|gz|tar|conf|nix|py|rb|go|rs|java|class|jar|so|map|woff2?)\\b"
   ];
   # A name that nobody would take for a top-level domain is none.
-  mail = "[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_.+'=~#$&-]*[\\p{L}\\p{N}_+=~-])?${at}(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]*[\\p{L}\\p{N}])?\\.)+(?:xn--[\\w-]+|[\\p{L}]{2,24})";
+  letter = "(?:[\\p{L}\\p{N}]|\\\\u[0-9a-fA-F]{4}${boundary})";
+  mail = "(?:${letter}|_)(?:(?:${letter}|[_.+'=~#$&-])*(?:${letter}|[_+=~-]))?${at}(?:${letter}(?:(?:${letter}|-)*${letter})?\\.)+(?:xn--[\\w-]+|(?:[\\p{L}]|\\\\u[0-9a-fA-F]{4}${boundary}){2,24})";
 
   # --- the table ---------------------------------------------------------------
 
@@ -270,7 +277,7 @@ let
     }
     {
       name = "json-containers";
-      gate = ''(?i:token|secret|passw|pwd|key|auth|credential|cookie|jwt|otp)\w*\\?"\s*:\s*[\[{]'';
+      gate = ''(?i:token|secret|pass|pwd|key|auth|credential|cookie|jwt|otp|pin|sess|sid|bearer|signature|nonce|cv[cv]|pat|dsn)\w*\\?"\s*:\s*[\[{]'';
       expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?|tokens))"\s*:\s*(${container})'';
       replace = leaves;
     }
@@ -351,7 +358,7 @@ let
       expression = builtins.concatStringsSep "|" [
         ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*${epoch}\b''
         ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d(?:${gap}{0,3}\d){5,17}(?:\.\d+)?)''
-        ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14})\b''
+        ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14}|0\d(?:${gap}{0,2}\d){7,12}|[2-9]\d\d-\d{3}-\d{4})\b''
       ];
       replace = lastFour;
     }
@@ -365,17 +372,19 @@ let
     {
       name = "phone";
       # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
-      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
+      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|0[1-9]\\D\\d\\d|\\d{2,3}[ .-]\\d{2,3}[ .-]\\d\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
       expression = builtins.concatStringsSep "|" [
-        "(?:^|[^\\w.-])?${notPhone}"
         # +1 415 555 0132
-        "(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
+        "(?:^|[^\\w+])(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
         # +4915123456789
-        "(${plus}[1-9]\\d{7,14})\\b"
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{7,14})\\b"
         # +49 1512 3456789, +49(0)151 23456789
-        "(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){0,3}${gap}{1,3}\\d{6,10})\\b"
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){0,3}${gap}{1,3}\\d{6,11})\\b"
         # +33 6 12 34 56 78
-        "(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){2,6})\\b"
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){2,6})\\b"
+        # 06.12.34.56.78
+        "(?:^|[^\\w.-])(0[1-9](?:\\.\\d\\d){4})\\b"
+        "(?:^|[^\\w.-])?${notPhone}"
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"
         "(?:^|[^\\w.-])(00[1-9]\\d{0,2}(?:${gap}{1,3}\\d{2,5}){0,3}${gap}{1,3}\\d{3,8})\\b"
@@ -392,7 +401,7 @@ let
         "(?:^|[^\\w.-])(01[567]\\d{1,2}(?:[ /-]|${blank})\\d{6,8})\\b"
         "(?:^|[^\\w.-])(07\\d{3}${blank}?\\d{6}|07\\d{3}${blank}\\d{3}${blank}\\d{3})\\b"
         # 06 12 34 56 78
-        "(?:^|[^\\w.-])(0[1-9](?:(?:[.-]|${blank})\\d\\d){4})\\b"
+        "(?:^|[^\\w.-])(0[1-9](?:(?:-|${blank})\\d\\d){4})\\b"
         # 030/901820
         "(?:^|[^\\w./-])(0[1-9]\\d{1,4}/\\d{5,8})\\b"
         # a mobile number as bare digits
@@ -443,11 +452,10 @@ let
     "{{ regexReplaceAll `${escape}` .Entry `\${0}${fdd0}` }}"
   );
   removeBoundaries = rewrite boundary "{{ .Entry | replace `${fdd0}` `` }}";
-  fdd0 = builtins.fromJSON ''"\ufdd0"'';
 
   # In a line of JSON, what was masked outside of a text becomes a text.
   quoteNumbers = stage {
-    gate = ''^[^{]{0,64}\{[^*]*"?[^*]*[:,\[]\s*-?\*\*\*'';
+    gate = ''^[^{]{0,64}\{\s*"` |~ `[:,\[]\s*-?\*\*\*'';
     expression = ''"(?:[^"\\]|\\.)*"|[:,\[]\s*(-?\*\*\*\d{0,4})'';
     replace = ''"{{ .Value }}"'';
   };

@@ -37,8 +37,8 @@ def lines_of(row: dict[str, Any], now: dt.datetime) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def shipped(engine: str, paths: Factory) -> dict[int, list[Entry]]:
-    """Row -> its entries. Each row of a file has a file of its own."""
+def shipped(engine: str, paths: Factory) -> list[list[Entry]]:
+    """The entries of each row. Each row of a file has a file of its own."""
     folder = paths.folder("programs")
     files = {n: folder / f"{n}.log" for n, row in enumerate(ROWS) if "format" in row}
     sources = {
@@ -66,19 +66,19 @@ def shipped(engine: str, paths: Factory) -> dict[int, list[Entry]]:
     # What was split, or held back, arrives later.
     time.sleep(4)
     found = path.everything('{job=~".+"}')
-    shipped: dict[int, list[Entry]] = {}
+    shipped: list[list[Entry]] = []
     for number in range(len(ROWS)):
         if number in files:
             own = [e for e in found if e.labels["job"] == f"row-{number}"]
         else:
             first, last = spans[number]
             own = [e for e in found if first <= e.time // 1000 <= last]
-        shipped[number] = own
+        shipped.append(own)
     return shipped
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=[r["name"] for r in ROWS])
-def test_program(shipped: dict[int, list[Entry]], number: int) -> None:
+def test_program(shipped: list[list[Entry]], number: int) -> None:
     """The entries of the row are what it wants."""
     row = ROWS[number]
     want = row["want"]
