@@ -133,16 +133,18 @@ let
       replacement = "soloscope-annotate.service";
     }
     (copy "unit" "__unit")
-    # One name for what is numbered, so that the streams stay few.
+    # One name for what systemd and container engines number at run time, so that the
+    # streams stay few. Names that people gave stay.
     (rename "session-.+\\.scope" "session.scope")
     (rename "user@.+\\.service" "user@.service")
-    (rename "(?:run|app|init|docker|libpod|crio|vte|machine|flatpak)-.+\\.(scope|service)" "$1")
-  ]
-  ++ [
-    (rename "(?:scope|service)" "transient.$0")
-    # sshd@7-203.0.113.1:22-198.51.100.5:51234.service, systemd-coredump@3-77-0.service
-    (rename "([^@]+)@[^@]*[0-9][^@]*[-:][^@]*\\.(service|socket)" "$1@.$2")
-    (rename "([^@]+)@[0-9a-f-]{8,}\\.(service|socket)" "$1@.$2")
+    (rename "run-(?:u[0-9]+|r[0-9a-f]{32}|p[0-9]+-i[0-9]+)\\.(scope|service)" "transient.$1")
+    (rename "(?:docker|libpod|libpod-conmon|crio|crio-conmon|cri-containerd)-[0-9a-f]{64}\\.(scope)" "transient.$1")
+    (rename "(?:app|vte-spawn|flatpak|snap)[.-].*[-.](?:[0-9]+|[0-9a-f-]{36})\\.(scope|service)" "transient.$1")
+    # One instance for each connection or crash: sshd@7-203.0.113.1:22-198.51.100.5:51234,
+    # systemd-coredump@3-77-0
+    (rename "([^@]+)@[0-9]+-[0-9a-f.:\\[\\]]+:[0-9]+-.+\\.service" "$1@.service")
+    (rename "([^@]+)@[0-9]+-[0-9]+(?:_[0-9]+)?-[0-9]+\\.service" "$1@.service")
+    (rename "([^@]+)@(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.service" "$1@.service")
   ]
   ++ optionals (appUnits != [ ]) [
     {

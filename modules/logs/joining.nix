@@ -1,0 +1,167 @@
+# Lines that belong together become one entry, at the time of the first line: stack
+# traces, statements of several lines. Pure, builtins only.
+#
+#   { wait } -> { traces, firstLine }
+#     wait       milliseconds that a line waits for what may follow it
+#     traces     the stages for lines of any program
+#     firstLine  EXPRESSION -> a stage for lines whose entries begin with it
+#
+# Promtail's `multiline` looks at one line at a time: it knows whether a line begins
+# an entry or continues one, and not what came before. So each line is marked:
+# MARK F begins an entry, MARK C continues one.
+#
+# `multiline` gives a line that continues nothing (the block before it was sent
+# already) the time of that earlier block, hours ago perhaps, together with what had
+# been extracted from it. So the mark also carries the time at which the line was
+# read. A block whose mark is not the extracted one is such a leftover, and is dated
+# by its mark.
+{ wait }:
+let
+  inherit (import ./stages.nix)
+    anyOf
+    compute
+    extract
+    remove
+    rewrite
+    when
+    ;
+
+  # Lines that begin with a blank and are entries of their own: sudo's, Next.js',
+  # those of loggers that indent the level, and the first line of a group of
+  # Python's exceptions.
+  indented = [
+    ''\s+\S+ : ''
+    '' [⨯✓○●▲⚠] ''
+    '' (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /''
+    ''\s+(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\s''
+    ''\s*\+ Exception Group Traceback''
+  ];
+
+  continues = [
+    ''\s''
+    ''[\]})]+[;,]?$''
+    # Java, .NET
+    ''Caused by: ''
+    ''Suppressed: ''
+    ''\.\.\. \d+ (?:more|common)''
+    ''--- End of ''
+    # Go
+    ''goroutine \d+ ''
+    ''created by ''
+    ''[A-Za-z_][\w./-]*\.(?:\(\*?\w+\)\.)?[\w.\[\]·…]+\([^ ]*(?:, [^ ]*)*\)$''
+    ''exit status \d''
+    ''\[signal ''
+    ''\[recovered\]''
+    ''PC=0x''
+    ''[a-z][a-z0-9]{1,5}\s+0x[0-9a-f]+$''
+    # Python
+    "During handling of the above exception"
+    "The above exception was the direct cause"
+    # what a database says about an error
+    "(?:DETAIL|HINT|CONTEXT): "
+    ''LINE \d+: ''
+    ''\[(?:SQL|parameters): ''
+    ''\(Background on this error''
+    # Node
+    ''Node\.js v\d''
+    "Emitted 'error' event"
+    # Rust: the message of a panic is a line of its own; these are the standard
+    # library's
+    "note: (?:run with|Some details)"
+    "stack backtrace:"
+    "index out of bounds: "
+    "called `(?:Option|Result)::"
+    "attempt to (?:add|subtract|multiply|divide|negate|shift|calculate) "
+    "assertion (?:failed: |`)"
+    "explicit panic$"
+    "not (?:yet )?implemented"
+    "internal error: entered unreachable code"
+    "(?:range (?:start|end) |byte |slice )index "
+    "already (?:mutably )?borrowed"
+    "capacity overflow$"
+    # PHP
+    "Stack trace:$"
+    ''#\d+ (?:/|\{main\}|\[internal|0x|\S+\()''
+    # SQL
+    ''(?:FROM|WHERE|AND|ORDER BY|GROUP BY|LIMIT|OFFSET|(?:LEFT |RIGHT |INNER |OUTER |FULL |CROSS )*JOIN|VALUES|RETURNING|HAVING|UNION(?: ALL)?|ON CONFLICT|SET \w+ ?=)\b[^:]*$''
+  ];
+
+  mark = builtins.fromJSON ''"\u001f"'';
+  stamp = [
+    (extract "^(?:${anyOf indented}|(?P<x_continues>${anyOf continues}))")
+    (compute "x_mark" "{{ (now).UnixNano }}")
+  ]
+  ++ rewrite "${mark}{{ if or .x_continues (eq .Entry \"\") }}C{{ else }}F{{ end }}{{ .x_mark }} {{ .Entry }}";
+  unstamp = [
+    (extract ''^\x1f[A-Z](?P<x_read>\d+) '')
+    (compute "x_leftover" "{{ if ne .x_read .x_mark }}{{ .x_read }}{{ end }}")
+    {
+      timestamp = {
+        source = "x_leftover";
+        format = "UnixNs";
+      };
+    }
+    (remove ''(?m)^(\x1f[A-Z]\d+ )'')
+    (remove ''(\n+)$'')
+  ];
+
+  firstLineFor = milliseconds: firstline: {
+    multiline = {
+      inherit firstline;
+      max_wait_time = "${toString milliseconds}ms";
+      # Written out: Alloy takes 0 from a file that leaves it to the default. What
+      # is longer than Loki takes is cut later, with a mark.
+      max_lines = 20000;
+    };
+  };
+  firstLine = firstLineFor wait;
+  # Blocks are marked anew by what they begin with.
+  marked = letter: expression: when "|~ `${expression}`" [
+    {
+      replace = {
+        expression = ''^\x1f([FC])'';
+        replace = letter;
+      };
+    }
+  ];
+  regroup =
+    family: firstline: waits:
+    when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];
+
+  # At the margin stand: a traceback below the message of `logging.exception` (T),
+  # the last line of a traceback, Java's exception below logback's message (E), and
+  # the end of a traceback that another one follows (P). Messages of errors keep
+  # their F. First what follows a message or a P is joined to it, then what is left
+  # to its traceback.
+  #
+  # Node's errors are not among them: each of a row of them is an error of its own.
+  # Each wait is longer than the last line was held by those before.
+  traceback = ''Traceback \(most recent call last\):'';
+  exception = anyOf [
+    ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::|\n|$)''
+    ''[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|Found|Timeout|Refused|Exceeded|Denied|Failed)(?::|\n|$)''
+  ];
+  follows = ''\n\x1fC\d+ (?:The above exception was the direct cause|During handling of the above exception)'';
+  message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic)\b)'';
+  exceptions = [
+    (marked "T" ''^\x1fF\d+ ${traceback}'')
+    (marked "P" ''^\x1fF\d+ ${exception}(?:.|\n)*${follows}'')
+    (marked "E" "^\\x1fF\\d+ ${exception}` !~ `\\n\\x1fC\\d+ +at ")
+    (regroup ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'' ''^\x1f[FP]'' 2)
+    (regroup ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'' ''^\x1f[FT]'' 4)
+  ];
+
+  # An error that ends Node is printed in blocks: where it was, the line of the source
+  # with a ^ below it, and the error with the version of Node behind it. The second and
+  # third continue (N).
+  source = ''^\x1fF\d+ (?:file://)?/[^\n]*:\d+(?:\n|$)'';
+  node = [
+    (marked "N" ''^\x1fF\d+ [^\n]+\n\x1fC\d+ +\^+(?:\n|$)'')
+    (marked "N" ''^\x1fF\d+ [A-Za-z](?:.|\n)*\n\x1fC\d+ Node\.js v\d'')
+    (regroup "^\\x1fN|${source}" ''^\x1fF'' 2)
+  ];
+in
+{
+  inherit firstLine;
+  traces = stamp ++ [ (firstLine ''^\x1fF'') ] ++ node ++ exceptions ++ unstamp;
+}
