@@ -27,7 +27,7 @@ let
   joining = import ./joining.nix { inherit wait; };
   parsing = import ./parsing.nix;
   levels = import ./levels.nix;
-  ownTime = import ./file-times.nix;
+  times = import ./file-times.nix;
 
   # --- limit: a unit that prints without end -----------------------------------
 
@@ -126,7 +126,10 @@ in
   # A file of one of the formats of formats.nix, with masks of its own.
   file =
     format: ownMasks:
-    [ limit ]
+    [
+      limit
+      times.read
+    ]
     ++ clean
     ++ (
       if format.firstLine or null != null then
@@ -136,7 +139,7 @@ in
     )
     ++ cleanLate
     # Before anything is masked: a time may look like a number to dial.
-    ++ ownTime format
+    ++ times.own format
     ++ ownMasks
     ++ redact
     ++ parse

@@ -230,7 +230,7 @@ let
   ];
   # A name that nobody would take for a top-level domain is none.
   letter = "(?:[\\p{L}\\p{N}]|\\\\u[0-9a-fA-F]{4}${boundary})";
-  mail = "(?:${letter}|_)(?:(?:${letter}|[_.+'=~#$&-])*(?:${letter}|[_+=~-]))?${at}(?:${letter}(?:(?:${letter}|-)*${letter})?\\.)+(?:xn--[\\w-]+|(?:[\\p{L}]|\\\\u[0-9a-fA-F]{4}${boundary}){2,24})";
+  mail = "(?:${letter}|_)(?:(?:${letter}|[_.+'-])*(?:${letter}|[_+-]))?${at}(?:${letter}(?:(?:${letter}|-)*${letter})?\\.)+(?:xn--[\\w-]+|(?:[\\p{L}]|\\\\u[0-9a-fA-F]{4}${boundary}){2,24})";
 
   # --- the table ---------------------------------------------------------------
 
