@@ -57,6 +57,7 @@ let
     # Python
     "During handling of the above exception"
     "The above exception was the direct cause"
+    "future: <"
     # what a database says about an error
     "(?:DETAIL|HINT|CONTEXT): "
     ''LINE \d+: ''
@@ -154,7 +155,7 @@ let
   # An error that ends Node is printed in blocks: where it was, the line of the source
   # with a ^ below it, and the error with the version of Node behind it. The second and
   # third continue (N).
-  source = ''^\x1fF\d+ (?:file://)?/[^\n]*:\d+(?:\n|$)'';
+  source = ''^\x1fF\d+ (?:(?:file://)?/|node:)[^\n]*:\d+(?:\n|$)'';
   node = [
     (marked "N" ''^\x1fF\d+ [^\n]+\n\x1fC\d+ +\^+(?:\n|$)'')
     (marked "N" ''^\x1fF\d+ [A-Za-z](?:.|\n)*\n\x1fC\d+ Node\.js v\d'')

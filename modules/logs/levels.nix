@@ -22,6 +22,7 @@ let
       "trace"
       "trce"
       "trc"
+      "trac"
       "verbose"
       "vrb"
       "silly"
@@ -33,6 +34,7 @@ let
       "debug"
       "dbug"
       "dbg"
+      "debu"
       "fine"
       "config"
       "."
@@ -73,6 +75,7 @@ let
     error = [
       "error"
       "err"
+      "erro"
       "fail"
       "severe"
       "e"
@@ -80,6 +83,7 @@ let
     fatal = [
       "fatal"
       "ftl"
+      "fata"
       "critical"
       "crit"
       "crt"
@@ -88,6 +92,7 @@ let
       "emergency"
       "panic"
       "pnc"
+      "pani"
       "dpanic"
       "f"
       "c"
@@ -103,7 +108,7 @@ let
   ];
 
   # Words that say a level by standing there; the others need a sign behind them.
-  loud = "TRACE|DEBUG|INFO|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|TRC|DBG|INF|WRN|ERR|FTL|PNC";
+  loud = "TRACE|DEBUG|INFO|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|TRC|DBG|INF|WRN|ERR|FTL|PNC|TRAC|DEBU|ERRO|FATA|PANI";
   signed = "${loud}|VERBOSE|NOTICE|CRIT|ALERT|EMERG|PANIC|LOG|HINT|DETAIL|STATEMENT|SUCCESS";
   anyCase = "(?i:trace|debug|verbose|info|information|notice|note|warn|warning|error|err|fatal|critical|crit|alert|emerg|panic|success|trc|vrb|dbg|inf|wrn|ftl)";
   offset = "(?:[+-]\\d+)?"; # slog: WARN+2
@@ -114,6 +119,7 @@ let
   before = anyOf [
     ''\d[\w:.,+/-]*''
     ''[+-]\d{2}:?\d{2}''
+    "[DIWEFA]," # Ruby
     "UTC|GMT|[A-Z]{2,4}T|Z"
     "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec),?"
     ''\[[^\]\n]{0,80}\]''
@@ -130,7 +136,7 @@ let
     # 2026-11-22 08:00:00,123 - app.sync - ERROR - text · 2026-11-22 08:00:00 app ERROR text
     c = ''^(?:${before}\s+){1,8}(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
     # <warn> text · [error] text · 10:00:00 [Warning] text · [warning  ] text
-    d = ''^[^\[<\n]{0,60}(?:\[[^\]\n]{0,60}\][ ]?){0,3}[^\[<\n]{0,60}[\[<](?P<x_plain_d>${anyCase})\s*[\]>]'';
+    d = ''^(?:${before}\s*){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
     # [10:00:00 FTL] text · [2026-11-22 08:00:00,123: ERROR/MainProcess] text
     e = ''^\[\d[^\]\n]*?[\s:](?P<x_plain_e>${loud}|VRB)(?:\]|/)'';
     # 2026-11-22 08:00:00.123 | ERROR    | app:f:3 - text
@@ -154,7 +160,10 @@ let
     fatal = ''^(?P<x_fatal>panic: |fatal error: |SIGQUIT: |dpanic: )'';
     error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?P<x_error>Traceback \(most recent|thread '[^']*' panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
     # below the line of the source that Node prints first, or a logger's message
-    node = ''^(?:file://)?/\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\S*(?:Error|Exception)(?: \[\w+\])?(?:: |\n|$))'';
+    node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\S*(?:Error|Exception)(?: \[\w+\])?(?:: |\n|$))'';
+    # a traceback below a message that says no level
+    below = ''(?P<x_error_below>\nTraceback \(most recent call last\))'';
+    ruby = ''^\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)'';
     go = ''^\S+ \S+ http: (?P<x_error_g>panic) serving '';
     warning = ''^(?P<x_warn>\(node:\d+\) (?:\[\w+\] )?\w*Warning: |\(Use `node --trace-|PHP (?:Warning|Notice|Deprecated)|(?:\S+:\d+: )?\w+Warning: )'';
   };
@@ -194,8 +203,9 @@ in
       + "{{ $word := ${plainWord} }}"
       + "{{ if $own }}{{ $l := regexReplaceAll \"[+-][0-9]+$\" $own \"\" }}${ofWord "info"}"
       + "{{ else if .x_fatal }}fatal"
-      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g }}error"
+      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r }}error"
       + "{{ else if or .x_warn .x_warn_m }}warn"
+      + "{{ else if and .x_error_below (not $word) }}error"
       + "{{ else }}{{ $l := or $word .level \"\" | toString | lower | trim }}${ofWord "info"}{{ end }}"
     ))
     { labels.level = null; }

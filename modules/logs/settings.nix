@@ -143,7 +143,7 @@ let
     # One instance for each connection or crash: sshd@7-203.0.113.1:22-198.51.100.5:51234,
     # systemd-coredump@3-77-0
     (rename "([^@]+)@[0-9]+-[0-9a-f.:\\[\\]]+:[0-9]+-.+\\.service" "$1@.service")
-    (rename "([^@]+)@[0-9]+-[0-9]+(?:_[0-9]+)?-[0-9]+\\.service" "$1@.service")
+    (rename "([^@]+)@(?:(?:[0-9]{1,3}|[0-9]{5,})-[0-9]+|[0-9]{4}-[0-9]{3,})(?:_[0-9]+)?-[0-9]+\\.service" "$1@.service")
     (rename "([^@]+)@(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.service" "$1@.service")
   ]
   ++ optionals (appUnits != [ ]) [

@@ -24,6 +24,16 @@ ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()
 ]
 
+#: Longer than Loki takes: cut with a mark, and not split.
+LONG = [
+    "Traceback (most recent call last):",
+    *(f'  File "/app/deep/module_{n}.py", line {n}, in function' for n in range(5000)),
+    "RecursionError: maximum recursion depth exceeded",
+]
+ROWS.append(
+    {"name": "long", "lines": LONG, "want": {"level": "error", "stay": ["…[cut: "]}}
+)
+
 
 def lines_of(row: dict[str, Any], now: dt.datetime) -> list[bytes]:
     """What the row's program prints at `now`."""
