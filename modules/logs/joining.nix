@@ -47,6 +47,7 @@ let
     ''--- End of ''
     # Go
     ''goroutine \d+ ''
+    ''panic\(''
     ''created by ''
     ''[A-Za-z_][\w./-]*\.(?:\(\*?\w+\)\.)?[\w.\[\]·…]+\([^ ]*(?:, [^ ]*)*\)$''
     ''exit status \d''
@@ -116,53 +117,55 @@ let
     };
   };
   firstLine = firstLineFor wait;
-  # Blocks are marked anew by what they begin with.
-  marked = letter: expression: when "|~ `${expression}`" [
-    {
-      replace = {
-        expression = ''^\x1f([FC])'';
-        replace = letter;
-      };
-    }
-  ];
-  regroup =
-    family: firstline: waits:
-    when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];
-
+  # --- blocks that belong together ---------------------------------------------
+  #
   # At the margin stand: a traceback below the message of `logging.exception` (T),
   # the last line of a traceback, Java's exception below logback's message (E), and
   # the end of a traceback that another one follows (P). Messages of errors keep
   # their F. First what follows a message or a P is joined to it, then what is left
-  # to its traceback.
+  # to its traceback. Node's errors are not among them: each of a row of them is an
+  # error of its own.
   #
-  # Node's errors are not among them: each of a row of them is an error of its own.
-  # Each wait is longer than the last line was held by those before.
+  # An error that ends Node is printed in blocks: where it was, the line of the source
+  # with a ^ below it, and the error with the version of Node behind it. The second
+  # and the third continue (N).
+  #
+  # The marks are set without `match`, which would let blocks overtake each other.
   traceback = ''Traceback \(most recent call last\):'';
   exception = anyOf [
     ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::|\n|$)''
     ''[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|Found|Timeout|Refused|Exceeded|Denied|Failed)(?::|\n|$)''
   ];
-  follows = ''\n\x1fC\d+ (?:The above exception was the direct cause|During handling of the above exception)'';
-  message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic)\b)'';
-  exceptions = [
-    (marked "T" ''^\x1fF\d+ ${traceback}'')
-    (marked "P" ''^\x1fF\d+ ${exception}(?:.|\n)*${follows}'')
-    (marked "E" "^\\x1fF\\d+ ${exception}` !~ `\\n\\x1fC\\d+ +at ")
-    (regroup ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'' ''^\x1f[FP]'' 2)
-    (regroup ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'' ''^\x1f[FT]'' 4)
-  ];
+  next = "\\n${mark}C[0-9]+ ";
+  remark = [
+    (extract ''^\x1fF\d+ (?:(?P<x_traceback>${traceback})|(?P<x_exception>${exception}))'')
+  ]
+  ++ rewrite (
+    "{{ if not (hasPrefix `${mark}F` .Entry) }}{{ .Entry }}{{ else }}${mark}"
+    + "{{ $more := contains `${mark}C` .Entry }}"
+    + "{{ if and $more (regexMatch `${next}Node[.]js v[0-9]|^[^\n]+${next} +\\^+(?:\n|$)` .Entry) }}N"
+    + "{{ else if .x_traceback }}T"
+    + "{{ else if not .x_exception }}F"
+    + "{{ else if and $more (regexMatch `${next}(?:The above exception was|During handling of)` .Entry) }}P"
+    + "{{ else if and $more (regexMatch `${next} +at ` .Entry) }}F"
+    + "{{ else }}E{{ end }}"
+    + "{{ trimPrefix `${mark}F` .Entry }}{{ end }}"
+  );
 
-  # An error that ends Node is printed in blocks: where it was, the line of the source
-  # with a ^ below it, and the error with the version of Node behind it. The second and
-  # third continue (N).
+  # Each wait is longer than the last line was held by those before.
+  regroup =
+    family: firstline: waits:
+    when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];
+  message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic)\b)'';
+  exceptions = ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'';
   source = ''^\x1fF\d+ (?:(?:file://)?/|node:)[^\n]*:\d+(?:\n|$)'';
-  node = [
-    (marked "N" ''^\x1fF\d+ [^\n]+\n\x1fC\d+ +\^+(?:\n|$)'')
-    (marked "N" ''^\x1fF\d+ [A-Za-z](?:.|\n)*\n\x1fC\d+ Node\.js v\d'')
+  regroups = [
     (regroup "^\\x1fN|${source}" ''^\x1fF'' 2)
+    (regroup exceptions ''^\x1f[FP]'' 2)
+    (regroup exceptions ''^\x1f[FT]'' 4)
   ];
 in
 {
   inherit firstLine;
-  traces = stamp ++ [ (firstLine ''^\x1fF'') ] ++ node ++ exceptions ++ unstamp;
+  traces = stamp ++ [ (firstLine ''^\x1fF'') ] ++ remark ++ regroups ++ unstamp;
 }
