@@ -158,9 +158,9 @@ let
     when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];
   message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic)\b)'';
   exceptions = ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'';
-  source = ''^\x1fF\d+ (?:(?:file://)?/|node:)[^\n]*:\d+(?:\n|$)'';
+  source = ''(?:(?:file://)?/|node:)[^\n]*:\d+(?:\n|$)'';
   regroups = [
-    (regroup "^\\x1fN|${source}" ''^\x1fF'' 2)
+    (regroup ''^\x1f(?:N|F\d+ ${source})'' ''^\x1fF'' 2)
     (regroup exceptions ''^\x1f[FP]'' 2)
     (regroup exceptions ''^\x1f[FT]'' 4)
   ];

@@ -119,7 +119,7 @@ let
   before = anyOf [
     ''\d[\w:.,+/-]*''
     ''[+-]\d{2}:?\d{2}''
-    "[DIWEFA]," # Ruby
+    "[DIWEFA],|AM|PM"
     "UTC|GMT|[A-Z]{2,4}T|Z"
     "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec),?"
     ''\[[^\]\n]{0,80}\]''
@@ -131,10 +131,9 @@ let
   # because one that finds nothing leaves what another has found.
   forms = {
     # 2026-11-22 08:00:00.123 ERROR text · [ERROR] text · ERROR: text · WARN[0001] text
-    a = ''^(?:${before}\s+){0,8}[\[(<|]?(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)'';
-    b = ''^(?:${before}\s+){0,8}[\[(<|]?(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$))'';
+    a = ''^(?:${before}\s+){0,8}[\[(<|]?(?:(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)|(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$)))'';
     # 2026-11-22 08:00:00,123 - app.sync - ERROR - text · 2026-11-22 08:00:00 app ERROR text
-    c = ''^(?:${before}\s+){1,8}(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
+    c = ''^[\[(]?\d[\d\s:.,TZ+/-]*[\])]?\s*(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
     # <warn> text · [error] text · 10:00:00 [Warning] text · [warning  ] text
     d = ''^(?:${before}\s*){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
     # [10:00:00 FTL] text · [2026-11-22 08:00:00,123: ERROR/MainProcess] text
@@ -169,7 +168,7 @@ let
   };
 
   letters = builtins.attrNames forms;
-  plainWord = "or ${
+  plainWord = "or .x_plain_b ${
     builtins.concatStringsSep " " (map (l: ".x_plain_${l}") (builtins.filter (l: l != "m") letters))
   } \"\"";
 

@@ -1,226 +1,216 @@
 # Secrets that are known by their shape: what they begin with and how they go on.
 # Pure, builtins only.
 #
-# The shapes are those of Gitleaks' default configuration (as of 2026-07-22) that
-# have a beginning of their own, and a few that it lacks (Resend, xAI, Groq,
-# Supabase, Tailscale, Cloudflare Turnstile). Lengths are shorter than there: a key that a
-# program cut short is one, too.
+#   { gate, table }
+#     gate   a regular expression that every line with such a secret matches
+#     table  list of { expression }, which match a secret and capture it
 #
-#   shapes.gate        a regular expression: one of the beginnings
-#   shapes.expression  matches a secret and captures it
+# The shapes are those of Gitleaks' default configuration (as of 2026-07-22) that
+# have a beginning of their own, and a few that it lacks (Resend, xAI, Groq, Supabase,
+# Tailscale). Lengths are shorter than there: a key that a program cut short is one,
+# too.
 let
   anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
+  literal = builtins.replaceStrings [ "." ] [ "\\." ];
 
-  # Behind a backslash the first letter may look like an escape (redact.nix sets
-  # a boundary behind those): \rk_live_… is a key, too.
+  # Behind a backslash the first letter may look like an escape (redact.nix sets a
+  # boundary behind those): \\rk_live_… is a key, too.
   begin =
     text:
     let
       parts = builtins.match "([bfnrt])(.*)" text;
     in
-    if parts == null then
-      text
-    else
-      "${builtins.head parts}\\x{FDD0}?${builtins.elemAt parts 1}";
+    literal (
+      if parts == null then
+        text
+      else
+        "${builtins.head parts}\\x{FDD0}?${builtins.elemAt parts 1}"
+    );
 
   # How they go on.
   letters = n: "[A-Za-z0-9]{${toString n},}";
   words = n: "[A-Za-z0-9_-]{${toString n},}";
-  dotted = n: "[A-Za-z0-9_=.-]{${toString n},}";
-  base64 = n: "[A-Za-z0-9+/]{${toString n},}=*";
+  more = n: "[A-Za-z0-9_+/=.-]{${toString n},}";
+  capitals = n: "[0-9A-Z]{${toString n},}";
   hex = n: "[0-9a-fA-F]{${toString n},}";
 
-  # { begins (regular expressions), ends }: a word begins there.
-  table = [
+  each = prefix: suffix: map (middle: prefix + middle + suffix);
+
+  # Beginnings that hardly any other line has.
+  rare = [
     {
       begins = [
-        "sk-(?:proj|svcacct|admin|ant|or|lf)-"
-        "pk-lf-"
-        "xai-"
-        "glpat-"
-        "gl(?:cbt|dt|ffct|ft|imt|agent|oas|ptt|rt|soat|rtr)-"
-        "GR1348941"
-        "xox[a-z]-"
-        "xoxe\\.xox[bp]-"
-        "xapp-"
-        "ya29\\."
-        "pypi-"
-        "sntrys_"
-        "sbp_"
-        "vercel_blob_rw_"
-        "dnkey-"
-        "fio-u-"
-        "s-s4t2(?:ud|af)-"
-        "hv[sbr]\\."
+        "ABSK"
+        "AGE-SECRET-KEY-"
+        "CLOJARS_"
+        "FLWSECK-"
+        "FLWSECK_TEST-"
         "GOCSPX-"
-        "AQVN"
-        "fo1_"
-        "tk-us-"
         "HRKU-"
-        "whsec_"
-        "PMAK-"
-        "NR(?:AK|II|JS|AL|RA)-"
-        "tskey-"
-        "API-[A-Z0-9]{6}"
+        "SHA-TOKEN-"
+        "api_org_"
         "bedrock-api-key-"
+        "fio-u-"
+        "fo1_"
+        "fm1a_"
+        "fm1r_"
+        "fm2_"
         "figd_"
-        "nf[pcou]_"
-        "lin_(?:api|oauth)_"
-        "sha256~"
-        "sq0(?:atp|csp|idp)-"
-        "ops_eyJ"
-        "A3-[A-Z0-9]{6}-"
-        "p8e-"
-        "pul-"
+        "ghp_"
+        "github_pat_"
+        "glc_"
+        "glsa_"
+        "gsk_"
         "ico-"
-        "sm_[aps]at_"
+        "ntn_"
+        "ops_eyJ"
+        "p8e-"
+        "pk-lf-"
+        "pnu_"
+        "pplx-"
+        "pul-"
+        "pypi-"
+        "r8_"
         "rdme_"
         "rubygems_"
-        "shippo_(?:live|test)_"
-        "duffel_(?:test|live)_"
-        "EZ[AT]K"
-        "FLWSECK(?:_TEST)?-"
-      ];
-      ends = words 12;
-    }
-    {
-      begins = [
-        "gh[pousr]_"
-        "github_pat_"
-        "sk_(?:live|test|prod)_"
-        "rk_(?:live|test|prod)_"
-        "dckr_(?:pat|oat)_"
-        "shp(?:at|ca|pa|ss)_"
-        "do[opr]_v1_"
-        "glsa_"
-        "glc_"
-        "gsk_"
-        "r8_"
-        "pplx-"
-        "ntn_"
-        "pnu_"
+        "s-s4t2ud-"
+        "s-s4t2af-"
+        "sbp_"
         "sgp_"
+        "sha256~"
+        "sntrys_"
         "sntryu_"
-        "api_org_"
-        "CLOJARS_"
+        "tfp_"
+        "tk-us-"
+        "tskey-"
+        "vercel_blob_rw_"
+        "whsec_"
+        "xai-"
+        "xapp-"
         "xkeysib-"
         "xsmtpsib-"
-        "SHA-TOKEN-"
-        "AGE-SECRET-KEY-"
-        "AKCp[0-9A-Z]"
-        "LTAI[0-9]"
-        "4b1d[0-9A-Z]"
-        "dapi(?:[0-9a-f]{8})"
-        "tfp_"
-      ];
-      ends = "[A-Za-z0-9_+/=-]{16,}";
+        "ya29."
+      ]
+      ++ each "NR" "-" [ "AK" "II" "JS" "AL" "RA" ]
+      ++ each "PMAK" "-" [ "" ]
+      ++ each "dckr_" "_" [ "pat" "oat" ]
+      ++ each "do" "_v1_" [ "o" "p" "r" ]
+      ++ each "dp." "." [ "pt" "st" "ct" "sa" "scim" "audit" ]
+      ++ each "duffel_" "_" [ "live" "test" ]
+      ++ each "gh" "_" [ "o" "u" "s" "r" ]
+      ++ each "gl" "-" [ "pat" "cbt" "dt" "ffct" "ft" "imt" "agent" "oas" "ptt" "rt" "soat" "rtr" ]
+      ++ each "hv" "." [ "s" "b" "r" ]
+      ++ each "lin_" "_" [ "api" "oauth" ]
+      ++ each "nf" "_" [ "p" "c" "o" "u" ]
+      ++ each "pscale_" "_" [ "tkn" "oauth" "pw" ]
+      ++ each "rk_" "_" [ "live" "test" "prod" ]
+      ++ each "shippo_" "_" [ "live" "test" ]
+      ++ each "shp" "_" [ "at" "ca" "pa" "ss" ]
+      ++ each "sk_" "_" [ "live" "test" "prod" ]
+      ++ each "sm_" "at_" [ "a" "p" "s" ]
+      ++ each "sq0" "-" [ "atp" "csp" "idp" ]
+      ++ each "xox" "-" [ "a" "b" "e" "o" "p" "r" "s" ];
+      ends = more 16;
     }
     {
       begins = [ "sk-" ];
       ends = "[A-Za-z0-9_*-]{12,}";
     }
     {
-      begins = [
-        "hf_"
-        "npm_"
-      ];
-      ends = letters 16; # no "_": hf_hub_download_with_cache
+      # no "_": hf_hub_download_with_cache
+      begins = [ "hf_" "npm_" "EZAK" "EZTK" "AKCp" "LTAI" "4b1d" "IGQV" ];
+      ends = letters 16;
     }
     {
-      begins = [ "re_" ];
-      # A digit tells it from the name of a function.
-      ends = "[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,}";
-    }
-    {
-      begins = [ "pat[A-Za-z0-9]{14}\\." ];
-      ends = hex 32;
-    }
-    {
-      begins = [ "A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])" ];
-      ends = "[0-9A-Z]{12,}";
-    }
-    {
-      begins = [ "ABSK" ];
-      ends = base64 60;
+      begins = [ "AKIA" "ASIA" "ABIA" "ACCA" ];
+      ends = capitals 12;
     }
     {
       begins = [ "AIza" ];
       ends = words 20;
     }
     {
-      begins = [
-        "EAA"
-        "IGQV"
-      ];
-      ends = letters 16;
+      begins = [ "dapi" ];
+      ends = hex 24;
     }
     {
-      begins = [ "secret_" ];
-      ends = letters 40;
+      begins = [ "GR1348941" "AQVN" "xoxe.xox" "dnkey-" ];
+      ends = words 12;
     }
     {
-      begins = [ "SG\\." ];
+      begins = [ "dt0" ];
+      ends = "[a-z]\\d\\d\\.${more 16}";
+    }
+    {
+      begins = [ "SG." ];
       ends = "${words 8}\\.${words 8}";
-    }
-    {
-      begins = [ "(?:pscale_(?:tkn|oauth|pw)_|dp\\.(?:pt|st|ct|sa|scim|audit)\\.|dt0[a-z]\\d\\d\\.)" ];
-      ends = dotted 16;
     }
     {
       begins = [ "eyJ" ];
       ends = "[\\w-]{6,}\\.[\\w-]{4,}(?:\\.[\\w-]+)?";
     }
     {
-      begins = [ "v[1-4]\\.(?:local|public)\\." ];
+      begins = [ "A3-" ];
+      ends = "[A-Z0-9]{6}-[A-Z0-9-]{12,}";
+    }
+    {
+      begins = each "v" "." [ "1.local" "2.local" "3.local" "4.local" "1.public" "2.public" "3.public" "4.public" ];
       ends = words 8;
-    }
-    {
-      begins = [ "v1\\.0-" ];
-      ends = "[0-9a-f]{24}-${hex 40}";
-    }
-    {
-      begins = [ "(?:SK|AC_|key-|pubkey-)" ];
-      ends = "[0-9a-f]{32}";
-    }
-    {
-      # Telegram's bots, without the word in front.
-      begins = [ "\\d{6,12}:AA" ];
-      ends = words 24;
-    }
-    {
-      begins = [ "fm[12][ar]?_" ];
-      ends = base64 40;
     }
   ];
 
-  # Where only a part of what was found is secret.
-  inside = [
-    "hooks\\.slack\\.com/(?:services|workflows|triggers)/([\\w/+]+)"
-    "\\bdiscord(?:app)?\\.com/api/webhooks/\\d+/([\\w-]{20,})"
-    "\\.webhook\\.office\\.com/webhookb2/([\\w@/-]{40,})"
-    "\\bbot\\d{5,}:([\\w-]{20,})"
-    "\\b[A-Za-z0-9]{14}\\.atlasv1\\.([\\w=-]{20,})"
-    "\\b([A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\\b"
-    "\\b([a-f0-9]{32}-us\\d{1,2})\\b"
-    "\\b(pk\\.[a-z0-9]{60}\\.[a-z0-9]{22})\\b"
-  ];
-in
-rec {
-  beginnings = map begin (builtins.concatLists (map (shape: shape.begins) table));
-  gate = builtins.concatStringsSep "|" (
-    beginnings
-    ++ [
+  # Beginnings that many lines have, and secrets of which only a part is one.
+  common = {
+    begins = [
+      "re_[A-Za-z0-9]"
+      "r\\x{FDD0}e_"
+      "SK[0-9a-f]{32}"
+      "AC_[0-9a-f]{32}"
+      "(?:pub)?key-[0-9a-f]{32}"
+      "API-[0-9A-Z]{20}"
+      "EAA[A-Za-z0-9_-]{16}"
+      "secret_[A-Za-z0-9]{40}"
+      "v1\\.0-"
+      "pat[A-Za-z0-9]{14}\\."
+      "\\d{6,12}:AA"
+      "bot\\d{5}"
+      "ot\\d{5}"
       "hooks\\.slack"
-      "/webhook"
-      "bot\\d"
+      "discord(?:app)?\\.com/api/webhooks"
+      "webhook\\.office"
       "atlasv1"
-      "_mmk"
-      "-us\\d"
-      "pk\\."
-    ]
-  );
-  expression = builtins.concatStringsSep "|" (
-    # A part of a longer word is none, nor is one that was masked already.
-    inside ++ [ "\\b(${anyOf (map (shape: "${anyOf (map begin shape.begins)}${shape.ends}") table)})" ]
-  );
+      "[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"
+      "[a-f0-9]{32}-us"
+      "pk\\.[a-z0-9]{60}"
+    ];
+    expression = builtins.concatStringsSep "|" [
+      # A digit tells Resend's from the name of a function.
+      "\\b(re_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
+      "\\br\\x{FDD0}(e_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
+      "\\b((?:SK|AC_|key-|pubkey-)[0-9a-f]{32})"
+      "\\b(API-${capitals 20})"
+      "\\b(EAA[A-Za-z0-9_-]{16,})"
+      "\\b(secret_${letters 40})"
+      "\\b(v1\\.0-[0-9a-f]{24}-${hex 40})"
+      "\\b(pat[A-Za-z0-9]{14}\\.${hex 32})"
+      # Telegram's bots, in their URL and alone
+      "\\b(\\d{6,12}:AA${words 24})"
+      "\\bb?\\x{FDD0}?ot\\d{5,}:([\\w-]{20,})"
+      "hooks\\.slack\\.com/(?:services|workflows|triggers)/([\\w/+]+)"
+      "\\bdiscord(?:app)?\\.com/api/webhooks/\\d+/([\\w-]{20,})"
+      "\\.webhook\\.office\\.com/webhookb2/([\\w@/-]{40,})"
+      "\\b[A-Za-z0-9]{14}\\.atlasv1\\.([\\w=-]{20,})"
+      "\\b([A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\\b"
+      "\\b([a-f0-9]{32}-us\\d{1,2})\\b"
+      "\\b(pk\\.[a-z0-9]{60}\\.[a-z0-9]{22})\\b"
+    ];
+  };
+in
+{
+  # Words begin there: anywhere else one look is enough.
+  gate = "\\b${anyOf (map begin (builtins.concatMap (shape: shape.begins) rare) ++ common.begins)}";
+  table = [
+    { expression = "\\b(${anyOf (map (shape: "${anyOf (map begin shape.begins)}${shape.ends}") rare)})"; }
+    { inherit (common) expression; }
+  ];
 }
