@@ -80,16 +80,18 @@ let
     (copy "unit" "__unit")
     (docker random "docker.service")
     (podman random "transient.scope")
-    # One name for what is numbered, so that the streams stay few.
+    # One name for what systemd and container engines number at run time, so that the
+    # streams stay few. Names that people gave stay.
     (rename "session-.+\\.scope" "session.scope")
     (rename "user@.+\\.service" "user@.service")
-    (rename "(?:run|app|init|docker|libpod|crio|vte|machine|flatpak)-.+\\.scope" "transient.scope")
-    # systemd-run, and what a desktop starts; not docker-shop.service, run-backup.service
-    (rename "run-(?:[ru]?[0-9a-f]*[0-9][0-9a-f]*|p[0-9]+-i[0-9]+)\\.service" "transient.service")
-    (rename "app-.+(?:@.+|-[0-9]+)\\.service" "transient.service")
-    # sshd@7-203.0.113.1:22-198.51.100.5:51234.service, systemd-coredump@3-77-0.service
-    (rename "([^@]+)@[^@]*[0-9][^@]*[-:][^@]*\\.(service|socket)" "$1@.$2")
-    (rename "([^@]+)@[0-9a-f-]{8,}\\.(service|socket)" "$1@.$2")
+    (rename "run-(?:u[0-9]+|r[0-9a-f]{32}|p[0-9]+-i[0-9]+)\\.(scope|service)" "transient.$1")
+    (rename "(?:docker|libpod|libpod-conmon|crio|crio-conmon|cri-containerd)-[0-9a-f]{64}\\.scope" "transient.scope")
+    (rename "(?:app|vte-spawn|flatpak|snap)[.-].*[-.@](?:[0-9]+|[0-9a-f-]{32,36})\\.(scope|service)" "transient.$1")
+    # One instance for each connection or crash: sshd@7-203.0.113.1:22-198.51.100.5:51234,
+    # systemd-coredump@3-77-0; not backup@2026-11-27
+    (rename "([^@]+)@[0-9]+-[0-9a-f.:\\[\\]]+:[0-9]+-.+\\.service" "$1@.service")
+    (rename "([^@]+)@(?:(?:[0-9]{1,3}|[0-9]{5,})-[0-9]+|[0-9]{4}-[0-9]{3,})(?:_[0-9]+)?-[0-9]+\\.service" "$1@.service")
+    (rename "([^@]+)@(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.service" "$1@.service")
   ]
   ++ optionals (kept != [ ]) [ (name [ "__unit" ] "(${oneOf kept})" "$1") ];
 

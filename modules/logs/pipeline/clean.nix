@@ -19,10 +19,12 @@ in
 {
   # Each begins with a fixed byte, which is searched for quickly.
   early = [
-    # Colours and other codes for terminals.
+    # Colours and other codes for terminals, in seven and in eight bits.
     (remove ''(\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[@-Z\\^_=>78]))'')
-    # The end of a line of Windows.
+    (remove ''(\x{9b}[0-9;:?]*[ -/]*[@-~])'')
+    # The end of a line of Windows, and the mark at the beginning of its files.
     (remove ''(\r+)$'')
+    (remove ''^(\x{FEFF})'')
   ];
 
   late = [

@@ -31,15 +31,16 @@ let
       last ? [ ],
     }:
     [ limit ]
+    ++ ownTime.read format
     ++ clean.early
     ++ (if format ? firstLine then join.firstLine format.firstLine else join.traces)
     ++ clean.late
     # Before anything is masked: a time may look like a number to dial.
-    ++ ownTime format
+    ++ ownTime.own format
     ++ masked.only masks
     ++ masked.everywhere redact
+    ++ parse.json
     ++ [
-      parse.json
       parse.logfmt
       levels.plain
     ]

@@ -1,26 +1,32 @@
-# The label `level`: trace, debug, info, warn, error or fatal. Pure, builtins only.
+# The level of a line, from what its program says. Pure, builtins only.
 #
-#   plain          finds a plain line's own word for its level
+#   plain          looks for the level of a line that is neither JSON nor logfmt
 #   status REGEX   the level of a request, from its HTTP status
-#   set            the label, from what was found and the journal's priority
+#   set            the label, from what was found (x_level, x_plain…) and the journal's
+#                  priority
+#
+# A word counts where loggers put it, and nowhere else: `Sent price ALERT mail` is
+# no alert.
 let
   inherit (import ./stage.nix)
+    anyOf
     compute
     find
     isPlain
     whenLabels
     ;
 
-  # Among a plain line's first few words.
-  words = "TRACE|DEBUG|VERBOSE|INFO|NOTICE|WARN|WARNING|ERROR|ERR|SEVERE|FATAL|CRITICAL|CRIT|ALERT|EMERG|PANIC|LOG|HINT|DETAIL|STATEMENT";
-  smallWords = "trace|debug|info|notice|warn|warning|error|err|fatal|critical|crit|alert|emerg|panic";
+  # --- words -------------------------------------------------------------------
 
-  # What the journal and programs call a level -> the level. Numbers: from 10 on
-  # as pino's, below 10 as syslog's.
+  # What programs call a level -> the level. In small letters.
   names = {
     trace = [
       "trace"
+      "trce"
+      "trc"
+      "trac"
       "verbose"
+      "vrb"
       "silly"
       "finest"
       "finer"
@@ -28,20 +34,32 @@ let
     ];
     debug = [
       "debug"
-      "fine"
       "dbug"
+      "dbg"
+      "debu"
+      "fine"
+      "config"
       "."
       "d"
+      "d1"
+      "d2"
+      "d3"
+      "d4"
+      "d5"
     ];
     info = [
       "info"
+      "inf"
       "information"
+      "informational"
       "notice"
+      "note"
       "log"
       "hint"
       "detail"
       "statement"
       "success"
+      "system"
       "http"
       "-"
       "*"
@@ -52,29 +70,37 @@ let
       "warn"
       "warning"
       "wrn"
+      "deprecated"
       "#"
       "w"
     ];
     error = [
       "error"
       "err"
+      "erro"
+      "fail"
       "severe"
       "e"
     ];
     fatal = [
       "fatal"
+      "ftl"
+      "fata"
       "critical"
       "crit"
+      "crt"
       "alert"
       "emerg"
       "emergency"
       "panic"
+      "pnc"
+      "pani"
+      "dpanic"
       "f"
       "c"
     ];
   };
-  equals = level: "eq $l ${builtins.concatStringsSep " " (map (n: "\"${n}\"") names.${level})}";
-  levels = [
+  order = [
     "trace"
     "debug"
     "info"
@@ -82,35 +108,91 @@ let
     "error"
     "fatal"
   ];
-  byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") levels);
-  levelOf =
-    otherwise:
-    ''{{ $l := or .x_level .level "" | toString | lower }}''
-    + ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
-    + "{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
-    + "{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}"
-    + ''{{ else }}{{ ${byName}{{ else if hasPrefix "fatal error" $l }}fatal{{ else if hasPrefix "panic: " $l }}fatal{{ else if gt (len $l) 8 }}error{{ else }}${otherwise}{{ end }}{{ end }}'';
-in
-{
-  # Only when the journal's priority is "info", which is what everything printed
-  # gets: another one was set on purpose.
-  plain = whenLabels ''job=~".+", level=~"info|notice"'' isPlain [
-    # 2026-11-22 08:00:00.123 [main] ERROR text · [ERROR] text · ERROR: text
-    (find ''^(?:\S+\s+){0,7}?(?:[\[(<|]|-{3}\s+)?(?P<x_level>${words})(?:[\])>|]|:|\s|$)'')
-    # <warn> text · [error] text · level "error:" at the start of npm and others
-    (find ''^(?:[^\[<]{0,60})[\[<](?P<x_level>${smallWords})[\]>]'')
-    # Redis: 812:M 22 Nov 2026 08:20:00.123 # text
-    (find ''^\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_level>[.*#-]) '')
-    # klog: E1122 08:31:00.123456
-    (find ''^(?P<x_level>[IWEF])\d{4} \d\d:\d\d:\d\d\.'')
-    # The first line of a crash.
-    (find ''^(?:Uncaught |Unhandled |\(node:\d+\) )?(?P<x_level>Traceback \(most recent|panic: |fatal error: |thread '[^']*' panicked|Exception in thread|(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?:: |$|\n|\s\[))'')
+
+  # Words that say a level by standing there; the others need a sign behind them.
+  loud = "TRACE|DEBUG|INFO|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|TRC|DBG|INF|WRN|ERR|FTL|PNC|TRAC|DEBU|ERRO|FATA|PANI";
+  signed = "${loud}|VERBOSE|NOTICE|CRIT|ALERT|EMERG|PANIC|LOG|HINT|DETAIL|STATEMENT|SUCCESS";
+  anyCase = "(?i:trace|debug|verbose|info|information|notice|note|warn|warning|error|err|fatal|critical|crit|alert|emerg|panic|success|trc|vrb|dbg|inf|wrn|ftl)";
+  offset = "(?:[+-]\\d+)?"; # slog: WARN+2
+
+  # --- places ------------------------------------------------------------------
+
+  # What stands before the level: times, zones, numbers, what is in brackets.
+  before = anyOf [
+    ''\d[\w:.,+/-]*''
+    ''[+-]\d{2}:?\d{2}''
+    "[DIWEFA],|AM|PM"
+    "UTC|GMT|[A-Z]{2,4}T|Z"
+    "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec),?"
+    ''\[[^\]\n]{0,80}\]''
+    ''\([^)\n]{0,60}\)''
+    "[|-]{1,3}"
   ];
 
-  set = [
-    (compute "level" (levelOf "info"))
-    { labels.level = null; }
-  ];
+  # Each finds one form; what is found later wins. The names of the groups differ,
+  # because one that finds nothing leaves what another has found.
+  forms = {
+    # 2026-11-22 08:00:00.123 ERROR text · [ERROR] text · ERROR: text · WARN[0001] text
+    a = ''^(?:${before}\s+){0,8}[\[(<|]?(?:(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)|(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$)))'';
+    # 2026-11-22 08:00:00,123 - app.sync - ERROR - text · 2026-11-22 08:00:00 app ERROR text
+    c = ''^[\[(]?\d[\d\s:.,TZ+/-]*[\])]?\s*(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
+    # <warn> text · [error] text · 10:00:00 [Warning] text · [warning  ] text
+    d = ''^(?:${before}\s*){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
+    # [10:00:00 FTL] text · [2026-11-22 08:00:00,123: ERROR/MainProcess] text
+    e = ''^\[\d[^\]\n]*?[\s:](?P<x_plain_e>${loud}|VRB)(?:\]|/)'';
+    # 2026-11-22 08:00:00.123 | ERROR    | app:f:3 - text
+    f = ''^\d[^|\n]*\|\s*(?P<x_plain_f>${signed})\s*\|'';
+    # [2026-11-22 08:00:00] production.ERROR: text
+    g = ''^\[[^\]\n]+\] [\w-]+\.(?P<x_plain_g>${signed}):'';
+    # error: text · fail: App.Worker[0] · warning: text
+    h = ''^(?P<x_plain_h>trce|dbug|fail|crit|trace|debug|verbose|silly|info|notice|warn|warning|error|err|fatal|panic): '';
+    # Redis: 812:M 22 Nov 2026 08:20:00.123 # text
+    i = ''^\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_plain_i>[.*#-]) '';
+    # klog: E1122 08:31:00.123456 · MongoDB: …+0000 E  NETWORK  [conn1] · Gitea: x.go:9:f() [E] text
+    j = ''^(?P<x_plain_j>[IWEF])\d{4} \d\d:\d\d:\d\d\.'';
+    k = ''^\S+ (?P<x_plain_k>[FEWID])\s{1,2}[A-Z]+\s+\['';
+    l = ''^\d[^\[\n]{0,120} \[(?P<x_plain_l>[TDIWEFC])\] '';
+    # Next.js
+    m = ''^ (?:(?P<x_error_m>⨯)|(?P<x_warn_m>⚠)) '';
+  };
+
+  # The beginning of a crash.
+  crash = {
+    fatal = ''^(?P<x_fatal>panic: |fatal error: |SIGQUIT: |dpanic: )'';
+    error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?P<x_error>Traceback \(most recent|thread '[^']*' panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
+    # below the line of the source that Node prints first, or a logger's message
+    node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\S*(?:Error|Exception)(?: \[\w+\])?(?:: |\n|$))'';
+    # a traceback below a message that says no level
+    below = ''(?P<x_error_below>\nTraceback \(most recent call last\))'';
+    ruby = ''^\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)'';
+    go = ''^\S+ \S+ http: (?P<x_error_g>panic) serving '';
+    warning = ''^(?P<x_warn>\(node:\d+\) (?:\[\w+\] )?\w*Warning: |\(Use `node --trace-|PHP (?:Warning|Notice|Deprecated)|(?:\S+:\d+: )?\w+Warning: )'';
+  };
+
+  letters = builtins.attrNames forms;
+  plainWord = "or .x_plain_b ${
+    builtins.concatStringsSep " " (map (l: ".x_plain_${l}") (builtins.filter (l: l != "m") letters))
+  } \"\"";
+
+  # --- the level ---------------------------------------------------------------
+
+  equals = level: "eq $l ${builtins.concatStringsSep " " (map (n: "\"${n}\"") names.${level})}";
+  byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") order);
+
+  # A name, or a number: from 10 on as pino's, below 10 as syslog's.
+  ofWord =
+    otherwise:
+    ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
+    + "{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
+    + "{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}"
+    + "{{ else }}{{ ${byName}{{ else }}${otherwise}{{ end }}{{ end }}";
+in
+{
+  # Only when the journal's priority is "info", which is what everything printed gets:
+  # another one was set on purpose.
+  plain = whenLabels ''job=~".+", level=~"info|notice"'' isPlain (
+    map (letter: find forms.${letter}) letters ++ map find (builtins.attrValues crash)
+  );
 
   # Of a request: its status says how it ended.
   status =
@@ -122,4 +204,19 @@ in
         (find expression)
         (compute "x_level" "{{ if .x_status }}{{ if ge (int .x_status) 500 }}error{{ else }}info{{ end }}{{ else }}{{ .x_level }}{{ end }}")
       ];
+
+  set = [
+    # The line's own word; then a crash; then a plain line's word; then the journal's.
+    (compute "level" (
+      "{{ $own := .x_level | default \"\" | toString | lower | trim }}"
+      + "{{ $word := ${plainWord} }}"
+      + "{{ if $own }}{{ $l := regexReplaceAll \"[+-][0-9]+$\" $own \"\" }}${ofWord "info"}"
+      + "{{ else if .x_fatal }}fatal"
+      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r }}error"
+      + "{{ else if or .x_warn .x_warn_m }}warn"
+      + "{{ else if and .x_error_below (not $word) }}error"
+      + "{{ else }}{{ $l := or $word .level \"\" | toString | lower | trim }}${ofWord "info"}{{ end }}"
+    ))
+    { labels.level = null; }
+  ];
 }

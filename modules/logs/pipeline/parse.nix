@@ -1,79 +1,198 @@
-# The fields of a line that is JSON or logfmt: its level, for levels.nix, and what
-# becomes structured metadata. A line that begins as one of them and is neither
-# stays as it is, with the event `malformed_line`. Pure, builtins only.
+# What is read from a line: its own level (x_level), and the four fields that Loki
+# keeps beside it as structured metadata. Pure, builtins only.
+#
+#   { json, logfmt, metadata }: stages
+#
+# A line that begins as JSON or logfmt and is neither stays as it is, and gets the
+# event `malformed_line`.
 let
   inherit (import ./stage.nix)
+    anyOf
     compute
+    find
     isJson
     isPlain
     when
     ;
 
-  fields = {
-    event = "event";
-    trace_id = ''trace_id || traceId || trace.id || "trace.id"'';
-    conversation_id = "conversation_id || conversationId";
-    user = "user.id || user || user_id || userId";
+  # The spellings of a field. JSON also has them one level down.
+  spellings = {
+    event = [ "event" ];
+    trace_id = [
+      "trace_id"
+      "traceId"
+      "traceID"
+      "trace.id"
+      "TraceId"
+      "otelTraceID"
+    ];
+    conversation_id = [
+      "conversation_id"
+      "conversationId"
+      "conversationID"
+      "conversation.id"
+    ];
+    user = [
+      "user.id"
+      "user_id"
+      "userId"
+      "userID"
+      "user"
+    ];
   };
+  level = [
+    "level"
+    "levelname"
+    "severity"
+    "lvl"
+    "log.level"
+    "@l"
+    "@level"
+    "Level"
+    "LEVEL"
+    "LogLevel"
+    "logLevel"
+    "log_level"
+    "loglevel"
+    "level_name"
+    "severityText"
+    "severity_text"
+    "SeverityText"
+    "record.level.name"
+  ];
+  fields = builtins.attrNames spellings;
 
-  # `key=value key="a value"`, with a level somewhere.
-  looksLikeLogfmt = ''|~ `^[A-Za-z_@][\w.@/-]*=` |~ `(?:^|\s)(?:level|lvl|severity)=`'';
-  isLogfmt = ''^\s*(?:[\w.@/\[\]-]+(?:=(?:"(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$))+$'';
+  # --- JSON --------------------------------------------------------------------
 
-  # A scalar of reasonable length, or nothing. An event is a name: some
-  # libraries keep the whole message in a field called `event`.
-  scalar =
-    name: extra:
-    compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';
-in
-{
-  json = when isJson [
+  # "a.b" is a name with a dot, or a field of an object.
+  paths =
+    name:
+    let
+      parts = builtins.filter builtins.isString (builtins.split "\\." name);
+      whole = "\"${name}\"";
+    in
+    if builtins.length parts > 1 then
+      [
+        whole
+        (builtins.concatStringsSep "." (map (part: "\"${part}\"") parts))
+      ]
+    else
+      [ whole ];
+  nested =
+    name:
+    paths name
+    ++ map (parent: "${parent}.\"${name}\"") [
+      "fields"
+      "context"
+      "extra"
+    ];
+  oneOf = builtins.concatStringsSep " || ";
+  expressions =
+    known:
     {
-      json.expressions = {
-        x_json = "`true`"; # set by whatever is JSON
-        x_level = ''level || levelname || severity || lvl || "log.level" || log.level || "@l"'';
-        x_event = fields.event;
-        x_trace_id = fields.trace_id;
-        x_conversation_id = fields.conversation_id;
-        x_user = fields.user;
+      ${known} = "`true`"; # set by whatever is JSON
+      # MongoDB's is called `s`; zap's and others' may be an object with a name
+      x_level = oneOf (
+        [ "level.name" ] ++ builtins.concatMap paths level ++ [ "fields.level" "c && ctx && s" ]
+      );
+    }
+    // builtins.listToAttrs (
+      map (field: {
+        name = "x_${field}";
+        value = oneOf (builtins.concatMap nested spellings.${field});
+      }) fields
+    );
+
+  # JSON knows numbers as floats: digits beyond 2^53 are read as text.
+  numbers =
+    let
+      number =
+        field:
+        find ''"${anyOf (map (builtins.replaceStrings [ "." ] [ "\\." ]) spellings.${field})}"\s*:\s*(?P<x_${field}>\d{16,})\b'';
+    in
+    when ''${isJson} |~ `(?:[iI][dD]|user)"\s*:\s*\d{16}`'' (
+      map (field: when ''|~ `"${anyOf spellings.${field}}"\s*:\s*\d{16}`'' [ (number field) ]) [
+        "trace_id"
+        "conversation_id"
+        "user"
+      ]
+    );
+
+  # Numbers that JSON does not have, as Python, Go and nginx may write them.
+  notNumber = ''(?:-?(?:NaN|nan|Infinity|inf)|-?0[0-9]+(?:\.[0-9]+)?|-?[0-9][0-9.]*[eE]\+?[0-9]{3,})'';
+  # A few words before the object: docker compose's `api-1  | {…}`.
+  prefix = ''^[\w./@:-]{1,60}\s*(?:\||:)\s*'';
+  again = template: [
+    (compute "x_repaired" template)
+    {
+      json = {
+        source = "x_repaired";
+        expressions = expressions "x_json_repaired";
       };
     }
-    # Kept as it is, and marked.
-    (compute "x_event" "{{ if .x_json }}{{ .x_event }}{{ else }}malformed_line{{ end }}")
   ];
 
-  logfmt = when "${isPlain} ${looksLikeLogfmt}" [
-    (when "|~ `${isLogfmt}`" [
-      {
-        logfmt.mapping = {
-          x_level = "level";
-          x_lvl = "lvl";
-          x_severity = "severity";
-          x_event = "event";
-          x_trace_id = "trace_id";
-          x_traceID = "traceID";
-          x_conversation_id = "conversation_id";
-          x_user = "user";
-        };
-      }
-      (compute "x_level" "{{ or .x_level .x_lvl .x_severity }}")
-      (compute "x_trace_id" ''{{ or .x_trace_id .x_traceID "" }}'')
+  json = [
+    (when isJson [ { json.expressions = expressions "x_json"; } ])
+    (when ''${isJson} |~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (
+      again "{{ if not .x_json }}{{ regexReplaceAll `([:,\\[]\\s*)${notNumber}(\\s*[,}\\]])` .Entry \"\${1}null\${2}\" }}{{ end }}"
+    ))
+    (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}` .Entry \"\" }}"))
+    numbers
+    (when isJson [
+      (compute "x_event" "{{ if .x_json }}{{ .x_event }}{{ else if and .x_json_repaired .x_event }}{{ .x_event }}{{ else }}malformed_line{{ end }}")
     ])
+  ];
+
+  # --- logfmt ------------------------------------------------------------------
+
+  # `key=value key="a value"`, with a level somewhere.
+  looksLikeLogfmt = ''|~ `^[A-Za-z_@][\w.@/-]*=` |~ `(?:^|\s)(?:level|lvl|severity|loglevel|log_level)=`'';
+  isLogfmt = ''^\s*(?:[\w.@/\[\]-]+(?:=(?:"(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$))+$'';
+  # In logfmt each spelling is extracted under a name of its own.
+  mapping = builtins.listToAttrs (
+    builtins.concatMap (
+      field:
+      builtins.genList (index: {
+        name = "x_${field}_${toString index}";
+        value = builtins.elemAt (spellings.${field} or level) index;
+      }) (builtins.length (spellings.${field} or level))
+    ) (fields ++ [ "level" ])
+  );
+  first =
+    field:
+    compute "x_${field}" "{{ or ${
+      builtins.concatStringsSep " " (
+        builtins.genList (index: ".x_${field}_${toString index}") (
+          builtins.length (spellings.${field} or level)
+        )
+      )
+    } \"\" }}";
+  logfmt = when "${isPlain} ${looksLikeLogfmt}" [
+    (when "|~ `${isLogfmt}`" ([ { logfmt = { inherit mapping; }; } ] ++ map first (fields ++ [ "level" ])))
     (when "!~ `${isLogfmt}`" [ (compute "x_event" "malformed_line") ])
   ];
 
-  metadata = [
-    (scalar "event" ''(not (contains " " .))'')
-    (scalar "trace_id" "")
-    (scalar "conversation_id" "")
-    (scalar "user" "")
-    {
-      structured_metadata = {
-        event = "x_event";
-        trace_id = "x_trace_id";
-        conversation_id = "x_conversation_id";
-        user = "x_user";
-      };
-    }
-  ];
+  # --- structured metadata -----------------------------------------------------
+
+  # A scalar of reasonable length, or nothing.
+  scalar =
+    name: extra:
+    compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';
+  # An event is a name: some libraries keep the whole message in a field `event`.
+  metadata =
+    map (field: scalar field (if field == "event" then ''(not (contains " " .))'' else "")) fields
+    ++ [
+      {
+        structured_metadata = builtins.listToAttrs (
+          map (field: {
+            name = field;
+            value = "x_${field}";
+          }) fields
+        );
+      }
+    ];
+in
+{
+  inherit json logfmt metadata;
 }

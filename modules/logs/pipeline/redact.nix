@@ -3,67 +3,187 @@
 #   everywhere { enable, patterns, units } -> stages: what the options say, then the table
 #   only PATTERNS                          -> stages of these patterns alone
 #
-# Each entry of the table: `name`; `gate`, a cheap regular expression that a line must match
-# before the expensive one is tried; `expression` (RE2), whose CAPTURED groups
-# are replaced; `replace`, the template of what stands there afterwards
-# (.Value = what was captured).
+# Each entry: `name`; what a line must have before the expression is tried: `word`, a
+# text (costs nothing), or `gate`, a regular expression (costs up to 40 µs a line,
+# less when it begins with a text or \b); `expression` (RE2), whose CAPTURED groups are
+# replaced; `replace`, the template of what stands there afterwards (.Value = what
+# was captured). An entry with `table` holds further ones behind its gate.
 #
 # RE2 has no look-ahead. What must stay is matched first, without a group: the
 # leftmost alternative wins, and a match without a captured group changes
 # nothing. So `keep|(mask)` masks only what `keep` does not claim.
+#
+# Escapes: in `\nkim@example.com` the letter n belongs to the escape. Before
+# anything is masked, a boundary (a character that no text has) is set behind
+# every escape, and taken away at the end.
+#
+# JSON: a masked value stays within its quotes. A masked number leaves a bare
+# ***, which gets quotes at the end, so that a line that was JSON is JSON.
 let
   inherit (import ../../pure.nix) concatMap mapAttrsToList optionals;
-  inherit (import ./stage.nix) whenLabels;
+  inherit (import ./stage.nix) anyOf rewrite when whenLabels;
   inherit (import ../units.nix) isPattern regex;
+  shapes = import ./secret-shapes.nix;
   mask = "***";
   # The last four digits, whatever stands between them.
   lastFour = ''***{{ trunc -4 (regexReplaceAll "[^0-9]" .Value "") }}'';
 
-  anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
+  # --- escapes -----------------------------------------------------------------
 
-  # Names of fields, headers and parameters that hold a secret.
-  secretName = "(?:[\\w.-]*[_.-])?${
+  # U+FDD0: Unicode keeps it for such use within a program.
+  boundary = "\\x{FDD0}";
+  fdd0 = builtins.fromJSON ''"\ufdd0"'';
+  sentinel = builtins.fromJSON ''"\ufdd1"'';
+  # \n, \u003c, also behind several backslashes (JSON in JSON); %20; &lt;. Not %40 (@)
+  # and %2B (+), which belong to what is looked for. Each with what a line must have.
+  escapes = [
+    {
+      word = "\\";
+      expression = "\\\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\"'/bfnrt])";
+    }
+    {
+      word = "%";
+      expression = "%(?:[0135-9A-Fa-f][0-9A-Fa-f]|4[1-9A-Fa-f]|2[0-9ac-fAC-F])";
+    }
+    {
+      word = "&";
+      expression = "&(?:quot|lt|gt|amp|#\\d+);";
+    }
+  ];
+  # \u0040 and \u002b are @ and +.
+  at = "(?:@|%40|\\\\+u0040${boundary}?)";
+  plus = "(?:\\+|%2[Bb]|\\\\+u002[bB]${boundary}?)";
+
+  # A quotation mark, at any depth of JSON in JSON, or in a URL.
+  quote = "(?:\\\\*[\"']${boundary}?|%22${boundary}?|&quot;${boundary}?)";
+  # Between a name and its value.
+  separator = "${quote}?\\]?\\s*(?::=|=>|[:=]|%3[AaDd]${boundary}?)\\s*";
+  # A text in quotes: JSON's or a program's, and one and two levels down.
+  quoted = inner: anyOf [
+    ''"${inner ''(?:[^"\\]|\\.)''}"''
+    "'${inner "(?:[^'\\\\]|\\\\.)"}'"
+    "\\\\[\"']${inner ''(?:[^"\\]|\\\\(?:\\"|[^"]))''}\\\\[\"']"
+    "\\\\{2,}[\"']${inner ''[^"\\]''}\\\\"
+    "%22${boundary}?${inner ''[^\s"%]''}%22"
+  ];
+
+  # A JSON list or object, three levels deep.
+  text = ''"(?:[^"\\]|\\.)*"'';
+  level0 = ''(?:[^"\[\]{}]|${text})'';
+  level1 = "(?:${level0}|[\\[{]${level0}*[\\]}])";
+  level2 = "(?:${level1}|[\\[{]${level1}*[\\]}])";
+  container = "[\\[{]${level2}*[\\]}]";
+  # Masks the texts and numbers in it, and leaves the names. A mark behind each
+  # text tells a name, which has a colon behind it, from a value.
+  leaves = builtins.concatStringsSep "" [
+    ''{{ $v := regexReplaceAll `"(?:[^"\\]|\\.)*"` .Value "''${0}${sentinel}" }}''
+    "{{ $v = regexReplaceAll `${sentinel}(\\s*:)` $v \"\${1}\" }}"
+    ''{{ $v = regexReplaceAll `"(?:[^"\\]|\\.)+"${sentinel}` $v `"${mask}"` }}''
+    "{{ $v = $v | replace `${sentinel}` `` }}"
+    ''{{ regexReplaceAll `([:,\[]\s*)-?\d[\d.eE+-]*` $v `''${1}"${mask}"` }}''
+  ];
+
+  # --- names -------------------------------------------------------------------
+
+  # Names of fields, headers and parameters whose value is secret, whatever it is.
+  secretName = anyOf [
+    "(?i:(?:[\\w.-]*[_.-])?${
+      anyOf [
+        "passw(?:or)?d(?:\\d|[_-]?(?:hash|digest|salt|confirm(?:ation)?))?"
+        "passphrase"
+        "passcode"
+        "secret"
+        "secret[_-]?(?:access[_-]?)?key"
+        "secret[_-]?key[_-]?base"
+        "(?:client|app|consumer|shared)[_-]?secret"
+        "(?:x-)?api[_-]?(?:key|token|secret)"
+        "(?:access|private|encryption|master|account|license|service[_-]?role|webhook)[_-]?key"
+        "(?:auth|access|refresh|id|session|csrf|xsrf|bot|device|push|reset|bearer|verify|deploy|api|oauth|security|personal[_-]?access|registry)[_-]?token"
+        "_?authtoken"
+        "(?:aws|session)[_-]?(?:access[_-]?key[_-]?id|session[_-]?token)"
+        "otp"
+        "totp"
+        "(?:cvc|cvv)2?"
+        "x-amz-(?:security-token|signature|credential)"
+      ]
+    })"
+    # DB_PASS, PGPASSWORD, MYSQL_PWD, STRIPE_KEY, SECRET_KEY_BASE
+    "(?:[A-Z0-9]+_)+(?:PASS|PWD|KEY|TOKEN|SECRET|CREDENTIALS?|PAT|DSN)"
+    "[A-Z]*PASSWORD"
+    "[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|KEY)_(?:BASE|VALUE|[0-9]+)"
+    # dbPassword, jwtSecret, accessKeySecret, refreshTokenValue
+    "[a-z][A-Za-z0-9]*(?:Password|Passwd|Passphrase|Pass|Pwd|Secret|Token|(?:Api|Access|Private|Secret|Encryption|Master|Signing|Auth)Key)(?:Value|Hash|Confirmation)?"
+    "(?:api|access|private|secret|encryption|master|signing|auth|subscription|account)Key"
+    "password(?:Hash|Confirmation)|otp[cC]ode"
+    "(?:[a-z]+_)+(?:pass|pwd)"
+  ];
+  # The same, when the value looks like a secret: it has a digit or is long.
+  maybeName = "(?i:(?:[\\w.-]*[_.-])?${
     anyOf [
-      "password"
-      "passwd"
-      "passphrase"
-      "passcode"
-      "secret"
-      "secret[_-]?key"
-      "client[_-]?secret"
-      "secret[_-]?access[_-]?key"
-      "(?:x-)?api[_-]?(?:key|token|secret)"
-      "access[_-]?key"
-      "private[_-]?key"
-      "signing[_-]?key"
-      "encryption[_-]?key"
       "token"
-      "auth[_-]?token"
-      "_?authtoken"
-      "credentials?"
-      "authorization"
       "jwt"
-      "otp"
+      "auth"
+      "authorization"
+      "credentials?"
+      "signing[_-]?key"
+      "signature"
+      "pass"
+      "pwd"
+      "pin"
+      "[a-z]*sess(?:ion)?(?:[_-]?id)?"
+      "sid"
+      "nonce"
+      "bearer"
     ]
-  }|(?:db|user|my|new|old|current|confirm|root|admin|access|refresh|id|verify|session|csrf|bot|device|push|reset)(?:Password|Token|Secret)|api[kK]ey|accessKey|privateKey|secretKey|clientSecret|authToken";
-
-  # In camel case, too: "refreshToken", "dbPassword".
-  secretKey = "(?i:\\b(?:${secretName}))";
-  separator = ''(?:\\?["'])?\s*(?:[:=]|=>)\s*'';
+  })";
+  # What stands behind a name and is none of its values.
+  absent = "(?i:${
+    anyOf [
+      "null"
+      "none"
+      "nil"
+      "true"
+      "false"
+      "undefined"
+      "required"
+      "invalid"
+      "incorrect"
+      "wrong"
+      "missing"
+      "expired"
+      "denied"
+      "rejected"
+      "rotated"
+      "changed"
+      "reset"
+      "not"
+      "must"
+      "is"
+      "was"
+      "has"
+      "too"
+      "cannot"
+      "could"
+      "authentication"
+    ]
+  })(?:[\\s,;.)}\\]\"'\\\\]|$)";
 
   # Fields that hold a phone number. `phone_last4` and `phone_number_id` are none.
   phoneKey = "(?i:\\b${
     anyOf [
-      "(?:[\\w]+[_.-])?phone(?:[_-]?(?:number|no|nr))?"
-      "(?:[\\w]+[_.-])?(?:mobile|telephone|msisdn|cell)(?:[_-]?(?:number|no|nr))?"
-      "wa[_-]?id"
+      "(?:[\\w]+[_.-])?phones?(?:[_-]?(?:numbers?|no|nr))?"
+      "(?:[\\w]+[_.-])?(?:mobiles?|telephone|telefon|msisdn|cell)(?:[_-]?(?:phone|numbers?|no|nr))?"
+      "wa[_-]?ids?"
       "whatsapp(?:[_-]?(?:id|number))?"
       "tel"
       "fax"
+      "handy"
     ]
-  })";
+  }|(?-i:[a-z]+(?:Phone|Mobile|Msisdn)(?:Number|No)?))";
   # Fields that hold one only when the number is long.
-  partyKey = "(?i:\\b(?:from|to|sender|recipient(?:_id)?|caller|callee))";
+  partyKey = "(?i:\\b(?:from|to|sender|recipients?(?:_id)?|caller|callee))";
+  # Seconds, milliseconds, microseconds and nanoseconds since 1970, to 2033.
+  epoch = "1[0-9]{9}(?:[0-9]{3}){0,3}";
 
   # Mobile numbers without "+", by country: digits that identify themselves.
   bareMobile = anyOf [
@@ -84,6 +204,12 @@ let
     "3806\\d{8}"
   ];
 
+  # Between the digits of a phone number: blanks of every kind, hyphens, dots,
+  # slashes, brackets.
+  gap = "(?:[ .()/\\x{A0}\\x{2007}\\x{2009}\\x{202F}\\x{2010}-\\x{2013}-]|%20${boundary}?|%2[89]${boundary}?|\\\\u(?:00[aA]0|202[fF]|201[0-3])${boundary}?)";
+  # Of one kind, for what has no "+".
+  blank = "(?:[ \\x{A0}\\x{202F}]|%20${boundary}?)";
+
   uuid = "\\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\b";
 
   # What looks like a number to dial and is none.
@@ -95,87 +221,132 @@ let
     "\\b\\d{1,3}(?:\\.\\d{1,3}){3}(?::\\d+)?\\b"
     # ISBN
     "(?i:\\bisbn(?:-1[03])?:?\\s*[\\d -]{10,17})"
+    # versions, and what was added to them
+    "\\bv?\\d+(?:\\.\\d+)+(?:-[\\w.]+)?\\+[\\w.-]+"
+    # values of other fields: "bytes":34696123456, offset=34696123456
+    ''"\s*:\s*-?\d[\d.eE+-]*''
+    ''[\w"]=-?[1-9]\d{6,}\b''
+    # what is counted or measured
+    "\\b\\d+(?:\\.\\d+)?\\s?(?:[kKMGTP]?i?B|bytes?|octets?|bits?|[nuµm]?s|secs?|seconds?|minutes?|hours?|rows?|records?|lines?|tokens?|items?|keys?|entries|events?|requests?|reqs?|hits?|ops|blocks?|pages?|cycles?|ticks?|files?|objects?|points?|%)\\b"
+    "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|revision|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
   ];
+  # A word that says that a number to dial follows.
+  dial = "(?:(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|bel|text)\\b|zadzwoń)\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
 
-  # File names and unit names with an "@" in them, Git's user, and what is left
-  # of WhatsApp's addresses.
+  # Not addresses: Git's user, users of a URL, file names and unit names with an
+  # "@" in them, and what is left of WhatsApp's addresses.
   notMail = anyOf [
     "[\\d:]+@(?:s\\.whatsapp\\.net|c\\.us|g\\.us|lid|newsletter|broadcast)\\b"
     "\\bgit@[\\w.-]+"
+    "[A-Za-z][A-Za-z0-9+.-]*://[^\\s/@\"'?]*@"
     "[\\w.\\\\-]+@[\\w.\\\\:-]*\\.(?:service|scope|slice|socket|timer|target|mount|automount|path|device|swap)\\b"
-    "[\\w.-]+@\\dx\\.\\w+"
+    "[\\w./-]+@[\\w.-]*\\.(?:png|jpe?g|gif|svg|webp|avif|css|js|mjs|cjs|ts|tsx|json|yaml|yml|toml|html?|txt|log|lock|tgz|zip|gz|tar|conf|nix|py|rb|go|rs|java|class|jar|so|map|woff2?)\\b"
+  ];
+  # A name that nobody would take for a top-level domain is none.
+  letter = "(?:[\\p{L}\\p{N}]|\\\\u[0-9a-fA-F]{4}${boundary})";
+  mail = "(?:${letter}|_)(?:(?:${letter}|[_.+'-])*(?:${letter}|[_+-]))?${at}(?:${letter}(?:(?:${letter}|-)*${letter})?\\.)+(?:xn--[\\w-]+|(?:[\\p{L}]|\\\\u[0-9a-fA-F]{4}${boundary}){2,24})";
+
+  # --- the table ---------------------------------------------------------------
+
+  # The check digit of Luhn (ISO/IEC 7812): one number in ten passes by chance.
+  ifLuhn = builtins.concatStringsSep "" [
+    ''{{ $d := regexReplaceAll "[^0-9]" .Value "" }}{{ $odd := mod (len $d) 2 }}{{ $sum := 0 }}''
+    ''{{ range $i, $c := splitList "" $d }}{{ $n := atoi $c }}''
+    "{{ if eq (mod $i 2) $odd }}{{ $n = mul 2 $n }}{{ if gt $n 9 }}{{ $n = sub $n 9 }}{{ end }}{{ end }}"
+    "{{ $sum = add $sum $n }}{{ end }}"
+    "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
-  # Top-level domains: two or three letters, or one of the common longer ones.
-  # Not any word: `name@unit.service` and `pkg@file.json` are no addresses.
-  topLevel = anyOf [
-    "[A-Za-z]{2,3}"
-    "(?:info|name|mobi|email|mail|online|store|tech|site|cloud|shop|club|life|live|world|today|agency|digital|company|group|team|work|studio|design|media|news|zone|space|website|systems|solutions|services|academy|school|education|health|berlin|hamburg|koeln|bayern|wien|london|paris|amsterdam|tokyo|nyc|museum|aero|jobs|asia|example|test|invalid|local|localhost|internal|home|arpa)"
-  ];
-
-  table = [
+  table =
+    [
     {
       name = "private-key";
-      gate = "-----BEGIN";
-      expression = "-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]+)";
+      word = "-----BEGIN";
+      expression = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----([^-]+)";
+    }
+    {
+      # The lines of a key that was printed line by line. Not a hash, which is hex.
+      name = "private-key-line";
+      gate = "^[A-Za-z0-9+/]{20,}={0,2}$";
+      expression = "^(?:[0-9a-f]+|[0-9A-F]+|[a-z]+|[A-Z]+|[0-9]+)$|^([A-Za-z0-9+/]{40,}={0,2}|[A-Za-z0-9+/]{20,}={1,2})$";
     }
     {
       name = "url-password";
-      gate = "://";
+      word = "://";
       expression = ''[A-Za-z][\w+.-]*://[^\s/@:"'<>]*:([^\s/"'<>]+)@'';
     }
+  ]
+  ++ [
+    (shapes // { name = "known shapes"; })
     {
-      name = "header";
-      gate = "(?i:authorization|cookie|bearer)";
-      expression = builtins.concatStringsSep "|" [
-        ''(?i:\b(?:proxy-)?authorization)\\?["']?\s*[:=]\s*\\?["']?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\s+([^\s"'\\]+)''
-        ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
-        # the whole list of cookies
-        ''(?i:\b(?:set-)?cookies?)\\?["']?\s*[:=]\s*(?:\\?["']([^"'\\]+)|([^\s"'][^"'\r\n]*))''
-      ];
-    }
-    {
-      name = "known-shapes";
-      gate = "sk[-_]|rk_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|A[KS]IA|AIza|ya29\\.|SG\\.|npm_|pypi-|EAA|eyJ|hooks\\.slack\\.com|bot\\d|hf_|shpat_|dop_v1_|v\\d\\.(?:local|public)\\.";
-      expression = builtins.concatStringsSep "|" [
-        "\\b(sk-[A-Za-z0-9_*-]{12,})"
-        "\\b((?:sk|rk)_(?:live|test)_\\w{8,}|whsec_\\w{8,})"
-        "\\b(gh[pousr]_\\w{16,}|github_pat_\\w{16,}|glpat-[\\w-]{12,})"
-        "\\b(xox[a-z]-[\\w-]{8,}|xapp-[\\w-]{8,})"
-        "\\b(A[KS]IA[0-9A-Z]{12,})\\b"
-        "\\b(AIza[\\w-]{20,}|ya29\\.[\\w-]{16,})"
-        "\\b(SG\\.[\\w-]{8,}\\.[\\w-]{8,})"
-        "\\b(npm_\\w{20,}|pypi-[\\w-]{16,}|hf_\\w{16,}|shpat_\\w{16,}|dop_v1_\\w{16,})"
-        "\\b(EAA[A-Za-z0-9]{16,})"
-        "\\b(eyJ[\\w-]{6,}\\.[\\w-]{4,}(?:\\.[\\w-]+)?)"
-        "\\b(v[1-4]\\.(?:local|public)\\.[\\w-]{8,})"
-        "hooks\\.slack\\.com/services/([\\w/]+)"
-        "\\bbot\\d{5,}:([\\w-]{20,})"
-      ];
-    }
-    {
-      name = "named-secrets";
-      gate = "(?i:passw|passp|passc|secret|token|key|credential|authorization|jwt|otp)";
-      expression = builtins.concatStringsSep "|" [
-        # a JSON or quoted string, and one inside a JSON string
-        ''${secretKey}${separator}"((?:[^"\\]|\\.)+)"''
-        "${secretKey}${separator}'((?:[^'\\\\]|\\\\.)+)'"
-        ''${secretKey}${separator}\\"([^"\\]+)\\"''
-        # what says that there is none stays
-        "${secretKey}${separator}(?i:null|none|true|false|undefined)\\b"
-        # a bare value; the scheme of a header was dealt with above
-        "${secretKey}${separator}(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
-        ''${secretKey}${separator}([^\s"'\\{\[(&,;<>*][^\s"'\\&,;<>)\]}]*)''
-        # SQL: PASSWORD 'x'
-        "(?i:\\bpassword)\\s+'([^']+)'"
-        # a parameter of a URL
-        ''[?&](?i:key|sig|signature|auth|hmac|pass|pwd)=([^\s&"'#\\]+)''
-        ''[?&](?i:code|state|ticket)=([^\s&"'#\\]{16,})''
+      name = "secrets by name";
+      # The name, and what stands between it and its value; or a word on a command line.
+      gate = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|cookie|cv[cv]|_pat|dsn|code|state|ticket)[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%22\\x{FDD0}?)?\\s{0,3}(?:[:=,]|%3)|(?i:password|identified by|requirepass|masterauth|auth)\"?\\s+[\"']|(?i:bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
+      table = [
+        {
+          name = "header";
+          expression = builtins.concatStringsSep "|" [
+            ''"(?i:(?:proxy-)?authorization)"\s*:\s*"((?:[^"\\]|\\.)+)"''
+            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
+            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey)\s+([^\s"'\\]+)''
+            ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
+            # the whole list of cookies; a number of them stays
+            ''(?i:\b(?:set-)?cookies?)${separator}(?:null|true|false|-?\d+)\b''
+            "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
+            ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
+            ''(?i:\b(?:set-)?cookies?)\s*:\s*([^\s"'\\{\[][^"'\r\n\\]*)''
+          ];
+        }
+        {
+          name = "json-containers";
+          gate = ''\w\\?"\s*:\s*[\[{]'';
+          expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?|tokens))"\s*:\s*(${container})'';
+          replace = leaves;
+        }
+        {
+          name = "header-lists";
+          gate = ''\w\\*"\s*,\s*"'';
+          expression = ''"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
+        }
+        {
+          name = "redis-auth";
+          expression = builtins.concatStringsSep "|" [
+            ''(?i:"AUTH")(?:\s+"[^"]*")?\s+"([^"]+)"''
+            ''(?i:\b(?:requirepass|masterauth))\s+"?([^\s"]+)''
+          ];
+        }
+        {
+          name = "named-secrets";
+          expression = builtins.concatStringsSep "|" [
+            # what says that there is none
+            "\\b(?:${secretName}|${maybeName})${separator}${quote}?${absent}"
+            # the scheme of a header was dealt with above
+            "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
+            # PHP: ['password'] => string(16) "x"
+            ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
+            "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
+            "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
+            # a bare value
+            ''\b(?:PWD|OLDPWD)=''
+            ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
+            ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>)\]}]{15,})''
+            # --password x, --token=x, redis-cli -a x
+            ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
+            ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
+            ''\bmysql\w*\b[^|;]*?\s-p([^\s"'\\]+)''
+            # SQL: PASSWORD 'x', IDENTIFIED BY 'x'
+            "(?i:\\b(?:password|identified\\s+by))\\s+'([^']+)'"
+            # a parameter of a URL
+            ''[?&](?i:sig|signature|auth|hmac|pass|pwd|x-amz-(?:signature|credential|security-token))=([^\s&"'#\\]+)''
+            ''[?&](?i:key)=([^\s&"'#\\0-9]*[0-9][^\s&"'#\\]*|[^\s&"'#\\]{24,})''
+            ''[?&](?i:code|state|ticket)=([^\s&"'#\\]{16,})''
+          ];
+        }
       ];
     }
     {
       name = "command-line-password";
-      gate = "-u |--user";
+      word = "-u";
       expression = ''(?:\s-u|--user)[ =]["']?[^\s:"'/]+:([^\s"']+)'';
     }
     {
@@ -185,73 +356,130 @@ let
       expression = "\\b(\\d{7,15})(?::\\d+)?@(?:s\\.whatsapp\\.net|c\\.us)";
       replace = lastFour;
     }
-    {
+  ]
+  ++ map
+    (word: {
       name = "email";
-      gate = "@|%40";
-      expression = ''(?:^|[^\w.%+*/-])?${notMail}|(?:^|[^\w.%+*/-])([A-Za-z0-9_][\w.+'-]*(?:@|%40)(?:[A-Za-z][A-Za-z0-9-]*|\d{3,}[A-Za-z0-9-]*)(?:\.[A-Za-z0-9-]+)*\.${topLevel})\b'';
+      inherit word;
+      expression = "${notMail}|(${mail})";
       replace = "***@***";
-    }
+    })
+    [
+      "@"
+      "%40"
+      "u0040"
+    ]
+  ++ [
     {
-      # Visa, Mastercard, American Express, Discover; not a part of a longer
-      # number and not the digits after a decimal point.
+      # Visa, Mastercard, American Express, Discover, JCB, Diners; not a part of a
+      # longer number and not the digits after a decimal point.
       name = "card";
-      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[47]\\d{2}|6[05]\\d{2})[ -]?\\d{4}[ -]?\\d";
-      expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|5\\d{2})(?:[ -]?\\d{4}){3})\\b";
+      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[04678]\\d{2}|35\\d{2}|6[0245]\\d{2})[ -]?\\d{2,4}[ -]?\\d";
+      expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|4[4-9]\\d|5\\d{2}|2\\d{2})(?:[ -]?\\d{4}){3}|35(?:2[89]|[3-8]\\d)(?:[ -]?\\d{4}){3}|3(?:0[0-5]|[68]\\d)\\d[ -]?\\d{6}[ -]?\\d{4})\\b";
+      replace = ifLuhn;
     }
     {
-      name = "phone-field";
-      gate = ''(?i:phone|mobile|msisdn|cell|wa_?id|whatsapp|tel|fax|from|to|sender|recipient|calle)\w*\W{1,8}\d[\d ()./-]{4}'';
-      expression = builtins.concatStringsSep "|" [
-        ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d[\d ()./-]{4,18}\d)''
-        ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14})\b''
+      name = "phone numbers by name";
+      gate = ''(?i:phones?|mobiles?|msisdn|cell|wa[_-]?ids?|whatsapp|tel|telefon|fax|handy|from|to|sender|recipients?(?:_id)?|calle[re])\w{0,12}[\\"')\]]{0,4}\s*[:=]+[\s\\"'(+]{0,6}[\d\[]'';
+      table = [
+        {
+          name = "phone-field";
+          expression = builtins.concatStringsSep "|" [
+            ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*${epoch}\b''
+            ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d(?:${gap}{0,3}\d){5,17}(?:\.\d+)?)''
+            ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14}|0\d(?:${gap}{0,2}\d){7,12}|[2-9]\d\d-\d{3}-\d{4})\b''
+          ];
+          replace = lastFour;
+        }
+        {
+          # "phones": [4915123456789, "0151 23456789"]
+          name = "phone-list";
+          gate = ''"\s*:\s*\['';
+          expression = ''"(?:${phoneKey}|${partyKey})"\s*:\s*(\[[^\[\]{}]*\])'';
+          replace = ''{{ regexReplaceAll `\+?\(?\d(?:[ ()./-]{0,3}\d){3,13}([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)(?:\.\d+)?` .Value "***''${1}''${2}''${3}''${4}" }}'';
+        }
       ];
-      replace = lastFour;
     }
     {
       name = "phone";
       # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
-      gate = "\\+[1-9]|%2[Bb]\\d|\\b(?:00[1-9]|01[567]|\\d{3}-\\d{3}-|[3-59]\\d{9})|\\((?:0|\\d{3}\\))";
+      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|0[1-9]\\D\\d\\d|\\d{2,3}[ .-]\\d{2,3}[ .-]\\d\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
       expression = builtins.concatStringsSep "|" [
+        # +1 415 555 0132
+        "(?:^|[^\\w+])(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
+        # +4915123456789
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{7,14})\\b"
+        # +49 1512 3456789, +49(0)151 23456789
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){0,3}${gap}{1,3}\\d{6,11})\\b"
+        # +33 6 12 34 56 78
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){2,6})\\b"
+        # 06.12.34.56.78
+        "(?:^|[^\\w.-])(0[1-9](?:\\.\\d\\d){4})\\b"
         "(?:^|[^\\w.-])?${notPhone}"
-        # +49 1512 3456789, also with %2B for the plus sign
-        "(\\+\\d{8,15})\\b"
-        "(%2[Bb]\\d{8,15})\\b"
-        "(\\+[1-9]\\d{0,2}(?:[ ./-]|[ ./-]?\\()\\d{2,5}\\)?(?:[ ./-]?\\d{2,5}){0,3}[ ./-]?\\d{3,8})\\b"
-        "(\\+[1-9]\\d{0,2}(?:-\\d{1,4}){2,4})\\b"
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"
-        "(?:^|[^\\w.-])(00[1-9]\\d{0,2}[ ./-]\\(?\\d{2,5}\\)?[ ./-]?\\d{3,8}(?:[ ./-]?\\d{2,6})?)\\b"
-        # (415) 555-0132, 415-555-0132, (030) 9018-2010, 0171 2345678
-        "(\\(\\d{3}\\) ?\\d{3}[- .]\\d{4})\\b"
-        "(?:^|[^\\w.-])(\\d{3}-\\d{3}-\\d{4})\\b"
-        "(\\(0\\d{1,5}\\)[ /-]?\\d{2,8}(?:[ /-]\\d{1,8})?)\\b"
-        "(?:^|[^\\w.-])(01[567]\\d{1,2}[ /-]\\d{6,8})\\b"
+        "(?:^|[^\\w.-])(00[1-9]\\d{0,2}(?:${gap}{1,3}\\d{2,5}){0,3}${gap}{1,3}\\d{3,8})\\b"
+        # behind a word that says so: tel. 030/901820, call 612 345 678
+        "${dial}(\\(?0\\d{1,5}\\)?(?:${gap}{1,2}\\d{2,9}){1,4})\\b"
+        "${dial}([1-9]\\d{1,4}(?:${gap}\\d{2,4}){2,4})\\b"
+        "${dial}([06-9]\\d{8,11})\\b"
+        # (415) 555-0132, 415-555-0132; no area code begins with 0 or 1
+        "(\\([2-9]\\d{2}\\) ?[2-9]\\d{2}[- .]\\d{4})\\b"
+        "(?:^|[^\\w.-])([2-9]\\d{2}([-.])[2-9]\\d{2}[-.]\\d{4})\\b"
+        # (030) 9018-2010, (01234) 567890
+        "(\\(0[1-9]\\d{0,4}\\)[ /-]?(?:\\d{5,8}|\\d{2,5}[ /-]\\d{2,8}))\\b"
+        # mobile numbers as they are written at home: 0171 2345678, 07911 123456
+        "(?:^|[^\\w.-])(01[567]\\d{1,2}(?:[ /-]|${blank})\\d{6,8})\\b"
+        "(?:^|[^\\w.-])(07\\d{3}${blank}?\\d{6}|07\\d{3}${blank}\\d{3}${blank}\\d{3})\\b"
+        # 06 12 34 56 78
+        "(?:^|[^\\w.-])(0[1-9](?:(?:-|${blank})\\d\\d){4})\\b"
+        # 030/901820
+        "(?:^|[^\\w./-])(0[1-9]\\d{1,4}/\\d{5,8})\\b"
         # a mobile number as bare digits
         "(?:^|[^\\w.-])(${bareMobile})\\b"
       ];
       replace = lastFour;
     }
-    {
-      # A masked number in JSON is a string from now on: the line stays JSON.
-      name = "json-number";
-      gate = ":\\s*\\*\\*\\*";
-      expression = ''[^\\]":\s*(\*\*\*\d{0,4})\s*[,}\]]'';
-      replace = ''"{{ .Value }}"'';
-    }
   ];
+
+  # --- stages ------------------------------------------------------------------
 
   # labels: of the lines that are looked at
   stage =
     labels:
     {
+      word ? "",
       gate ? null,
-      expression,
+      table ? null,
+      expression ? null,
       replace ? mask,
       ...
     }:
-    whenLabels labels (if gate == null then "" else "|~ `${gate}`") [
-      { replace = { inherit expression replace; }; }
-    ];
+    whenLabels labels
+      (
+        (if word == "" then "" else "|= ${builtins.toJSON word} ")
+        + (if gate == null then "" else "|~ `${gate}`")
+      )
+      (
+        if table != null then map (stage labels) table else [ { replace = { inherit expression replace; }; } ]
+      );
+
+  # One template over the whole line: a `replace` would run one for each escape.
+  setBoundaries = map (
+    escape:
+    when "|= ${builtins.toJSON escape.word}" (
+      rewrite "{{ regexReplaceAll `${escape.expression}` .Entry `\${0}${fdd0}` }}"
+    )
+  ) escapes;
+  removeBoundaries = when "|= ${builtins.toJSON fdd0}" (rewrite "{{ .Entry | replace `${fdd0}` `` }}");
+
+  # In a line of JSON, what was masked outside of a text becomes a text.
+  quoteNumbers = stage all {
+    word = mask;
+    gate = ''^[^{]{0,64}\{\s*"` |~ `[:,\[]\s*-?\*\*\*'';
+    expression = ''"(?:[^"\\]|\\.)*"|[:,\[]\s*(-?\*\*\*\d{0,4})'';
+    replace = ''"{{ .Value }}"'';
+  };
 
   all = ''job=~".+"'';
   ofUnit =
@@ -273,8 +501,13 @@ in
       units,
     }:
     optionals enable (
-      own all patterns
+      setBoundaries
+      ++ own all patterns
       ++ concatMap (x: x) (mapAttrsToList (unit: own (ofUnit unit)) units)
       ++ map (stage all) table
+      ++ [
+        quoteNumbers
+        removeBoundaries
+      ]
     );
 }

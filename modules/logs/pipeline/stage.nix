@@ -26,6 +26,8 @@ rec {
     { output.source = "x_line"; }
   ];
 
+  anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
+
   # What begins an object with a name is taken for JSON.
   isJson = ''|~ `^\s*\{\s*"`'';
   isPlain = ''!~ `^\s*\{\s*"`'';

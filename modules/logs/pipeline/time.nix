@@ -1,11 +1,14 @@
-# The time that stands in a line of a file: stages for one of formats.nix. Pure,
-# builtins only.
+# The time of a line of a file, of which the journal knows nothing. Pure, builtins
+# only.
 #
-# A file's line has a time of its own, of which the journal knows nothing. It
-# is taken when it is within 30 minutes of now: an older one would be refused
-# as soon as the stream has newer lines, and a wrong clock would hide the line.
-# Two equal lines of one second would be one in Loki, so a time without
-# fractions gets those of the moment at which it was read.
+#   read FORMAT  stages for a line that was just read, of a format of formats.nix
+#   own FORMAT   stages for an entry of it
+#
+# A line's own time is taken when it is within 30 minutes of now: an older one would
+# be refused as soon as the stream has newer lines, and a wrong clock would hide the
+# line. Two equal lines of one second or millisecond would be one in Loki, so what is
+# finer than the line's time is taken from the moment at which it was read: before
+# lines are joined, so that it keeps their order.
 let
   inherit (import ./stage.nix) compute find;
 
@@ -18,9 +21,9 @@ let
     ''{{ $t := toDate "${layout}" .x_own }}''
     + near "$t | unixEpoch" (
       if seconds then
-        ''{{ $t.UTC.Format "2006-01-02T15:04:05" }}{{ (now).UTC.Format ".000000000Z" }}''
+        ''{{ $t.UTC.Format "2006-01-02T15:04:05" }}{{ .x_fraction }}Z''
       else
-        ''{{ $t.UTC.Format "2006-01-02T15:04:05.999999999Z07:00" }}''
+        ''{{ $t.UTC.Format "2006-01-02T15:04:05.000" }}{{ substr 1 7 .x_fraction }}Z''
     );
   timestamp = format: {
     timestamp = {
@@ -30,24 +33,34 @@ let
   };
 in
 {
-  time ? null,
-  layouts ? [ ],
-  seconds ? false,
-  ...
-}:
-if time == null then
-  [ ]
-else if layouts == [ ] then
-  # groups x_sec and x_ms: seconds since 1970 and milliseconds
-  [
-    (find time)
-    (compute "x_time" "{{ if .x_sec }}${near ".x_sec" "{{ .x_sec }}{{ .x_ms }}"}{{ end }}")
-    (timestamp "UnixMs")
-  ]
-else
-  # group x_own
-  [
-    (find time)
-    (compute "x_time" "{{ if .x_own }}${builtins.concatStringsSep "" (map (ofLayout seconds) layouts)}{{ end }}")
-    (timestamp "RFC3339Nano")
-  ]
+  read =
+    format:
+    if format ? time then
+      [ (compute "x_fraction" ''{{ (now).UTC.Format ".000000000" }}'') ]
+    else
+      [ ];
+
+  own =
+    {
+      time ? null,
+      layouts ? [ ],
+      seconds ? false,
+      ...
+    }:
+    if time == null then
+      [ ]
+    else if layouts == [ ] then
+      # groups x_sec and x_ms: seconds since 1970 and milliseconds
+      [
+        (find time)
+        (compute "x_time" "{{ if .x_sec }}${near ".x_sec" "{{ .x_sec }}{{ .x_ms }}"}{{ end }}")
+        (timestamp "UnixMs")
+      ]
+    else
+      # group x_own
+      [
+        (find time)
+        (compute "x_time" "{{ if .x_own }}${builtins.concatStringsSep "" (map (ofLayout seconds) layouts)}{{ end }}")
+        (timestamp "RFC3339Nano")
+      ];
+}

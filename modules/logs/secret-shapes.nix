@@ -1,0 +1,216 @@
+# Secrets that are known by their shape: what they begin with and how they go on.
+# Pure, builtins only.
+#
+#   { gate, table }
+#     gate   a regular expression that every line with such a secret matches
+#     table  list of { expression }, which match a secret and capture it
+#
+# The shapes are those of Gitleaks' default configuration (as of 2026-07-22) that
+# have a beginning of their own, and a few that it lacks (Resend, xAI, Groq, Supabase,
+# Tailscale). Lengths are shorter than there: a key that a program cut short is one,
+# too.
+let
+  anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
+  literal = builtins.replaceStrings [ "." ] [ "\\." ];
+
+  # Behind a backslash the first letter may look like an escape (redact.nix sets a
+  # boundary behind those): \\rk_live_… is a key, too.
+  begin =
+    text:
+    let
+      parts = builtins.match "([bfnrt])(.*)" text;
+    in
+    literal (
+      if parts == null then
+        text
+      else
+        "${builtins.head parts}\\x{FDD0}?${builtins.elemAt parts 1}"
+    );
+
+  # How they go on.
+  letters = n: "[A-Za-z0-9]{${toString n},}";
+  words = n: "[A-Za-z0-9_-]{${toString n},}";
+  more = n: "[A-Za-z0-9_+/=.-]{${toString n},}";
+  capitals = n: "[0-9A-Z]{${toString n},}";
+  hex = n: "[0-9a-fA-F]{${toString n},}";
+
+  each = prefix: suffix: map (middle: prefix + middle + suffix);
+
+  # Beginnings that hardly any other line has.
+  rare = [
+    {
+      begins = [
+        "ABSK"
+        "AGE-SECRET-KEY-"
+        "CLOJARS_"
+        "FLWSECK-"
+        "FLWSECK_TEST-"
+        "GOCSPX-"
+        "HRKU-"
+        "SHA-TOKEN-"
+        "api_org_"
+        "bedrock-api-key-"
+        "fio-u-"
+        "fo1_"
+        "fm1a_"
+        "fm1r_"
+        "fm2_"
+        "figd_"
+        "ghp_"
+        "github_pat_"
+        "glc_"
+        "glsa_"
+        "gsk_"
+        "ico-"
+        "ntn_"
+        "ops_eyJ"
+        "p8e-"
+        "pk-lf-"
+        "pnu_"
+        "pplx-"
+        "pul-"
+        "pypi-"
+        "r8_"
+        "rdme_"
+        "rubygems_"
+        "s-s4t2ud-"
+        "s-s4t2af-"
+        "sbp_"
+        "sgp_"
+        "sha256~"
+        "sntrys_"
+        "sntryu_"
+        "tfp_"
+        "tk-us-"
+        "tskey-"
+        "vercel_blob_rw_"
+        "whsec_"
+        "xai-"
+        "xapp-"
+        "xkeysib-"
+        "xsmtpsib-"
+        "ya29."
+      ]
+      ++ each "NR" "-" [ "AK" "II" "JS" "AL" "RA" ]
+      ++ each "PMAK" "-" [ "" ]
+      ++ each "dckr_" "_" [ "pat" "oat" ]
+      ++ each "do" "_v1_" [ "o" "p" "r" ]
+      ++ each "dp." "." [ "pt" "st" "ct" "sa" "scim" "audit" ]
+      ++ each "duffel_" "_" [ "live" "test" ]
+      ++ each "gh" "_" [ "o" "u" "s" "r" ]
+      ++ each "gl" "-" [ "pat" "cbt" "dt" "ffct" "ft" "imt" "agent" "oas" "ptt" "rt" "soat" "rtr" ]
+      ++ each "hv" "." [ "s" "b" "r" ]
+      ++ each "lin_" "_" [ "api" "oauth" ]
+      ++ each "nf" "_" [ "p" "c" "o" "u" ]
+      ++ each "pscale_" "_" [ "tkn" "oauth" "pw" ]
+      ++ each "rk_" "_" [ "live" "test" "prod" ]
+      ++ each "shippo_" "_" [ "live" "test" ]
+      ++ each "shp" "_" [ "at" "ca" "pa" "ss" ]
+      ++ each "sk_" "_" [ "live" "test" "prod" ]
+      ++ each "sm_" "at_" [ "a" "p" "s" ]
+      ++ each "sq0" "-" [ "atp" "csp" "idp" ]
+      ++ each "xox" "-" [ "a" "b" "e" "o" "p" "r" "s" ];
+      ends = more 16;
+    }
+    {
+      begins = [ "sk-" ];
+      ends = "[A-Za-z0-9_*-]{12,}";
+    }
+    {
+      # no "_": hf_hub_download_with_cache
+      begins = [ "hf_" "npm_" "EZAK" "EZTK" "AKCp" "LTAI" "4b1d" "IGQV" ];
+      ends = letters 16;
+    }
+    {
+      begins = [ "AKIA" "ASIA" "ABIA" "ACCA" ];
+      ends = capitals 12;
+    }
+    {
+      begins = [ "AIza" ];
+      ends = words 20;
+    }
+    {
+      begins = [ "dapi" ];
+      ends = hex 24;
+    }
+    {
+      begins = [ "GR1348941" "AQVN" "xoxe.xox" "dnkey-" ];
+      ends = words 12;
+    }
+    {
+      begins = [ "dt0" ];
+      ends = "[a-z]\\d\\d\\.${more 16}";
+    }
+    {
+      begins = [ "SG." ];
+      ends = "${words 8}\\.${words 8}";
+    }
+    {
+      begins = [ "eyJ" ];
+      ends = "[\\w-]{6,}\\.[\\w-]{4,}(?:\\.[\\w-]+)?";
+    }
+    {
+      begins = [ "A3-" ];
+      ends = "[A-Z0-9]{6}-[A-Z0-9-]{12,}";
+    }
+    {
+      begins = each "v" "." [ "1.local" "2.local" "3.local" "4.local" "1.public" "2.public" "3.public" "4.public" ];
+      ends = words 8;
+    }
+  ];
+
+  # Beginnings that many lines have, and secrets of which only a part is one.
+  common = {
+    begins = [
+      "re_[A-Za-z0-9]"
+      "r\\x{FDD0}e_"
+      "SK[0-9a-f]{32}"
+      "AC_[0-9a-f]{32}"
+      "(?:pub)?key-[0-9a-f]{32}"
+      "API-[0-9A-Z]{20}"
+      "EAA[A-Za-z0-9_-]{16}"
+      "secret_[A-Za-z0-9]{40}"
+      "v1\\.0-"
+      "pat[A-Za-z0-9]{14}\\."
+      "\\d{6,12}:AA"
+      "bot\\d{5}"
+      "ot\\d{5}"
+      "hooks\\.slack"
+      "discord(?:app)?\\.com/api/webhooks"
+      "webhook\\.office"
+      "atlasv1"
+      "[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"
+      "[a-f0-9]{32}-us"
+      "pk\\.[a-z0-9]{60}"
+    ];
+    expression = builtins.concatStringsSep "|" [
+      # A digit tells Resend's from the name of a function.
+      "\\b(re_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
+      "\\br\\x{FDD0}(e_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
+      "\\b((?:SK|AC_|key-|pubkey-)[0-9a-f]{32})"
+      "\\b(API-${capitals 20})"
+      "\\b(EAA[A-Za-z0-9_-]{16,})"
+      "\\b(secret_${letters 40})"
+      "\\b(v1\\.0-[0-9a-f]{24}-${hex 40})"
+      "\\b(pat[A-Za-z0-9]{14}\\.${hex 32})"
+      # Telegram's bots, in their URL and alone
+      "\\b(\\d{6,12}:AA${words 24})"
+      "\\bb?\\x{FDD0}?ot\\d{5,}:([\\w-]{20,})"
+      "hooks\\.slack\\.com/(?:services|workflows|triggers)/([\\w/+]+)"
+      "\\bdiscord(?:app)?\\.com/api/webhooks/\\d+/([\\w-]{20,})"
+      "\\.webhook\\.office\\.com/webhookb2/([\\w@/-]{40,})"
+      "\\b[A-Za-z0-9]{14}\\.atlasv1\\.([\\w=-]{20,})"
+      "\\b([A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\\b"
+      "\\b([a-f0-9]{32}-us\\d{1,2})\\b"
+      "\\b(pk\\.[a-z0-9]{60}\\.[a-z0-9]{22})\\b"
+    ];
+  };
+in
+{
+  # Words begin there: anywhere else one look is enough.
+  gate = "\\b${anyOf (map begin (builtins.concatMap (shape: shape.begins) rare) ++ common.begins)}";
+  table = [
+    { expression = "\\b(${anyOf (map (shape: "${anyOf (map begin shape.begins)}${shape.ends}") rare)})"; }
+    { inherit (common) expression; }
+  ];
+}
