@@ -1,4 +1,7 @@
-"""Loki, Promtail and logcli, built from their Go modules into the cache.
+"""Loki, Promtail, logcli and Alertmanager, built from their Go modules into the cache.
+
+Debian's Alertmanager reads its templates from the folder where its package would
+be installed; the module has them in the program. Loki brings its version.
 
 Promtail reads the journal only with the tag `promtail_journal_enabled`, cgo and
 systemd's headers. Where this machine lacks a C compiler or the headers, Debian's
@@ -31,7 +34,9 @@ GO_NEEDED = (1, 24)
 #: Modules, build cache and programs together take about 6 GB while building (bytes).
 DISK_NEEDED = 7 * 10**9
 
-BINARIES = ("loki", "promtail", "logcli")
+#: What comes from Loki's module, and what else is built with it.
+LOKI = ("loki", "promtail", "logcli")
+BINARIES = (*LOKI, "alertmanager")
 
 
 def programs_folder() -> Path:
@@ -144,7 +149,7 @@ def _unpack_toolchain(folder: Path) -> dict[str, str]:
 
 
 def install_loki(target: Path) -> None:
-    """Build Loki, Promtail and logcli into `target`/bin.
+    """Build the programs of BINARIES into `target`/bin.
 
     Raises `DemoError` with the compiler's last lines when the build fails.
     """
@@ -157,8 +162,8 @@ def install_loki(target: Path) -> None:
         )
     cores = len(os.sched_getaffinity(0))
     say(
-        f"building Loki, Promtail and logcli {loki_version()} from their Go modules, "
-        f"once: about {max(5, 24 // cores)} minutes on {cores} cores"
+        f"building Loki, Promtail and logcli {loki_version()}, and Alertmanager, from "
+        f"their Go modules, once: about {max(5, 24 // cores)} minutes on {cores} cores"
     )
     for left in cache_home().glob(".go-build.*"):
         remove(left)  # of a build that was killed; the lock says none is running

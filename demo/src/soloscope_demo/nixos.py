@@ -20,7 +20,7 @@ from pathlib import Path
 from . import programs
 from .cache import cache_home
 from .errors import DemoError, say
-from .golang import BINARIES, loki_version
+from .golang import LOKI, loki_version
 from .venvs import checkout
 
 
@@ -57,7 +57,7 @@ def bin_dir(folder: Path) -> Path:
     nowhere there.
     """
     (folder / "bin").mkdir(parents=True)
-    for name, place in programs.ensure(BINARIES).items():
+    for name, place in programs.ensure(LOKI).items():
         try:
             (folder / "bin" / name).hardlink_to(place.resolve())
         except OSError:  # another file system

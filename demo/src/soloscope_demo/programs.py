@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import atomic_folder, cache_home, lock
+from .cache import atomic_folder, cache_home, lock, remove
 from .debian import Apt, forget_lists, link_libraries, write_script
 from .errors import DemoError, run_main, say
-from .golang import BINARIES, check_go, install_loki, loki_version
+from .golang import BINARIES, LOKI, check_go, install_loki, loki_version
 
 _LOKI, _NEWER, _RELEASE = "Go modules", "Debian, newer", "Debian"
 
@@ -54,15 +54,10 @@ _JOURNAL = ("systemd-journal-remote", "systemd")
 PROGRAMS: dict[str, Program] = {
     program.name: program
     for program in (
-        *(Program(name, _LOKI) for name in BINARIES),
+        *(Program(name, _LOKI) for name in LOKI),
+        Program("alertmanager", _LOKI, names=("prometheus-alertmanager",)),
         _newer("prometheus", "prometheus", "usr/bin/prometheus"),
         _newer("promtool", "promtool", "usr/bin/promtool"),
-        _newer(
-            "alertmanager",
-            "prometheus-alertmanager",
-            "usr/bin/prometheus-alertmanager",
-            "prometheus-alertmanager",
-        ),
         _newer("amtool", "prometheus-alertmanager", "usr/bin/amtool"),
         *(
             _newer(
@@ -143,7 +138,8 @@ def _install(missing: Sequence[Program]) -> None:
             _install_packages(by_origin[origin], newer=origin == _NEWER)
     if by_origin[_LOKI]:
         target = cache_home() / f"loki-{loki_version()}"
-        if not target.exists():
+        if not all((target / "bin" / name).exists() for name in BINARIES):
+            remove(target)
             install_loki(target)
         for name in BINARIES:
             _link(name, target / "bin" / name)
