@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from soloscope_demo import programs
-from soloscope_demo.app import App, Settings, days
-from soloscope_demo.plan import plan, users
+from soloscope_demo.app.plan import plan, users
+from soloscope_demo.app.server import App, Settings, days
+from soloscope_demo.tools import programs
 
 DAY = dt.date(2026, 11, 18)
 NOON = dt.datetime(2026, 11, 18, 12, tzinfo=dt.UTC)

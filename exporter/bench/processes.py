@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mirakuru import TCPExecutor
-from soloscope_demo.programs import bin_folder, ensure
+from soloscope_demo.tools.programs import bin_folder, ensure
 
 __all__ = [
     "Process",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from asking import Answer
 from dashboard_lint import Json
-from soloscope_demo.plan import ERROR, WARN, Occurrence, plan
+from soloscope_demo.app.plan import ERROR, WARN, Occurrence, plan
 from soloscope_demo.stack import Stack
 
 #: The nightly job of demo/declaration.nix and the five minutes that it is given.

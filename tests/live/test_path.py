@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import requests
-from soloscope_demo.prove import loki_lines, prometheus_values, prove, wait_for
 from soloscope_demo.stack import APP, Stack
+from soloscope_demo.stack.prove import loki_lines, prometheus_values, prove, wait_for
 
 UNIT = "languagebuddy-backend.service"
 JOB = "languagebuddy-backend"

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from soloscope_demo import render
-from soloscope_demo import stack as stack_module
 from soloscope_demo.errors import DemoError
-from soloscope_demo.ports import check_free, free_ports
-from soloscope_demo.stack import Options, Stack
+from soloscope_demo.stack import Options, Stack, render
+from soloscope_demo.stack import stack as stack_module
+from soloscope_demo.stack.ports import check_free, free_ports
 
 #: How long a start or an end may take (seconds).
 PATIENCE = 60.0

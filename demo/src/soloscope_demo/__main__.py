@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from .cache import cache_home
 from .errors import DemoError, run_main
+from .tools.cache import cache_home
 
 
 def _days(text: str) -> int:
-    from .app import days
+    from .app.server import days
 
     try:
         return days(text)
@@ -120,11 +120,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         case "render":
             return _render(arguments)
         case "check":
-            from .checks import main as check
+            from .tools.checks import main as check
 
             return check(arguments.only, list_only=arguments.list)
         case "check-nixos":
-            from .nixos import main as check_nixos
+            from .tools.nixos import main as check_nixos
 
             return check_nixos(arguments.only)
         case "app":
@@ -134,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .run import run
     from .stack import Options
+    from .stack.run import run
 
     return run(
         Options(
@@ -152,8 +152,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    from .programs import ensure
-    from .render import render
+    from .stack.render import render
+    from .tools.programs import ensure
 
     ensure(["nix-instantiate"])
     folder: Path = arguments.folder.absolute()
@@ -163,7 +163,7 @@ def _render(arguments: argparse.Namespace) -> int:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from .app import Settings, serve
+    from .app.server import Settings, serve
 
     with contextlib.suppress(KeyboardInterrupt):
         serve(
@@ -184,7 +184,7 @@ def _app(arguments: argparse.Namespace) -> int:
 def _bridge(arguments: argparse.Namespace) -> int:
     import socket
 
-    from .journal import Bridge, Followed
+    from .app.journal import Bridge, Followed
 
     followed = []
     for text in arguments.followed:

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from .errors import DemoError
+from ..errors import DemoError
 from .stack import APP, Stack
 
 #: How long a proof may take (seconds).

@@ -29,8 +29,8 @@ import requests
 from mirakuru.base import SimpleExecutor, cleanup_subprocesses
 from mirakuru.exceptions import ExecutorError
 
-from . import programs
-from .errors import DemoError
+from ..errors import DemoError
+from ..tools import programs
 from .ports import ADDRESS, check_free, default_ports, free_ports, overrides_for
 from .render import evaluate, render
 

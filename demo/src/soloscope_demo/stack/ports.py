@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import DemoError
+from ..errors import DemoError
 from .render import nix
 
 ADDRESS = "127.0.0.1"

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import programs
-from .errors import DemoError
-from .venvs import checkout
+from ..errors import DemoError
+from ..tools import programs
+from ..tools.venvs import checkout
 
 
 def nix(file: str, **arguments: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import programs
-from .cache import remove
-from .errors import DemoError
+from ..errors import DemoError
+from ..tools import programs
+from ..tools.cache import remove
 from .panels import ask, queries
 from .prove import prove
 from .stack import APP, Child, Options, Stack, Stopped, running

@@ -40,7 +40,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from .errors import DemoError
+from ..errors import DemoError
 from .ledger import EXPIRY, Ledger
 from .plan import (
     ERROR,
