@@ -10,10 +10,8 @@ from typing import Any
 import requests
 
 from ..errors import DemoError
-from .stack import APP, Stack
-
-#: How long a proof may take (seconds).
-TIMEOUT = 30.0
+from .options import APP
+from .stack import Stack
 
 
 @dataclass(frozen=True)
@@ -22,56 +20,6 @@ class Proof:
 
     what: str
     after: float
-
-
-def wait_for(stack: Stack, what: str, answer: Callable[[], Any]) -> Any:
-    """The first true answer; `DemoError` when none comes in time.
-
-    A program that ends meanwhile is told at once.
-    """
-    end = time.monotonic() + TIMEOUT
-    last = "no answer"
-    while time.monotonic() < end:
-        stack.check()
-        try:
-            found = answer()
-        except (requests.RequestException, ValueError, KeyError) as error:
-            found, last = None, str(error)
-        if found:
-            return found
-        time.sleep(0.1)
-    raise DemoError(f"not proven within {TIMEOUT:.0f} s: {what} ({last})")
-
-
-def loki_lines(stack: Stack, query: str) -> list[tuple[dict[str, str], str]]:
-    """(labels, line) of the last hour for a LogQL query."""
-    reply = requests.get(
-        f"{stack.url('loki')}/loki/api/v1/query_range",
-        params={"query": query, "since": "1h", "limit": "1000"},
-        timeout=10,
-    )
-    reply.raise_for_status()
-    return [
-        (stream["stream"], line)
-        for stream in reply.json()["data"]["result"]
-        for _, line in stream["values"]
-    ]
-
-
-def prometheus_values(stack: Stack, query: str) -> list[tuple[dict[str, str], float]]:
-    """(labels, value) of an instant PromQL query."""
-    reply = requests.get(
-        f"{stack.url('prometheus')}/api/v1/query", params={"query": query}, timeout=10
-    )
-    reply.raise_for_status()
-    result = reply.json()["data"]["result"]
-    return [(series["metric"], float(series["value"][1])) for series in result]
-
-
-def counted_today(stack: Stack, name: str) -> tuple[str, int]:
-    """The newest day of the truth and its count of `name`."""
-    day, truth = max(stack.truth()["days"].items())
-    return day, int(truth["counters"].get(name, 0))
 
 
 def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[Proof]:
@@ -86,19 +34,19 @@ def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[
     reply.raise_for_status()
     conversation = reply.json()["conversation_id"]
 
-    if stack.has_grafana:
+    if stack.has("grafana"):
         prove_grafana(stack)
         proven("the overview in Grafana, with its data sources")
 
     query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
-    lines = wait_for(
-        stack, f"the events of {conversation} in Loki", lambda: loki_lines(stack, query)
+    lines = stack.until(
+        f"the events of {conversation} in Loki", lambda: stack.loki.lines(query)
     )
     event = "conversation_started"
-    labels = next((found for found, _ in lines if found.get("event") == event), None)
-    unit = stack.files["soloscope.json"]["apps"][APP]["units"][0]
-    if labels is not None and labels.get("unit") != unit:
-        raise DemoError(f"the event in Loki has the labels {labels}, not unit={unit}")
+    found = next((x.labels for x in lines if x.labels.get("event") == event), None)
+    unit = stack.app["units"][0]
+    if found is not None and found.get("unit") != unit:
+        raise DemoError(f"the event in Loki has the labels {found}, not unit={unit}")
     proven(f"an event in Loki: the conversation {conversation}")
 
     if not stack.has("prometheus"):
@@ -112,16 +60,21 @@ def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[
         f'instance="{instance}"}}'
     )
 
-    def same_count() -> Any:
-        _, expected = counted_today(stack, "conversations")
-        values = [value for _, value in prometheus_values(stack, count)]
-        return [expected] if values == [expected] else None
+    def same_count() -> list[int] | None:
+        _, truth = max(stack.truth()["days"].items())
+        expected = [int(truth["counters"].get("conversations", 0))]
+        return expected if values(stack, count) == expected else None
 
-    value = wait_for(
-        stack, f"today's count of conversations in Prometheus ({count})", same_count
+    (number,) = stack.until(
+        f"today's count of conversations in Prometheus ({count})", same_count
     )
-    proven(f"a count in Prometheus: {value[0]} conversations today, as the app counted")
+    proven(f"a count in Prometheus: {number} conversations today, as the app counted")
     return proofs
+
+
+def values(stack: Stack, query: str) -> list[float]:
+    """The values of an instant query to Prometheus."""
+    return [value for _, value in stack.prometheus.values(query)]
 
 
 def prove_grafana(stack: Stack) -> None:
@@ -136,16 +89,12 @@ def prove_grafana(stack: Stack) -> None:
         reply.raise_for_status()
         return reply.json()
 
-    wait_for(
-        stack,
+    stack.until(
         "the dashboard soloscope-overview in Grafana",
         lambda: answers("/api/dashboards/uid/soloscope-overview"),
     )
-    enabled = [uid for uid in ("prometheus", "loki") if stack.has(uid)]
-    wait_for(
-        stack,
-        f"the data sources {', '.join(enabled)} in Grafana",
-        lambda: (
-            {source["uid"] for source in answers("/api/datasources")} >= set(enabled)
-        ),
+    enabled = {uid for uid in ("prometheus", "loki") if stack.has(uid)}
+    stack.until(
+        f"the data sources {', '.join(sorted(enabled))} in Grafana",
+        lambda: {source["uid"] for source in answers("/api/datasources")} >= enabled,
     )

@@ -63,3 +63,12 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     for path in sorted(source.glob("*.json")):
         shutil.copy(path, dashboards / path.name)
     return files
+
+
+def main(folder: Path, overrides: Mapping[str, Any]) -> int:
+    """`just render`: write the files and print where each is."""
+    programs.ensure(["nix-instantiate"])
+    folder = folder.absolute()
+    for name in sorted(render(folder, overrides)):
+        print(folder / name)
+    return 0
