@@ -45,7 +45,7 @@ def until(
             last: object = (answer := attempt())
             if answer:
                 return answer
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError) as error:
             last = error
         if time.monotonic() > end:
             raise DemoError(
