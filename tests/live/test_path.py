@@ -31,9 +31,15 @@ def today(stack: Stack) -> tuple[str, dict[str, Any]]:
 
 def same(actual: Callable[[], object], expected: Callable[[], object]) -> None:
     """Both become equal; the app may count something meanwhile."""
+    seen: list[object] = []
+
+    def equal() -> bool:
+        seen[:] = actual(), expected()
+        return seen[0] == seen[1]
+
     with contextlib.suppress(DemoError):  # below is told what differs
-        until("what was counted", lambda: actual() == expected(), PATIENCE, 0.3)
-    assert actual() == expected()
+        until("what was counted", equal, PATIENCE, 0.3)
+    assert seen[:1] == seen[1:]
 
 
 def by(stack: Stack, query: str, *labels: str) -> dict[Any, float]:
@@ -96,6 +102,7 @@ def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
 
 def test_streams_are_told_apart_by_level_only(stack: Stack) -> None:
     happen(stack, "throttled")
+    happen(stack, "digest_failed")
     query = f'{{app="{APP}",level="warn"}} | event="throttled"'
     stack.until("a warning", lambda: stack.loki.lines(query))
     found = series(stack, f'{{app="{APP}"}}')

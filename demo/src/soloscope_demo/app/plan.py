@@ -12,6 +12,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 #: pino's numbers for levels.
 INFO, WARN, ERROR, FATAL = 30, 40, 50, 60
@@ -76,22 +77,22 @@ def _random(*parts: object) -> random.Random:
     return random.Random(digest)  # noqa: S311 - believable, not secret
 
 
+@cache
+def _user(seed: int, index: int) -> User:
+    chance = _random(seed, "user", index)
+    return User(
+        id=f"u_{index:03d}",
+        phone=f"+4915550{chance.randrange(10**6):06d}",
+        language=chance.choice(LANGUAGES),
+        language_level=chance.choice(LANGUAGE_LEVELS),
+        premium=chance.random() < 0.2,
+    )
+
+
 def users(seed: int, day: dt.date) -> list[User]:
     """Who is registered on `day`: about one more every three days."""
     number = 12 + min(200, max(0, (day - LAUNCH).days // 3))
-    found = []
-    for index in range(number):
-        chance = _random(seed, "user", index)
-        found.append(
-            User(
-                id=f"u_{index:03d}",
-                phone=f"+4915550{chance.randrange(10**6):06d}",
-                language=chance.choice(LANGUAGES),
-                language_level=chance.choice(LANGUAGE_LEVELS),
-                premium=chance.random() < 0.2,
-            )
-        )
-    return found
+    return [_user(seed, index) for index in range(number)]
 
 
 def gauges(seed: int, day: dt.date) -> dict[str, int]:
@@ -108,7 +109,8 @@ def gauges(seed: int, day: dt.date) -> dict[str, int]:
     }
 
 
-def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> list[Occurrence]:
+@lru_cache(32)
+def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> tuple[Occurrence, ...]:
     """All that happens on `day` in a time zone, in order of time."""
     midnight = dt.datetime.combine(day, dt.time(), zone)
     chance = _random(seed, "day", day)
@@ -125,7 +127,7 @@ def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> list[Occurrence]:
     found.extend(_trials(chance, registered, midnight))
     if chance.random() < 0.12:
         found.append(critical(chance, registered, _moment(midnight, 12.3 * 3600)))
-    return sorted(found, key=lambda occurrence: occurrence.at)
+    return tuple(sorted(found, key=lambda occurrence: occurrence.at))
 
 
 def conversation(

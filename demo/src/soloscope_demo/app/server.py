@@ -154,7 +154,7 @@ class App:
 
     # Playing plans
 
-    def plan(self, day: dt.date) -> list[Occurrence]:
+    def plan(self, day: dt.date) -> tuple[Occurrence, ...]:
         """What is to happen on a day."""
         return plan(self.settings.seed, day, self.settings.zone)
 
