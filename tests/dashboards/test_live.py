@@ -156,8 +156,8 @@ def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) ->
     ]
     stack.loki.push({"job": "soloscope-annotate", "level": "info"}, values)
     (note,) = files.load(name)["annotations"]["list"]
-    lines = stack.loki.lines(files.filled(note["expr"]), start=now - 10**9)
-    shown = {(line.labels["kind"], line.labels["text"]) for line in lines}
+    found = stack.loki.entries(files.filled(note["expr"]), start=now - 10**9)
+    shown = {(entry.labels["kind"], entry.labels["text"]) for entry in found}
     assert shown == {("deploy", "v1.7"), ("note", "moved to a larger disk")}
 
 

@@ -83,9 +83,9 @@ def test_the_path_is_proven(stack: Stack) -> None:
 def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
     conversation = webhook(stack, user="u_003")
     query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
-    lines = stack.until("the conversation", lambda: stack.loki.lines(query))
+    found = stack.until("the conversation", lambda: stack.loki.entries(query))
     event = "conversation_started"
-    (labels,) = [line.labels for line in lines if line.labels["event"] == event]
+    (labels,) = [entry.labels for entry in found if entry.labels["event"] == event]
     assert labels.pop("host")
     assert len(labels.pop("trace_id")) == 32
     assert labels == {
@@ -104,7 +104,7 @@ def test_streams_are_told_apart_by_level_only(stack: Stack) -> None:
     happen(stack, "throttled")
     happen(stack, "digest_failed")
     query = f'{{app="{APP}",level="warn"}} | event="throttled"'
-    stack.until("a warning", lambda: stack.loki.lines(query))
+    stack.until("a warning", lambda: stack.loki.entries(query))
     found = series(stack, f'{{app="{APP}"}}')
     names = {"app", "unit", "job", "service_name", "host", "level"}
     assert {frozenset(labels) for labels in found} == {frozenset(names)}
@@ -127,9 +127,9 @@ def test_the_exporters_own_lines_belong_to_no_app(stack: Stack) -> None:
 def test_a_phone_number_does_not_reach_loki(stack: Stack) -> None:
     happen(stack, "critical_error")
     query = f'{{app="{APP}",level="fatal"}} |= `payment for`'
-    for line in stack.until("the critical error", lambda: stack.loki.lines(query)):
-        assert "***" in line.text
-        assert "+49155" not in line.text
+    for entry in stack.until("the critical error", lambda: stack.loki.entries(query)):
+        assert "***" in entry.line
+        assert "+49155" not in entry.line
 
 
 def events_of(stack: Stack, day: str) -> dict[str, int]:

@@ -54,15 +54,15 @@ def until(
         time.sleep(every)
 
 
-class Line(NamedTuple):
-    """A log line: its time in nanoseconds, its labels, its structured metadata.
+class Entry(NamedTuple):
+    """An entry of a log as Loki gives it back: its time in nanoseconds, its line.
 
-    `metadata` is filled only where it was asked for apart; else it is among `labels`.
+    `metadata` holds what was asked for apart; else that is among the labels.
     """
 
     time: int
+    line: str
     labels: dict[str, str]
-    text: str
     metadata: dict[str, str]
 
 
@@ -106,10 +106,10 @@ class Loki(Prometheus):
 
     prefix = "/loki/api/v1"
 
-    def lines(
+    def entries(
         self, query: str, *, apart: bool = False, **parameters: object
-    ) -> list[Line]:
-        """The lines of a query, oldest first; of the last hour unless told.
+    ) -> list[Entry]:
+        """The entries of a query, oldest first; of the last hour unless told.
 
         With `apart`, structured metadata is kept apart from the labels. Parameters
         are the API's own: `since`, `start`, `end` (nanoseconds), `limit`, `direction`.
@@ -119,10 +119,10 @@ class Loki(Prometheus):
         data = self.get("query_range", parameters, flags if apart else None)
         found = []
         for stream in data["result"]:
-            for at, text, *more in stream["values"]:
+            for at, line, *more in stream["values"]:
                 metadata = more[0].get("structuredMetadata", {}) if more else {}
-                found.append(Line(int(at), stream["stream"], text, metadata))
-        return sorted(found, key=lambda line: line.time)
+                found.append(Entry(int(at), line, stream["stream"], metadata))
+        return sorted(found, key=lambda entry: entry.time)
 
     def push(self, labels: Mapping[str, str], values: Sequence[Sequence[Any]]) -> None:
         """Add lines to a stream: [time in ns as text, line, structured metadata]."""

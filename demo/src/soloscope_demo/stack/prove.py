@@ -40,7 +40,7 @@ def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[
 
     query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
     lines = stack.until(
-        f"the events of {conversation} in Loki", lambda: stack.loki.lines(query)
+        f"the events of {conversation} in Loki", lambda: stack.loki.entries(query)
     )
     event = "conversation_started"
     found = next((x.labels for x in lines if x.labels.get("event") == event), None)

@@ -285,7 +285,7 @@ class Stack:
         started = json.loads(next(x for x in printed if '"event":"app_started"' in x))
         query = f'{{app="{APP}"}} | event="app_started" |= `{started["reqId"]}`'
         try:
-            self.until("the app's lines in Loki", lambda: self.loki.lines(query))
+            self.until("the app's lines in Loki", lambda: self.loki.entries(query))
         except DemoError as error:
             lines = self.child(self.shipper).last_lines()
             raise DemoError(f"{error}; the shipper: {lines}") from error
