@@ -9,7 +9,7 @@ python := env("SOLOSCOPE_PYTHON", "python3")
 run := "PYTHONPATH=" + quote(top / "demo/src") + " " + quote(python) + " -m soloscope_demo"
 
 # The programs of the cache come after those of PATH.
-paths := 'PATH="$venv/bin:$PATH:$(' + run + '.programs --bin)"'
+paths := 'PATH="$venv/bin:$PATH:$(' + run + '.tools.programs --bin)"'
 
 # List the tasks
 default:
@@ -17,47 +17,47 @@ default:
 
 # Start the whole stack with the sample app, until Ctrl-C (--once: prove it and stop)
 demo *ARGS:
-    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" run "$@"
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" run "$@"
 
 # Lint and test everything that this machine can run (or only the parts named; --list)
 test *ARGS:
-    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check "$@"
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" check "$@"
 
 # Lint only
 lint:
-    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check lint
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" check lint
 
 # Format Python, and Nix where nixfmt is found
 fmt:
-    @venv=$({{ run }}.venvs dev) && "$venv/bin/ruff" check --fix --quiet {{ quote(top) }}; "$venv/bin/ruff" format {{ quote(top) }}
+    @venv=$({{ run }}.tools.venvs dev) && "$venv/bin/ruff" check --fix --quiet {{ quote(top) }}; "$venv/bin/ruff" format {{ quote(top) }}
     @if command -v nixfmt >/dev/null; then git -C {{ quote(top) }} ls-files '*.nix' | (cd {{ quote(top) }} && xargs nixfmt); else echo "not shown: nixfmt (not on PATH)"; fi
 
 # The live tests alone, with pytest's own options
 live *ARGS:
-    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
+    @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
 
 # Every benchmark, one after the other (half an hour; a bench, not a test)
 bench: bench-overview bench-exporter bench-logs
 
 # Time the overview's queries on the live stack
 bench-overview *ARGS:
-    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
+    @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
 
 # Time the exporter's scrapes, with the bench's own options
 bench-exporter *ARGS:
-    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && cd {{ quote(top / "exporter") }} && {{ paths }} exec python -m bench "$@"
+    @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && cd {{ quote(top / "exporter") }} && {{ paths }} exec python -m bench "$@"
 
 # Time the log path with each engine on PATH
 bench-logs *ARGS:
-    @venv=$({{ run }}.venvs dev) && {{ run }}.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/logs/bench.py") }} "$@"
+    @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/logs/bench.py") }} "$@"
 
 # Write what each program is told into DIR
 render DIR *ARGS:
-    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
 
 # The NixOS checks on a real systemd, where ../shared/nspawn-test and its root are
 test-nixos *ARGS:
-    @venv=$({{ run }}.venvs dev) && exec "$venv/bin/soloscope-demo" check-nixos "$@"
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" check-nixos "$@"
 
 # Write docs/options.md from the modules, with nix or else through nspawn-test
 options:
@@ -67,8 +67,8 @@ options:
 
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
-    @{{ run }}.programs "$@"
+    @{{ run }}.tools.programs "$@"
 
 # Remove the cache: programs, environments and the demo's state
 clean-cache:
-    @{{ run }}.cache
+    @{{ run }}.tools.cache

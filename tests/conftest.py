@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soloscope_demo import programs, render
-from soloscope_demo.stack import Options, Stack, running
+from soloscope_demo.stack import Options, Stack, render, running
+from soloscope_demo.tools import programs
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from soloscope_demo.checks import Part, run_part, skipped
+from soloscope_demo.tools.checks import Part, run_part, skipped
 
 
 def test_skips_are_gathered_by_reason() -> None:

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from soloscope_demo import golang, programs
-from soloscope_demo.cache import atomic_folder, cache_home
-from soloscope_demo.debian import Source, parse_deb822, parse_list, system_sources
 from soloscope_demo.errors import DemoError
+from soloscope_demo.tools import golang, programs
+from soloscope_demo.tools.cache import atomic_folder, cache_home
+from soloscope_demo.tools.debian import Source, parse_deb822, parse_list, system_sources
 
 
 def test_one_line_sources() -> None:

@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from soloscope_demo import programs
-from soloscope_demo.journal import Bridge, Clock, Followed, entry
+from soloscope_demo.app.journal import Bridge, Clock, Followed, entry
+from soloscope_demo.tools import programs
 
 
 def test_whole_lines_only(tmp_path: Path) -> None:

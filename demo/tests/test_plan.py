@@ -6,16 +6,18 @@ import datetime as dt
 import io
 import json
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-from soloscope_demo import programs
-from soloscope_demo.app import App, Settings, days
-from soloscope_demo.plan import plan, users
+from soloscope_demo.app.ledger import add, nothing
+from soloscope_demo.app.plan import plan, users
+from soloscope_demo.app.server import App, Settings, days
+from soloscope_demo.stack import until
+from soloscope_demo.tools import programs
 
 DAY = dt.date(2026, 11, 18)
 NOON = dt.datetime(2026, 11, 18, 12, tzinfo=dt.UTC)
@@ -34,7 +36,9 @@ EVENTS = {
 
 
 def test_a_plan_is_the_same_for_the_same_seed_and_another_for_another() -> None:
-    assert plan(7, DAY) == plan(7, DAY)
+    first = plan(7, DAY)
+    plan.cache_clear()
+    assert plan(7, DAY) == first
     assert plan(7, DAY) != plan(8, DAY)
 
 
@@ -87,9 +91,7 @@ def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server = programs.ensure(["redis-server"])["redis-server"]
     argv = [str(server), "--port", "0", "--unixsocket", str(socket)]
     with subprocess.Popen([*argv, "--dir", str(folder), "--save", ""]) as process:
-        end = time.monotonic() + 10
-        while not socket.exists() and time.monotonic() < end:
-            time.sleep(0.05)
+        until("Redis' socket", socket.exists)
         yield socket
         process.terminate()
 
@@ -103,15 +105,20 @@ def store(redis_socket: Path) -> redis.Redis:
 
 
 def start(
-    socket: Path, folder: Path, now: dt.datetime, history: int = 30
+    socket: Path,
+    folder: Path,
+    now: dt.datetime,
+    history: int = 30,
+    zone: dt.tzinfo = dt.UTC,
 ) -> tuple[App, list[str]]:
     """An app that has filled its history until `now`, and its lines."""
     settings = Settings(
         port=0,
-        redis_url=f"unix://{socket}",
-        truth_file=folder / "truth.json",
+        redis=f"unix://{socket}",
+        truth=folder / "truth.json",
         history=history,
         lines_back=7,
+        zone=zone,
     )
     app = App(settings)
     output = io.StringIO()
@@ -119,6 +126,66 @@ def start(
         patch.setattr("sys.stdout", output)
         app.fill(now)
     return app, output.getvalue().splitlines()
+
+
+def hours(first: str, last: str, zone: ZoneInfo) -> Iterator[dt.datetime]:
+    """Every hour from a day's midnight to the end of another, and a minute later."""
+    end = dt.datetime.fromisoformat(f"{last}T23:59").replace(tzinfo=zone)
+    now = dt.datetime.fromisoformat(first).replace(tzinfo=zone).astimezone(dt.UTC)
+    while now < end:
+        yield now
+        yield now + dt.timedelta(minutes=1)
+        now += dt.timedelta(hours=1)
+
+
+# Years ahead, so that Redis keeps the keys. Each has the first of a month, and the
+# night in which the clock changes; the last the new year.
+@pytest.mark.parametrize(
+    ("first", "last", "length"),
+    [
+        ("2090-03-25", "2090-04-01", 8 * 24 - 1),
+        ("2090-10-28", "2090-11-03", 7 * 24 + 1),
+        ("2090-12-30", "2091-01-02", 4 * 24),
+    ],
+)
+def test_at_every_hour_the_truth_is_what_the_plan_had_until_then(
+    redis_socket: Path,
+    store: redis.Redis,
+    tmp_path: Path,
+    first: str,
+    last: str,
+    length: int,
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    moments = list(hours(first, last, zone))
+    assert len(moments) == 2 * length
+    plans = {}
+    for now in moments:
+        today = now.astimezone(zone).date()
+        start(redis_socket, tmp_path, now, 1, zone)
+        if today not in plans:
+            plans[today] = plan(7, today, zone)
+            assert {o.at.astimezone(zone).date() for o in plans[today]} == {today}
+        wanted = nothing()
+        for occurrence in plans[today]:
+            if occurrence.at <= now:
+                add(wanted, occurrence, printed=True)
+        truth = json.loads((tmp_path / "truth.json").read_text())["days"]
+        assert truth[today.isoformat()] == wanted, now
+        assert max(truth) == today.isoformat()
+        for name, number in wanted["counters"].items():
+            assert store.get(f"metrics:{today}:{name}") == str(number)
+        names = {key.split(":")[2] for key in store.scan_iter(f"metrics:{today}:*")}
+        assert names == {
+            *(*wanted["counters"], *wanted["breakdowns"]),
+            *(*wanted["uniques"], *wanted["timings"]),
+        }
+    for day, whole in plans.items():
+        full = nothing()
+        for occurrence in whole:
+            add(full, occurrence, printed=True)
+        if day != today:
+            assert truth[day.isoformat()] == full
 
 
 def test_history_counts_what_the_truth_says(

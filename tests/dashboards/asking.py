@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import requests
 from dashboard_files import filled
 from dashboard_lint import Json, panels
+from soloscope_demo.stack import Loki, Prometheus
 
 WEEK = 7 * 86400
 
@@ -81,11 +81,11 @@ def _ask(
     if target["datasource"]["type"] == "prometheus":
         assert target["instant"]
         assert not target["range"]
-        url = f"{prometheus}/api/v1/query"
+        client, path = Prometheus(prometheus), "query"
     elif target["queryType"] == "instant":
-        url = f"{loki}/loki/api/v1/query"
+        client, path = Loki(loki), "query"
     else:
-        url = f"{loki}/loki/api/v1/query_range"
+        client, path = Loki(loki), "query_range"
         arguments |= {
             "start": int((now - WEEK) * 1e9),
             "end": int(now * 1e9),
@@ -95,10 +95,9 @@ def _ask(
         if "step" in target:
             arguments["step"] = target["step"]
     started = time.perf_counter()
-    response = requests.get(url, params=arguments, timeout=30)
+    data = client.get(path, arguments)
     seconds = time.perf_counter() - started
-    assert response.ok, f"{key}: {expr}: {response.text}"
-    return _read(key, expr, seconds, response.json()["data"])
+    return _read(key, expr, seconds, data)
 
 
 def _keep_newest(answers: list[Answer], limit: int) -> None:

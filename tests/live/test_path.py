@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 from collections import Counter
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 import requests
-from soloscope_demo.prove import loki_lines, prometheus_values, prove, wait_for
-from soloscope_demo.stack import APP, Stack
+from soloscope_demo.errors import DemoError
+from soloscope_demo.stack import APP, Stack, until
+from soloscope_demo.stack.prove import prove
 
 UNIT = "languagebuddy-backend.service"
 JOB = "languagebuddy-backend"
@@ -29,16 +31,21 @@ def today(stack: Stack) -> tuple[str, dict[str, Any]]:
 
 def same(actual: Callable[[], object], expected: Callable[[], object]) -> None:
     """Both become equal; the app may count something meanwhile."""
-    end = time.monotonic() + PATIENCE
-    while actual() != expected() and time.monotonic() < end:
-        time.sleep(0.3)
-    assert actual() == expected()
+    seen: list[object] = []
+
+    def equal() -> bool:
+        seen[:] = actual(), expected()
+        return seen[0] == seen[1]
+
+    with contextlib.suppress(DemoError):  # below is told what differs
+        until("what was counted", equal, PATIENCE, 0.3)
+    assert seen[:1] == seen[1:]
 
 
 def by(stack: Stack, query: str, *labels: str) -> dict[Any, float]:
     """Label (or labels) -> value of an instant query."""
     found = {}
-    for metric, value in prometheus_values(stack, query):
+    for metric, value in stack.prometheus.values(query):
         key = tuple(metric[label] for label in labels)
         found[key[0] if len(key) == 1 else key] = value
     return found
@@ -60,14 +67,10 @@ def happen(stack: Stack, event: str) -> None:
 
 def series(stack: Stack, selector: str) -> list[dict[str, str]]:
     """The label sets of the streams of a selector, without structured metadata."""
-    now = time.time()
-    reply = requests.get(
-        f"{stack.url('loki')}/loki/api/v1/series",
-        params={"match[]": selector, "start": f"{now - 8 * 86400:.0f}"},
-        timeout=10,
+    start = f"{time.time() - 8 * 86400:.0f}"
+    found: list[dict[str, str]] = stack.loki.get(
+        "series", {"match[]": selector, "start": start}
     )
-    reply.raise_for_status()
-    found: list[dict[str, str]] = reply.json()["data"]
     return found
 
 
@@ -80,10 +83,9 @@ def test_the_path_is_proven(stack: Stack) -> None:
 def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
     conversation = webhook(stack, user="u_003")
     query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
-    lines = wait_for(stack, "the conversation", lambda: loki_lines(stack, query))
-    started = [found for found, _ in lines if found["event"] == "conversation_started"]
-    assert len(started) == 1
-    labels = dict(started[0])
+    found = stack.until("the conversation", lambda: stack.loki.entries(query))
+    event = "conversation_started"
+    (labels,) = [entry.labels for entry in found if entry.labels["event"] == event]
     assert labels.pop("host")
     assert len(labels.pop("trace_id")) == 32
     assert labels == {
@@ -100,11 +102,9 @@ def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
 
 def test_streams_are_told_apart_by_level_only(stack: Stack) -> None:
     happen(stack, "throttled")
-    wait_for(
-        stack,
-        "a warning",
-        lambda: loki_lines(stack, f'{{app="{APP}",level="warn"}} | event="throttled"'),
-    )
+    happen(stack, "digest_failed")
+    query = f'{{app="{APP}",level="warn"}} | event="throttled"'
+    stack.until("a warning", lambda: stack.loki.entries(query))
     found = series(stack, f'{{app="{APP}"}}')
     names = {"app", "unit", "job", "service_name", "host", "level"}
     assert {frozenset(labels) for labels in found} == {frozenset(names)}
@@ -117,7 +117,7 @@ def test_streams_are_told_apart_by_level_only(stack: Stack) -> None:
 
 def test_the_exporters_own_lines_belong_to_no_app(stack: Stack) -> None:
     selector = '{unit="soloscope-exporter.service"}'
-    wait_for(stack, "a line of the exporter", lambda: series(stack, selector))
+    stack.until("a line of the exporter", lambda: series(stack, selector))
     for labels in series(stack, selector):
         assert "app" not in labels
         assert labels["job"] in ("soloscope-exporter", "soloscope-days")
@@ -127,29 +127,25 @@ def test_the_exporters_own_lines_belong_to_no_app(stack: Stack) -> None:
 def test_a_phone_number_does_not_reach_loki(stack: Stack) -> None:
     happen(stack, "critical_error")
     query = f'{{app="{APP}",level="fatal"}} |= `payment for`'
-    lines = wait_for(stack, "the critical error", lambda: loki_lines(stack, query))
-    for _, line in lines:
-        assert "***" in line
-        assert "+49155" not in line
+    for entry in stack.until("the critical error", lambda: stack.loki.entries(query)):
+        assert "***" in entry.line
+        assert "+49155" not in entry.line
 
 
 def events_of(stack: Stack, day: str) -> dict[str, int]:
-    """How many lines of each event Loki has on a UTC day."""
-    start = dt.datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-    reply = requests.get(
-        f"{stack.url('loki')}/loki/api/v1/query",
-        params={
-            "query": f'sum by (event) (count_over_time({{app="{APP}"}} [1d]))',
-            # A range is open at its start: (time - 1d, time].
-            "time": f"{start + 86400 - 0.000001:.6f}",
-        },
-        timeout=30,
+    """How many lines of each event Loki has on a day of the app."""
+    date = dt.date.fromisoformat(day)
+    start, end = (
+        dt.datetime.combine(date + dt.timedelta(n), dt.time(), stack.zone).timestamp()
+        for n in (0, 1)
     )
-    reply.raise_for_status()
-    return {
-        entry["metric"]["event"]: int(entry["value"][1])
-        for entry in reply.json()["data"]["result"]
-    }
+    counted = f'count_over_time({{app="{APP}"}} [{end - start:.0f}s])'
+    found = stack.loki.values(
+        f"sum by (event) ({counted})",
+        # A range is open at its start: (time - range, time].
+        time=f"{end - 0.000001:.6f}",
+    )
+    return {labels["event"]: int(value) for labels, value in found}
 
 
 def test_the_history_is_in_loki_to_the_line(stack: Stack) -> None:
@@ -220,23 +216,22 @@ def test_breakdowns_by_key(stack: Stack) -> None:
     same(lambda: by(stack, month, "key"), of_thirty_days)
 
 
-def test_uniques_are_the_union_within_the_error_of_the_estimate(stack: Stack) -> None:
+@pytest.mark.parametrize(("window", "days"), [("1d", 1), ("7d", 7), ("30d", 30)])
+def test_uniques_are_the_union_within_the_error_of_the_estimate(
+    stack: Stack, window: str, days: int
+) -> None:
     webhook(stack, user="u_001")
-    truth = stack.truth()["days"]
-    for window, days in (("1d", 1), ("7d", 7), ("30d", 30)):
+    query = f'soloscope_window{{app="{APP}",name="active_users",window="{window}"}}'
+
+    def near() -> bool:
+        truth = stack.truth()["days"]
         users: set[str] = set()
         for day in sorted(truth)[-days:]:
             users.update(truth[day]["uniques"].get("active_users", ()))
-        query = f'soloscope_window{{app="{APP}",name="active_users",window="{window}"}}'
-        tolerance = max(2, 0.03 * len(users))
+        ((_, shown),) = stack.prometheus.values(query)
+        return abs(shown - len(users)) <= max(2, 0.03 * len(users))
 
-        def near(
-            query: str = query, n: int = len(users), by_: float = tolerance
-        ) -> bool:
-            values = [value for _, value in prometheus_values(stack, query)]
-            return len(values) == 1 and abs(values[0] - n) <= by_
-
-        wait_for(stack, f"{len(users)} users in {window}", near)
+    stack.until(f"the users of {window}", near, PATIENCE)
 
 
 def test_timings_are_calls_and_seconds(stack: Stack) -> None:
@@ -244,16 +239,19 @@ def test_timings_are_calls_and_seconds(stack: Stack) -> None:
     for name in ("openai", "redis"):
 
         def counted(name: str = name) -> dict[str, int]:
-            timing: dict[str, int] = today(stack)[1]["timings"][name]
+            none = {"count": 0, "ms": 0}
+            timing: dict[str, int] = today(stack)[1]["timings"].get(name, none)
             return timing
 
         def shown(name: str = name) -> dict[str, int]:
             labels = f'{{app="{APP}",name="{name}"}}'
-            (_, count), *_ = prometheus_values(
-                stack, f"soloscope_timing_seconds_count{labels}"
-            )
-            (_, total), *_ = prometheus_values(
-                stack, f"soloscope_timing_seconds_sum{labels}"
+            count, total = (
+                sum(
+                    by(
+                        stack, f"soloscope_timing_seconds_{end}{labels}", "name"
+                    ).values()
+                )
+                for end in ("count", "sum")
             )
             return {"count": round(count), "ms": round(1000 * total)}
 
@@ -268,7 +266,7 @@ def test_gauges_are_the_values_now(stack: Stack) -> None:
 def test_the_apps_own_metrics_are_scraped(stack: Stack) -> None:
     query = f'http_requests_total{{job="{APP}",app="{APP}",route="/api/do"}}'
     happen(stack, "throttled")
-    found = wait_for(stack, "requests", lambda: by(stack, query, "status"))
+    found = stack.until("requests", lambda: by(stack, query, "status"))
     assert found.keys() == {"200", "500"}
     assert found["500"] == 0
 
@@ -278,7 +276,7 @@ def test_every_target_is_scraped(stack: Stack) -> None:
         found = by(stack, "up", "job")
         return bool(found) and set(found.values()) == {1.0}
 
-    wait_for(stack, "every target up", all_up)
+    stack.until("every target up", all_up)
     assert {"soloscope", "node", "redis", "prometheus", "loki", "promtail", APP} <= set(
         by(stack, "up", "job")
     )

@@ -9,16 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from soloscope_demo import render
-from soloscope_demo import stack as stack_module
 from soloscope_demo.errors import DemoError
-from soloscope_demo.ports import check_free, free_ports
-from soloscope_demo.stack import Options, Stack
+from soloscope_demo.stack import Options, Stack, free_ports, render, until
+from soloscope_demo.stack import stack as stack_module
+from soloscope_demo.stack.child import Child
+from soloscope_demo.stack.options import check_free
 
 #: How long a start or an end may take (seconds).
 PATIENCE = 60.0
@@ -61,11 +60,13 @@ class Demo:
 
     def wait_until(self, words: str) -> None:
         """Wait for `words` in the output."""
-        end = time.monotonic() + PATIENCE
-        while words not in self.text():
-            assert self.process.poll() is None, self.text()
-            assert time.monotonic() < end, self.text()
-            time.sleep(0.1)
+
+        def printed() -> bool:
+            text = self.text()
+            assert words in text or self.process.poll() is None, text
+            return words in text
+
+        until(f"{words!r} in {self.output}", printed, PATIENCE)
 
     def end(self) -> int:
         """Its exit code, once it has ended."""
@@ -153,7 +154,7 @@ def test_programs_bear_no_mark_that_another_process_may_take_for_its_own(
     tmp_path: Path,
 ) -> None:
     output = tmp_path / "output"
-    child = stack_module.Child("sleep", ["sleep", "60"], output, lambda: True)
+    child = Child("sleep", ["sleep", "60"], output, lambda: True)
     child.start()
     try:
         assert child.process is not None
@@ -186,7 +187,7 @@ def test_ports_in_use_are_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ports = {**free_ports(["grafana"]), "loki": port}
+        ports = {"grafana": free_ports(1)[0], "loki": port}
         with pytest.raises(DemoError, match=rf"port in use .*: {port} \(loki\)"):
             check_free(ports)
 

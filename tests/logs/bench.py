@@ -23,7 +23,8 @@ from pathlib import Path
 
 import requests
 import story
-from harness import ENGINES, LogPath, export, program, until
+from harness import ENGINES, LogPath, export, program
+from soloscope_demo.stack import until
 from test_cookbook import METRIC, QUERIES
 
 from soloscope.loki_budget.budget import measure
@@ -70,8 +71,13 @@ def throughput(path: LogPath, number: int) -> None:
     began = time.monotonic()
     path.start_shipper()
     # Counting costs Loki more than taking: only at the end.
-    until(lambda: path.read_lines() >= number, within=300, every=0.2)
-    until(lambda: count(path, "full.service") >= number, within=60, every=0.2)
+    until("all read", lambda: path.read_lines() >= number, within=300, every=0.2)
+    until(
+        "all in Loki",
+        lambda: count(path, "full.service") >= number,
+        within=60,
+        every=0.2,
+    )
     seconds = time.monotonic() - began
     # On a machine that has other things to do, this says more than the seconds.
     each = 1e6 * usage(pids(path)[path.shipper])[0] / number
@@ -143,19 +149,15 @@ def week(path: LogPath, number: int) -> None:
     for first in range(0, number, 5000):
         path.journal.add(
             export(
+                fields,
                 next(day).encode(),
                 int((start + WEEK * n / number) * 1e6),
-                fields,
             )
             for n in range(first, min(first + 5000, number))
         )
     path.start_loki()
     path.start_shipper()
-    until(
-        lambda: path.read_lines() >= number,
-        within=600,
-        every=1,
-    )
+    until("all read", lambda: path.read_lines() >= number, within=600, every=1)
     time.sleep(3)
     path.flush()
     time.sleep(3)

@@ -10,12 +10,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,15 @@ from typing import Any
 import pytest
 import requests
 from mirakuru import HTTPExecutor
+from soloscope_demo.app.journal import entry as export
+from soloscope_demo.errors import DemoError
+from soloscope_demo.stack import Loki, free_ports, render, until
+from soloscope_demo.stack.clients import ADDRESS, Entry
+from soloscope_demo.stack.options import merge
 
-ADDRESS = "127.0.0.1"
+#: Of the demo's, for the tests beside this.
+__all__ = ["Entry", "export"]
+
 ENGINES = ("promtail", "alloy")
 TOP = Path(__file__).resolve().parents[2]
 HOST = "web1"
@@ -43,54 +48,12 @@ def program(name: str) -> str | None:
     return shutil.which(name)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing uses now."""
-    with ExitStack() as held:
-        found = []
-        for _ in range(count):
-            listener = held.enter_context(socket.socket())
-            listener.bind((ADDRESS, 0))
-            found.append(int(listener.getsockname()[1]))
-        return found
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, at every depth."""
-    merged = dict(base)
-    for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
-
-
 def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The files of modules/render.nix; raises `ValueError` with Nix's words."""
-    done = subprocess.run(
-        [
-            "nix-instantiate",
-            *("--store", "dummy://", "--eval", "--strict", "--json"),
-            str(TOP / "modules/render.nix"),
-            *("--argstr", "root", str(root)),
-            *("--argstr", "overrides", json.dumps(overrides)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ValueError(done.stderr)
-    files: dict[str, Any] = json.loads(done.stdout)
-    return files
-
-
-def evaluate_file(name: str) -> dict[str, Any]:
-    """The value of a Nix file of this checkout."""
-    argv = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json"]
-    done = subprocess.run([*argv, str(TOP / name)], capture_output=True, check=True)
-    value: dict[str, Any] = json.loads(done.stdout)
-    return value
+    try:
+        return render.evaluate(root, overrides)
+    except DemoError as error:
+        raise ValueError(str(error)) from error
 
 
 def evaluate_text(text: str) -> dict[str, Any]:
@@ -101,18 +64,6 @@ def evaluate_text(text: str) -> dict[str, Any]:
     )
     value: dict[str, Any] = json.loads(done.stdout)
     return value
-
-
-def export(message: bytes, microseconds: int, fields: Mapping[str, str]) -> bytes:
-    """One entry in the journal's export format, with a message of any bytes."""
-    head = {
-        "__REALTIME_TIMESTAMP": str(microseconds),
-        "__MONOTONIC_TIMESTAMP": str(microseconds),
-        **fields,
-    }
-    text = "".join(f"{key}={value}\n" for key, value in head.items()).encode()
-    size = len(message).to_bytes(8, "little")
-    return text + b"MESSAGE\n" + size + message + b"\n\n"
 
 
 class Journal:
@@ -176,7 +127,7 @@ class Journal:
         for message in messages:
             data = message.encode() if isinstance(message, str) else message
             times.append(self.stamp())
-            entries.append(export(data, times[-1], fields))
+            entries.append(export(fields, data, times[-1]))
         self.add(entries)
         return times
 
@@ -187,16 +138,6 @@ class Journal:
             self._writer.stdin.close()
             self._writer.wait(timeout=20)
             self._writer = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry as Loki gives it back: its time in nanoseconds."""
-
-    time: int
-    line: str
-    labels: dict[str, str]
-    metadata: dict[str, str]
 
 
 @dataclass
@@ -213,6 +154,7 @@ class LogPath:
         """Render every file and make the folders."""
         loki, grpc, shipper = free_ports(3)
         self.loki_url = f"http://{ADDRESS}:{loki}"
+        self.api = Loki(self.loki_url)
         self.shipper_url = f"http://{ADDRESS}:{shipper}"
         self._programs: dict[str, dict[str, Any]] = {}
         ours = {
@@ -262,7 +204,8 @@ class LogPath:
             f"{self.loki_url}/ready",
         )
         # "Ready" says nothing about queries.
-        until(lambda: self.ask('{job=~".+"}', limit=1) is not None, within)
+        query = '{job=~".+"}'
+        until("Loki", lambda: self.ask(query, limit=1) is not None, within)
         return time.monotonic() - began
 
     def start_shipper(self) -> None:
@@ -336,36 +279,25 @@ class LogPath:
 
     def flush(self) -> None:
         """Have Loki write what it holds in memory to disk."""
-        requests.post(f"{self.loki_url}/flush", timeout=30).raise_for_status()
+        self.api.flush()
 
     def ask(
         self, query: str, *, limit: int = 5000, hours: float = 12, timeout: float = 20
     ) -> list[Entry] | None:
         """The entries that a log query finds, oldest first; None: no answer."""
         now = time.time_ns()
+        asked = {
+            "limit": limit,
+            "start": now - int(hours * 3600e9),
+            "end": now + int(3600e9),
+            "direction": "forward",
+        }
         try:
-            answer = requests.get(
-                f"{self.loki_url}/loki/api/v1/query_range",
-                params={
-                    "query": query,
-                    "limit": str(limit),
-                    "start": str(now - int(hours * 3600e9)),
-                    "end": str(now + int(3600e9)),
-                    "direction": "forward",
-                },
-                headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"},
-                timeout=timeout,
-            )
+            return Loki(self.loki_url, timeout).entries(query, apart=True, **asked)
+        except requests.HTTPError as error:
+            raise AssertionError(str(error)) from error
         except requests.RequestException:
             return None
-        if answer.status_code != 200:
-            raise AssertionError(f"{answer.status_code} for {query}: {answer.text}")
-        found = []
-        for stream in answer.json()["data"]["result"]:
-            for when, line, *more in stream["values"]:
-                metadata = more[0].get("structuredMetadata", {}) if more else {}
-                found.append(Entry(int(when), line, stream["stream"], metadata))
-        return sorted(found, key=lambda entry: entry.time)
 
     def everything(self, query: str, **kind: Any) -> list[Entry]:
         """As `ask`, and an answer there must be."""
@@ -375,14 +307,7 @@ class LogPath:
 
     def number(self, query: str) -> list[tuple[dict[str, str], float]]:
         """The answer of an instant metric query: labels and value."""
-        answer = requests.get(
-            f"{self.loki_url}/loki/api/v1/query", params={"query": query}, timeout=20
-        )
-        assert answer.status_code == 200, answer.text
-        return [
-            (row["metric"], float(row["value"][1]))
-            for row in answer.json()["data"]["result"]
-        ]
+        return self.api.values(query)
 
     def wait_for(self, query: str, count: int, within: float = 30) -> list[Entry]:
         """The entries of a query, as soon as there are `count` of them."""
@@ -392,14 +317,13 @@ class LogPath:
             return found if found is not None and len(found) >= count else None
 
         try:
-            arrived: list[Entry] = until(enough, within)
-        except TimeoutError:
+            return until(query, enough, within)
+        except DemoError:
             found = self.everything(query)
             log = (self.root / f"{self.shipper}.log").read_text()[-3000:]
             raise AssertionError(
                 f"{len(found)} of {count} entries for {query}\n{log}"
             ) from None
-        return arrived
 
     def shipper_metrics(self) -> dict[str, float]:
         """The shipper's own counters, by their full names."""
@@ -422,18 +346,6 @@ def _stop(child: HTTPExecutor | None, how: signal.Signals) -> float:
             child.process.kill()
         child.stop(expected_returncode=child.process.wait())
     return time.monotonic() - began
-
-
-def until(attempt: Callable[[], Any], within: float, every: float = 0.1) -> Any:
-    """The first true answer of `attempt`; `TimeoutError` after `within` seconds."""
-    end = time.monotonic() + within
-    while True:
-        answer = attempt()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(every)
 
 
 def need(*names: str) -> None:

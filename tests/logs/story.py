@@ -195,7 +195,7 @@ def tell(journal: Journal, annotation: bytes) -> int:
     sent = dict(line.split("=", 1) for line in annotation.decode().splitlines())
     message = sent.pop("MESSAGE")
     fields = {**journal.fields("session-4.scope"), **sent}
-    journal.add([export(message.encode(), journal.stamp(), fields)])
+    journal.add([export(fields, message.encode(), journal.stamp())])
     return len(lines) + 1 + 2 + len(assistant()) + 1 + 1 + 1 + 1
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import story
-from harness import TOP, Factory, LogPath, evaluate_file, need
+from harness import TOP, Factory, LogPath, need
 from logql import bare_ranges
+from soloscope_demo.stack.render import nix
 
 DOCUMENT = TOP / "docs/debugging-cookbook.md"
 BLOCK = re.compile(
@@ -154,7 +155,7 @@ def test_no_bare_range_aggregation_in_the_document(example: Example) -> None:
 def test_no_bare_range_aggregation_in_rules_and_dashboards() -> None:
     """The same of what Loki is asked all day."""
     looked_at = 0
-    rules: dict[str, Any] = evaluate_file("tests/logs/rules.nix")
+    rules: dict[str, Any] = nix("tests/logs/rules.nix")
     for group in rules["groups"]:
         for rule in group["rules"]:
             looked_at += 1

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from harness import Factory, LogPath, until
+from harness import Factory, LogPath
+from soloscope_demo.stack import until
 
 from soloscope.loki_budget.budget import measure
 
@@ -146,7 +147,7 @@ def test_old_lines_go_first(path: LogPath, small: Path, budget: Budget) -> None:
     def oldest() -> float:
         return max(age for age, _ in measure(small, time.time()).ages)
 
-    until(lambda: oldest() <= hours, within=150, every=1)
+    until("the oldest are gone", lambda: oldest() <= hours, within=150, every=1)
     assert 0 < len(list((small / "chunks").rglob("*="))) < before
     # Loki answers from its caches for some minutes more, but not after a start.
     path.stop_loki()
@@ -190,7 +191,7 @@ def test_a_flood_is_cut_counted_and_told(
         metrics = path.shipper_metrics()
         return metrics["promtail_journal_target_lines_total"] >= printed + calm
 
-    until(read, within=60)
+    until("the lines are read", read, within=60)
     time.sleep(3)
     stop.set()
     watcher.join()
@@ -220,7 +221,7 @@ def test_blocked_and_free_again(path: LogPath, budget: Budget) -> None:
         )
         return answer.status_code == 429
 
-    until(refused, within=20)
+    until("Loki refuses", refused, within=20)
     path.journal.say("calm.service", *(f"while blocked {n}" for n in range(50)))
     time.sleep(4)
     assert path.everything('{unit="calm.service"} |= "while blocked"') == []

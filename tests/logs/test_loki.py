@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 import story
-from harness import Factory, evaluate, evaluate_text, need, until
+from harness import Factory, evaluate, evaluate_text, need
+from soloscope_demo.stack import until
 
 #: What Loki 3.8 or 4.0 no longer knows, by any path.
 REMOVED = {
@@ -131,7 +132,7 @@ def test_the_streams_of_a_busy_day_stay_few(paths: Factory) -> None:
         rows = path.number('sum(count_over_time({unit=~".+"}[1h]))')
         return bool(rows) and rows[0][1] >= expected
 
-    until(all_there, within=60)
+    until("all lines", all_there, within=60)
     now = time.time_ns()
     answer = requests.get(
         f"{path.loki_url}/loki/api/v1/series",
@@ -200,7 +201,7 @@ def test_the_ruler_evaluates_our_rules(paths: Factory) -> None:
         found = rules()
         return bool(found) and found["CriticalError"]["state"] == "firing"
 
-    until(fires, within=60, every=0.5)
+    until("the alert fires", fires, within=60, every=0.5)
     found = rules()
     assert set(found) == {"ErrorSpike", "CriticalError"}
     assert {rule["health"] for rule in found.values()} == {"ok"}

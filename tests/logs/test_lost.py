@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from harness import ENGINES, Factory, LogPath, need, until
+from harness import ENGINES, Factory, LogPath, need
+from soloscope_demo.errors import DemoError
+from soloscope_demo.stack import until
 
 UNIT = "numbers.service"
 QUERY = '{unit="numbers.service"}'
@@ -87,8 +89,8 @@ def exactly_once(path: LogPath, printed: int, within: float = 90) -> None:
         return len(numbers(path)) >= printed
 
     try:
-        until(complete, within, every=0.5)
-    except TimeoutError:
+        until("every line", complete, within, every=0.5)
+    except DemoError:
         missing = sorted(set(range(printed)) - set(numbers(path)))
         pytest.fail(f"{len(missing)} of {printed} missing: {missing[:20]} …")
     time.sleep(1)
@@ -243,7 +245,7 @@ def test_loki_does_not_answer(paths: Factory) -> None:
     path.start()
     path.journal.say(UNIT, *(f"line n {n}." for n in range(100)))
     exactly_once(path, 100)
-    until(lambda: "cursor" in path.positions.read_text(), within=20)
+    until("the positions", lambda: "cursor" in path.positions.read_text(), within=20)
     time.sleep(2)
     path.stop_shipper()
     path.stop_loki()
@@ -251,7 +253,7 @@ def test_loki_does_not_answer(paths: Factory) -> None:
     path.rewind()
     path.start_shipper()
     # Ten lines back, the last of them the one that was noted.
-    until(lambda: path.read_lines() >= 30, within=20)
+    until("30 lines read", lambda: path.read_lines() >= 30, within=20)
     assert path.read_lines() == 30
     path.start_loki()
     exactly_once(path, 120)

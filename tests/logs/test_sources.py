@@ -6,11 +6,14 @@ import datetime as dt
 import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from harness import Entry, Factory, LogPath, evaluate
 
 ZONE = dt.UTC
+#: Where programs write the local time: a zone whose clock never changes.
+LOCAL = ZoneInfo("Asia/Kolkata")
 FORMATS = {
     "web": "nginx-access",
     "api": "nginx-json",
@@ -36,7 +39,11 @@ def files(engine: str, paths: Factory) -> LogPath:
         "redact": {"customer": {"expression": "customer=(\\w+)"}},
         "retention": "48h",
     }
-    path = paths({"logs": {"sources": sources, "host": "web1"}}, shipper=engine)
+    path = paths(
+        {"logs": {"sources": sources, "host": "web1"}},
+        shipper=engine,
+        environment={"TZ": LOCAL.key},
+    )
     for name in FORMATS:
         (folder / f"{name}.log").touch()
     path.start()
@@ -116,7 +123,7 @@ def test_nginx_json(files: LogPath) -> None:
 
 def test_nginx_error(files: LogPath) -> None:
     """nginx writes the local time, and its own word for the level."""
-    then = dt.datetime.now().replace(microsecond=0) - dt.timedelta(minutes=2)  # noqa: DTZ005
+    then = dt.datetime.now(LOCAL).replace(microsecond=0) - dt.timedelta(minutes=2)
     stamp = then.strftime("%Y/%m/%d %H:%M:%S")
     (entry,) = write(files, "web-error", f"{stamp} [warn] 12#12: *1 buffered")
     assert entry.time // 10**9 == int(then.timestamp())
@@ -144,7 +151,7 @@ def test_postgresql(files: LogPath) -> None:
 
 def test_redis(files: LogPath) -> None:
     """Redis' time, and its sign for a warning."""
-    then = dt.datetime.now() - dt.timedelta(seconds=20)  # noqa: DTZ005
+    then = dt.datetime.now(LOCAL) - dt.timedelta(seconds=20)
     stamp = then.strftime("%d %b %Y %H:%M:%S.") + f"{then.microsecond // 1000:03d}"
     (entry,) = write(files, "cache", f"812:M {stamp} # Memory is low")
     assert entry.time // 10**6 == int(then.timestamp() * 1000)

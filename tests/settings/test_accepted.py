@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soloscope_demo.render import nix
-from soloscope_demo.venvs import checkout
+from soloscope_demo.stack.render import nix
+from soloscope_demo.tools.venvs import checkout
 
 Rendered = Callable[..., tuple[Path, dict[str, Any]]]
 Accepted = Callable[..., str]

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
+import socket
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
+from zoneinfo import ZoneInfo
 
-from .cache import cache_home
-from .errors import DemoError, run_main
+from .errors import run_main
+from .tools.cache import cache_home
 
 
 def _days(text: str) -> int:
-    from .app import days
+    from .app.server import days
 
     try:
         return days(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _followed(text: str) -> tuple[str, Path]:
+    unit, found, path = text.partition("=")
+    if not found:
+        raise argparse.ArgumentTypeError("not UNIT=FILE")
+    return unit, Path(path)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"no time zone: {text!r}") from error
 
 
 def _overrides(text: str) -> dict[str, object]:
@@ -35,23 +51,27 @@ def _overrides(text: str) -> dict[str, object]:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="soloscope-demo", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
+    def add(name: str, work: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
             name,
             help=text,
             description=text,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
+        command.set_defaults(work=work)
+        return command
 
-    run = add("run", "start the whole stack and prove the path")
+    run = add("run", ".stack.run:run", "start the whole stack and prove the path")
     run.add_argument("--once", action="store_true", help="prove the path, then stop")
     run.add_argument(
         "--history", type=_days, default=30, help="days to fill, today included"
     )
     run.add_argument(
         "--state",
+        dest="root",
+        metavar="FOLDER",
         type=Path,
         default=cache_home() / "demo",
         help="the folder of everything the stack writes",
@@ -76,25 +96,34 @@ def parser() -> argparse.ArgumentParser:
         help="JSON laid over the demo's options of services.soloscope",
     )
 
-    rendering = add("render", "write what each program is told into a folder")
+    rendering = add(
+        "render", ".stack.render:main", "write what each program is told into a folder"
+    )
     rendering.add_argument("folder", type=Path, help="where to write")
     rendering.add_argument(
         "--overrides", type=_overrides, default={}, help="JSON laid over the options"
     )
 
-    check = add("check", "lint and test everything this machine can run")
+    check = add(
+        "check", ".tools.checks:main", "lint and test everything this machine can run"
+    )
     check.add_argument(
         "only", nargs="*", help="run only these parts (see --list); all by default"
     )
-    check.add_argument("--list", action="store_true", help="list the parts")
+    check.add_argument(
+        "--list", dest="list_only", action="store_true", help="list the parts"
+    )
 
-    nixos = add("check-nixos", "run the NixOS checks where nspawn-test is")
+    nixos = add(
+        "check-nixos", ".tools.nixos:main", "run the NixOS checks where nspawn-test is"
+    )
     nixos.add_argument("only", nargs="*", help="run only these; all by default")
 
-    app = add("app", "the sample app alone")
+    app = add("app", ".app.server:main", "the sample app alone")
     app.add_argument("--port", type=int, required=True)
     app.add_argument("--redis", required=True, help="its Redis, as a URL")
     app.add_argument("--prefix", default="metrics:", help="of its keys")
+    app.add_argument("--zone", type=_zone, default="UTC", help="where its days begin")
     app.add_argument("--truth", type=Path, required=True, help="where it keeps count")
     app.add_argument("--history", type=_days, default=0, help="days to fill")
     app.add_argument("--seed", type=int, default=7)
@@ -103,97 +132,27 @@ def parser() -> argparse.ArgumentParser:
         "--lines-back", type=float, default=7, help="days of history to print"
     )
 
-    bridge = add("bridge", "write what programs print into a journal file")
+    bridge = add(
+        "bridge", ".app.journal:main", "write what programs print into a journal file"
+    )
     bridge.add_argument("--program", required=True, help="systemd-journal-remote")
     bridge.add_argument("--journal", type=Path, required=True, help="the folder")
-    bridge.add_argument("--host", default=None, help="the journal's host name")
-    bridge.add_argument("followed", nargs="+", help="UNIT=FILE")
+    bridge.add_argument(
+        "--host", default=socket.gethostname(), help="the journal's host name"
+    )
+    bridge.add_argument(
+        "followed", nargs="+", type=_followed, metavar="UNIT=FILE", help="its output"
+    )
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
-    arguments = parser().parse_args(argv)
-    match arguments.command:
-        case "run":
-            return _run(arguments)
-        case "render":
-            return _render(arguments)
-        case "check":
-            from .checks import main as check
-
-            return check(arguments.only, list_only=arguments.list)
-        case "check-nixos":
-            from .nixos import main as check_nixos
-
-            return check_nixos(arguments.only)
-        case "app":
-            return _app(arguments)
-        case _:
-            return _bridge(arguments)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from .run import run
-    from .stack import Options
-
-    return run(
-        Options(
-            root=arguments.state,
-            free_ports=arguments.free_ports,
-            history=arguments.history,
-            visit_every=arguments.visit_every,
-            seed=arguments.seed,
-            overrides=arguments.overrides,
-        ),
-        once=arguments.once,
-        fresh=arguments.fresh,
-    )
-
-
-def _render(arguments: argparse.Namespace) -> int:
-    from .programs import ensure
-    from .render import render
-
-    ensure(["nix-instantiate"])
-    folder: Path = arguments.folder.absolute()
-    for name in sorted(render(folder, arguments.overrides)):
-        print(folder / name)
-    return 0
-
-
-def _app(arguments: argparse.Namespace) -> int:
-    from .app import Settings, serve
-
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(
-            Settings(
-                port=arguments.port,
-                redis_url=arguments.redis,
-                prefix=arguments.prefix,
-                truth_file=arguments.truth,
-                history=arguments.history,
-                seed=arguments.seed,
-                visit_every=arguments.visit_every,
-                lines_back=arguments.lines_back,
-            )
-        )
-    return 0
-
-
-def _bridge(arguments: argparse.Namespace) -> int:
-    import socket
-
-    from .journal import Bridge, Followed
-
-    followed = []
-    for text in arguments.followed:
-        unit, found, path = text.partition("=")
-        if not found:
-            raise DemoError(f"{text!r} is not UNIT=FILE")
-        followed.append(Followed(unit, Path(path)))
-    host = arguments.host or socket.gethostname()
-    return Bridge(arguments.program, arguments.journal, host, followed).run()
+    given = vars(parser().parse_args(argv))
+    # Imported when it is known: each command needs little of the others.
+    module, _, function = given.pop("work").partition(":")
+    work = getattr(import_module(module, __package__), function)
+    return int(work(**given))
 
 
 def entry() -> NoReturn:

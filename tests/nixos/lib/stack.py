@@ -1,4 +1,11 @@
 # ruff: noqa: F821, INP001, S101
+import time
+
+# What is counted below is of one UTC day: wait when it is about to end.
+left = 86400 - time.time() % 86400
+if left < 300:
+    time.sleep(left)
+
 UNITS = [
     "loki",
     "prometheus",

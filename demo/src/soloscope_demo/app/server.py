@@ -14,6 +14,7 @@ stands in Redis, so the same state is never filled twice.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -40,7 +41,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from .errors import DemoError
+from ..errors import DemoError
 from .ledger import EXPIRY, Ledger
 from .plan import (
     ERROR,
@@ -68,13 +69,15 @@ ROUTES = (
 class Settings:
     """What the app is told. `history` and `lines_back` are in days, today included.
 
-    `visit_every` is seconds between visits of its own to the webhook, 0 for none.
+    `zone` is where its days begin; `visit_every` is seconds between visits of its own
+    to the webhook, 0 for none.
     """
 
     port: int
-    redis_url: str
-    truth_file: Path
+    redis: str
+    truth: Path
     prefix: str = "metrics:"
+    zone: dt.tzinfo = dt.UTC
     seed: int = 7
     history: int = 0
     lines_back: float = 7
@@ -95,7 +98,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         """Connects to Redis at the first use, not here."""
         self.settings = settings
-        self.ledger = Ledger(settings.redis_url, settings.prefix, settings.truth_file)
+        self.ledger = Ledger(settings.redis, settings.prefix, settings.truth)
         self._print_lock = threading.Lock()
         # What happens outside the plans is new each time.
         self._chance = random.Random()  # noqa: S311 - believable, not secret
@@ -151,6 +154,14 @@ class App:
 
     # Playing plans
 
+    def plan(self, day: dt.date) -> tuple[Occurrence, ...]:
+        """What is to happen on a day."""
+        return plan(self.settings.seed, day, self.settings.zone)
+
+    def today(self, now: dt.datetime) -> dt.date:
+        """The day that it is for the app."""
+        return now.astimezone(self.settings.zone).date()
+
     def fill(self, now: dt.datetime) -> None:
         """Play what the plans say until `now`, oldest first.
 
@@ -158,7 +169,7 @@ class App:
         happened since, so days without the app are filled too.
         """
         played = self.ledger.played()
-        today = now.date()
+        today = self.today(now)
         if played:
             first = max(
                 dt.date.fromisoformat(max(played)),
@@ -167,7 +178,7 @@ class App:
         else:
             first = today - dt.timedelta(max(0, self.settings.history - 1))
         if not played and not self.settings.history:
-            before = [o for o in plan(self.settings.seed, today) if o.at <= now]
+            before = [o for o in self.plan(today) if o.at <= now]
             self.ledger.skip(today, len(before))
         day = first
         while day <= today:
@@ -183,7 +194,7 @@ class App:
 
     def play(self, day: dt.date, now: dt.datetime) -> dt.datetime | None:
         """Play what is due of a day's plan; when the next of it is due, if any."""
-        whole = plan(self.settings.seed, day)
+        whole = self.plan(day)
         done = self.ledger.played().get(day.isoformat(), 0)
         due = [occurrence for occurrence in whole[done:] if occurrence.at <= now]
         if due or not done:
@@ -201,15 +212,16 @@ class App:
         """Play plans as their time comes, for ever."""
         while True:
             now = dt.datetime.now(dt.UTC)
+            today = self.today(now)
+            day = dt.date.fromisoformat(max(self.ledger.played(), default=f"{today}"))
             upcoming = None
-            for day, _ in sorted(self.ledger.played().items())[-1:]:
-                date = dt.date.fromisoformat(day)
-                while date <= now.date():
-                    upcoming = self.play(date, now)
-                    date += dt.timedelta(1)
-            wait = 30.0
-            if upcoming is not None:
-                wait = (upcoming - dt.datetime.now(dt.UTC)).total_seconds()
+            # Once more for a day that has ended: the rest of its plan.
+            while day <= today:
+                upcoming = self.play(day, now)
+                day += dt.timedelta(1)
+            # The next day begins at midnight, before anything happens on it.
+            midnight = dt.datetime.combine(day, dt.time(), self.settings.zone)
+            wait = (min(upcoming or midnight, midnight) - now).total_seconds()
             time.sleep(min(30.0, max(0.05, wait)))
 
     # What happens outside the plans
@@ -217,13 +229,13 @@ class App:
     def happen(self, occurrences: Sequence[Occurrence]) -> None:
         """Count and print something that happens now."""
         now = dt.datetime.now(dt.UTC)
-        self.ledger.count(now.date(), occurrences, printed=True)
+        self.ledger.count(self.today(now), occurrences, printed=True)
         self.print(occurrences)
 
     def converse(self, user_id: str | None) -> dict[str, object]:
         """A conversation, in a blink: its events and counts."""
         now = dt.datetime.now(dt.UTC)
-        registered = users(self.settings.seed, now.date())
+        registered = users(self.settings.seed, self.today(now))
         if user_id is None:
             user = self._chance.choice(registered)
         else:
@@ -250,7 +262,7 @@ class App:
     def make_happen(self, event: str) -> None:
         """Make one event happen now. Raises `KeyError` for an unknown one."""
         now = dt.datetime.now(dt.UTC)
-        registered = users(self.settings.seed, now.date())
+        registered = users(self.settings.seed, self.today(now))
         user = self._chance.choice(registered)
         match event:
             case "digest_created":
@@ -363,8 +375,8 @@ class Server(ThreadingHTTPServer):
             self.app.print([Occurrence(now, ERROR, "Request failed", fields)])
 
 
-def serve(settings: Settings) -> None:
-    """Run the app until the process is ended."""
+def serve(settings: Settings) -> int:
+    """Run the app until the process is ended or interrupted."""
     app = App(settings)
     handler = type("AppHandler", (Handler,), {"app": app})
     try:
@@ -380,4 +392,11 @@ def serve(settings: Settings) -> None:
     threading.Thread(target=app.play_on, daemon=True).start()
     if settings.visit_every > 0:
         threading.Thread(target=app.visit, daemon=True).start()
-    server.serve_forever()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+    return 0
+
+
+def main(**settings: Any) -> int:
+    """The command: the settings are its options."""
+    return serve(Settings(**settings))

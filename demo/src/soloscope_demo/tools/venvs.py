@@ -1,7 +1,7 @@
 """Virtual environments in the cache: one for `just`, one for development.
 
-    python -m soloscope_demo.venvs just     prints the path of `just`
-    python -m soloscope_demo.venvs dev      prints the folder of the environment
+    python -m soloscope_demo.tools.venvs just     prints the path of `just`
+    python -m soloscope_demo.tools.venvs dev      prints the folder of the environment
 
 Debian's python3 comes without ensurepip (that is in python3-venv). There the
 environment is made without pip, and pip itself is taken from Debian's package
@@ -22,9 +22,9 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import DemoError, run_main, say
 from .cache import cache_home, lock, remove
 from .debian import Apt, certificates
-from .errors import DemoError, run_main, say
 
 PYTHON_NEEDED = (3, 11)
 
@@ -39,7 +39,7 @@ def checkout() -> Path:
     the demo is installed away from them).
     """
     tree = os.environ.get("SOLOSCOPE_TREE")
-    return Path(tree) if tree else Path(__file__).resolve().parents[3]
+    return Path(tree) if tree else Path(__file__).resolve().parents[4]
 
 
 def _pip() -> list[str]:
@@ -150,7 +150,7 @@ def main() -> int:
         case ["dev"]:
             print(dev())
         case _:
-            raise DemoError("usage: python -m soloscope_demo.venvs just|dev")
+            raise DemoError("usage: python -m soloscope_demo.tools.venvs just|dev")
     return 0
 
 

@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import DemoError, say
 from . import programs
 from .cache import cache_home
-from .errors import DemoError, say
 from .venvs import checkout
 
 

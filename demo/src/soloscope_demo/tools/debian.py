@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import DemoError, say
 from .cache import cache_home, remove
-from .errors import DemoError, say
 
 #: Where programs come from that the system's own release has too old. Their
 #: packages are Go programs that need nothing but libc.

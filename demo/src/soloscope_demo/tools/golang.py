@@ -24,9 +24,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import DemoError, say
 from .cache import atomic_folder, cache_home, free_bytes, remove
 from .debian import Apt, certificates, link_libraries, write_script
-from .errors import DemoError, say
 
 #: The first Go that builds Loki 3.6 (its go.mod says so).
 GO_NEEDED = (1, 24)
@@ -41,7 +41,7 @@ BINARIES = (*LOKI, "alertmanager")
 
 def programs_folder() -> Path:
     """The folder of go.mod and go.sum: `demo/programs` of this checkout."""
-    return Path(__file__).resolve().parents[2] / "programs"
+    return Path(__file__).resolve().parents[3] / "programs"
 
 
 def loki_version() -> str:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,3 +159,10 @@ class Bridge:
         if self._writer.stdin is not None:
             self._writer.stdin.close()
         return self._writer.wait(timeout=10)
+
+
+def main(
+    program: str, journal: Path, host: str, followed: Sequence[tuple[str, Path]]
+) -> int:
+    """Run the bridge: `followed` has units and the files of their output."""
+    return Bridge(program, journal, host, [Followed(*one) for one in followed]).run()

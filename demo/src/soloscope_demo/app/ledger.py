@@ -80,18 +80,9 @@ class Ledger:
         """
         with self._lock:
             self._write_redis(day, occurrences, played)
-            truth = self._truth["days"].setdefault(
-                day.isoformat(),
-                {
-                    "counters": {},
-                    "breakdowns": {},
-                    "uniques": {},
-                    "timings": {},
-                    "events": {},
-                },
-            )
+            truth = self._truth["days"].setdefault(day.isoformat(), nothing())
             for occurrence in occurrences:
-                _add(truth, occurrence, printed=printed)
+                add(truth, occurrence, printed=printed)
             self._save()
 
     def _write_redis(
@@ -140,7 +131,19 @@ class Ledger:
         temporary.replace(self._file)
 
 
-def _add(truth: DayTruth, occurrence: Occurrence, *, printed: bool) -> None:
+def nothing() -> DayTruth:
+    """A day on which nothing has happened."""
+    return {
+        "counters": {},
+        "breakdowns": {},
+        "uniques": {},
+        "timings": {},
+        "events": {},
+    }
+
+
+def add(truth: DayTruth, occurrence: Occurrence, *, printed: bool) -> None:
+    """Count an occurrence in the truth of its day."""
     counts = occurrence.counts
     for name, by in counts.counters.items():
         truth["counters"][name] = truth["counters"].get(name, 0) + by

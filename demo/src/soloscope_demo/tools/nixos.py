@@ -17,9 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import DemoError, say
 from . import programs
 from .cache import cache_home
-from .errors import DemoError, say
 from .golang import LOKI, loki_version
 from .venvs import checkout
 

@@ -5,34 +5,24 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from . import programs
-from .cache import remove
-from .errors import DemoError
+from ..errors import DemoError
+from ..tools.cache import remove
+from .child import Child
+from .options import APP, Options
 from .panels import ask, queries
 from .prove import prove
-from .stack import APP, Child, Options, Stack, Stopped, running
+from .stack import Stack, Stopped, running
 
 #: How many rows of an answer are shown.
 _ROWS = 7
 
 #: What stands for a host's app and for its journald: not part of the stack.
 _OURS = ("app", "journal")
-
-#: What the demo needs at least, got in one go.
-_PROGRAMS = (
-    "nix-instantiate",
-    "redis-server",
-    "systemd-journal-remote",
-    "loki",
-    "promtail",
-    "prometheus",
-    "node_exporter",
-    "redis_exporter",
-)
 
 
 def stop_on_signals(stack: Stack) -> None:
@@ -45,13 +35,13 @@ def stop_on_signals(stack: Stack) -> None:
         signal.signal(number, lambda _number, _frame: stack.stopping.set())
 
 
-def run(options: Options, *, once: bool, fresh: bool) -> int:
+def run(*, once: bool, fresh: bool, **how: Any) -> int:
     """Run the demo; 0 when all that is present was proven.
 
     Raises `DemoError` with one clear line when something is not as it should be.
     """
     console = Console(highlight=False, soft_wrap=True)
-    programs.ensure(_PROGRAMS)
+    options = Options(**how)
     if fresh and options.root.exists():
         _forget(options.root)
 
@@ -88,7 +78,7 @@ def _show(stack: Stack, console: Console, *, once: bool) -> None:
     )
     for name, reason in stack.absent.items():
         console.print(f"not shown: {name} ({reason})")
-    if not stack.has_grafana:
+    if not stack.has("grafana"):
         _panels(stack, console)
     if once:
         _memory(stack, console)
@@ -105,7 +95,7 @@ def _show(stack: Stack, console: Console, *, once: bool) -> None:
 def _addresses(stack: Stack, console: Console) -> None:
     """Where everything is. Plain lines: nothing is cut in a narrow terminal."""
     places = {}
-    if stack.has_grafana:
+    if stack.has("grafana"):
         password = stack.secret("grafana-admin-password")
         places["Grafana"] = f"{stack.url('grafana')}  login admin / {password}"
     if stack.has("prometheus"):
@@ -131,9 +121,7 @@ def _panels(stack: Stack, console: Console) -> None:
     console.print("\nThe overview's queries and their answers:")
     for query in queries(dashboard):
         stack.check()
-        answer = ask(
-            query, prometheus=stack.url("prometheus"), loki=stack.url("loki"), app=APP
-        )
+        answer = ask(query, stack.prometheus, stack.loki, app=APP)
         console.print(f"\n{query.panel} ({1000 * answer.seconds:.0f} ms)", markup=False)
         console.print(f"  {query.expression}", markup=False, style="dim")
         if answer.error:
@@ -151,7 +139,7 @@ def _panels(stack: Stack, console: Console) -> None:
 
 
 def _memory(stack: Stack, console: Console) -> None:
-    used = stack.memory()
+    used = {child.name: child.memory() for child in stack.children}
     sums = {
         "the stack": sum(size for name, size in used.items() if name not in _OURS),
         "with the sample app and its journal": sum(used.values()),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
+from .clients import Loki, Prometheus
 
 #: What a dashboard shows when it is opened (seconds).
 WEEK = 7 * 24 * 3600
@@ -78,7 +78,7 @@ def fill_in(expression: str, variables: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))", value, expression)
 
 
-def ask(query: Query, *, prometheus: str, loki: str, app: str) -> Answer:
+def ask(query: Query, prometheus: Prometheus, loki: Loki, app: str) -> Answer:
     """Ask the live program. A refused query is an answer with `error`."""
     step = 300 if query.source == "prometheus" else 3600
     variables = {
@@ -90,30 +90,24 @@ def ask(query: Query, *, prometheus: str, loki: str, app: str) -> Answer:
         "__range_s": str(WEEK),
     }
     expression = fill_in(query.expression, variables)
-    base = {"prometheus": f"{prometheus}/api/v1", "loki": f"{loki}/loki/api/v1"}
     now = time.time()
-    parameters: dict[str, str] = {"query": expression}
-    if query.instant:
-        path = "query"
-        parameters["time"] = f"{now:.3f}"
-    else:
-        path = "query_range"
-        parameters |= {"start": f"{now - WEEK:.0f}", "end": f"{now:.0f}"}
+    path, parameters = "query", {"time": f"{now:.3f}"}
+    if not query.instant:
+        path, parameters = (
+            "query_range",
+            {"start": f"{now - WEEK:.0f}", "end": f"{now:.0f}"},
+        )
         if query.source == "prometheus" or "over_time" in expression:
             parameters["step"] = f"{step}s"
         else:
             parameters["limit"] = "1000"
+    client = loki if query.source == "loki" else prometheus
     started = time.perf_counter()
     try:
-        reply = requests.get(
-            f"{base[query.source]}/{path}", params=parameters, timeout=20
-        )
-        seconds = time.perf_counter() - started
-        if reply.status_code != 200:
-            return Answer(query, (), seconds, reply.text.strip())
-        return Answer(query, rows(reply.json()["data"]), seconds)
-    except (requests.RequestException, ValueError, KeyError) as error:
-        return Answer(query, (), time.perf_counter() - started, str(error))
+        data, error = client.get(path, {"query": expression, **parameters}), ""
+    except (OSError, ValueError, KeyError) as failure:
+        data, error = {"resultType": "streams", "result": ()}, str(failure)
+    return Answer(query, rows(data), time.perf_counter() - started, error)
 
 
 def rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import programs
-from .errors import DemoError
-from .venvs import checkout
+from ..errors import DemoError
+from ..tools import programs
+from ..tools.venvs import checkout
 
 
 def nix(file: str, **arguments: str) -> dict[str, Any]:
@@ -63,3 +63,12 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     for path in sorted(source.glob("*.json")):
         shutil.copy(path, dashboards / path.name)
     return files
+
+
+def main(folder: Path, overrides: Mapping[str, Any]) -> int:
+    """`just render`: write the files and print where each is."""
+    programs.ensure(["nix-instantiate"])
+    folder = folder.absolute()
+    for name in sorted(render(folder, overrides)):
+        print(folder / name)
+    return 0

@@ -12,6 +12,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 #: pino's numbers for levels.
 INFO, WARN, ERROR, FATAL = 30, 40, 50, 60
@@ -76,22 +77,22 @@ def _random(*parts: object) -> random.Random:
     return random.Random(digest)  # noqa: S311 - believable, not secret
 
 
+@cache
+def _user(seed: int, index: int) -> User:
+    chance = _random(seed, "user", index)
+    return User(
+        id=f"u_{index:03d}",
+        phone=f"+4915550{chance.randrange(10**6):06d}",
+        language=chance.choice(LANGUAGES),
+        language_level=chance.choice(LANGUAGE_LEVELS),
+        premium=chance.random() < 0.2,
+    )
+
+
 def users(seed: int, day: dt.date) -> list[User]:
     """Who is registered on `day`: about one more every three days."""
     number = 12 + min(200, max(0, (day - LAUNCH).days // 3))
-    found = []
-    for index in range(number):
-        chance = _random(seed, "user", index)
-        found.append(
-            User(
-                id=f"u_{index:03d}",
-                phone=f"+4915550{chance.randrange(10**6):06d}",
-                language=chance.choice(LANGUAGES),
-                language_level=chance.choice(LANGUAGE_LEVELS),
-                premium=chance.random() < 0.2,
-            )
-        )
-    return found
+    return [_user(seed, index) for index in range(number)]
 
 
 def gauges(seed: int, day: dt.date) -> dict[str, int]:
@@ -108,8 +109,10 @@ def gauges(seed: int, day: dt.date) -> dict[str, int]:
     }
 
 
-def plan(seed: int, day: dt.date) -> list[Occurrence]:
-    """All that happens on `day` (a UTC day), in order of time."""
+@lru_cache(32)
+def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> tuple[Occurrence, ...]:
+    """All that happens on `day` in a time zone, in order of time."""
+    midnight = dt.datetime.combine(day, dt.time(), zone)
     chance = _random(seed, "day", day)
     registered = users(seed, day)
     busy = 0.55 * len(registered) * WEEKDAYS[day.weekday()]
@@ -118,13 +121,13 @@ def plan(seed: int, day: dt.date) -> list[Occurrence]:
     for index in range(conversations):
         # Evenings are busiest; nobody writes before six.
         hour = min(22.5, max(6.0, chance.gauss(18.0, 3.5)))
-        start = _moment(day, hour * 3600 + chance.uniform(0, 900))
+        start = _moment(midnight, hour * 3600 + chance.uniform(0, 900))
         found.extend(conversation(chance, chance.choice(registered), start, index))
-    found.extend(_digests(chance, registered, day, conversations))
-    found.extend(_trials(chance, registered, day))
+    found.extend(_digests(chance, registered, midnight, conversations))
+    found.extend(_trials(chance, registered, midnight))
     if chance.random() < 0.12:
-        found.append(critical(chance, registered, _moment(day, 12.3 * 3600)))
-    return sorted(found, key=lambda occurrence: occurrence.at)
+        found.append(critical(chance, registered, _moment(midnight, 12.3 * 3600)))
+    return tuple(sorted(found, key=lambda occurrence: occurrence.at))
 
 
 def conversation(
@@ -292,11 +295,11 @@ def throttled(user: User, at: dt.datetime) -> Occurrence:
 
 
 def _digests(
-    chance: random.Random, who: list[User], day: dt.date, conversations: int
+    chance: random.Random, who: list[User], midnight: dt.datetime, conversations: int
 ) -> Iterator[Occurrence]:
     """The nightly run, from three o'clock: one in forty fails, on bad days a third."""
     bad = chance.random() < 0.07
-    at = _moment(day, 3 * 3600)
+    at = _moment(midnight, 3 * 3600)
     for user in chance.sample(who, min(len(who), round(0.5 * conversations) + 2)):
         at += dt.timedelta(seconds=chance.uniform(5, 40))
         if chance.random() < (0.33 if bad else 0.025):
@@ -306,12 +309,12 @@ def _digests(
 
 
 def _trials(
-    chance: random.Random, who: list[User], day: dt.date
+    chance: random.Random, who: list[User], midnight: dt.datetime
 ) -> Iterator[Occurrence]:
     trial = [user for user in who if not user.premium]
     for user in chance.sample(trial, chance.choice((0, 1, 1, 2))):
         yield Occurrence(
-            _moment(day, 9 * 3600 + chance.uniform(0, 600)),
+            _moment(midnight, 9 * 3600 + chance.uniform(0, 600)),
             INFO,
             "Trial ends soon",
             {
@@ -324,7 +327,7 @@ def _trials(
     if chance.random() < 0.2:
         user = chance.choice(trial)
         yield Occurrence(
-            _moment(day, 10 * 3600 + chance.uniform(0, 36000)),
+            _moment(midnight, 10 * 3600 + chance.uniform(0, 36000)),
             INFO,
             "Trial became a subscription",
             {
@@ -336,7 +339,10 @@ def _trials(
         )
 
 
-def _moment(day: dt.date, seconds: float) -> dt.datetime:
-    """That many seconds into a UTC day, to the millisecond, as pino tells time."""
-    midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
-    return midnight + dt.timedelta(milliseconds=round(1000 * seconds))
+def _moment(midnight: dt.datetime, seconds: float) -> dt.datetime:
+    """When the clock shows so many seconds after midnight, as UTC.
+
+    To the millisecond, as pino tells time.
+    """
+    wall = midnight + dt.timedelta(milliseconds=round(1000 * seconds))
+    return wall.astimezone(dt.UTC)

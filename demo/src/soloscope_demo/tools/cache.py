@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import DemoError, say
+from ..errors import DemoError, say
 
 
 def cache_home() -> Path:

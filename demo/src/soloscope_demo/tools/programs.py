@@ -3,10 +3,10 @@
 Standard library only. As a command it gets the programs that are named (all
 without a name) and prints where each is:
 
-    python -m soloscope_demo.programs [NAME …]
+    python -m soloscope_demo.tools.programs [NAME …]
 
 The folder `bin` of the cache has a link to each program of the cache, so
-`PATH="$PATH:$(python -m soloscope_demo.programs --bin)"` is enough for tests.
+`PATH="$PATH:$(python -m soloscope_demo.tools.programs --bin)"` is enough for tests.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import DemoError, run_main, say
 from .cache import atomic_folder, cache_home, lock, remove
 from .debian import Apt, forget_lists, link_libraries, write_script
-from .errors import DemoError, run_main, say
 from .golang import BINARIES, LOKI, check_go, install_loki, loki_version
 
 _LOKI, _NEWER, _RELEASE = "Go modules", "Debian, newer", "Debian"

@@ -1,0 +1,1 @@
+"""The sample app, and what stands for its host's journald."""

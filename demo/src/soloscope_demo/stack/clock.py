@@ -1,0 +1,64 @@
+"""A time zone in which it is a chosen time of day.
+
+Prometheus, Loki and Redis know the real time only, but what the sample app and
+the exporter call a day begins at midnight in the app's time zone. In a zone made
+for it, the whole stack runs at any time of day and in the night of a clock change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import struct
+import zoneinfo
+from pathlib import Path
+
+from ..errors import DemoError
+
+#: The zone's name in the configuration.
+NAME = "Chosen"
+
+HOUR = dt.timedelta(hours=1)
+
+
+def zone_file(at: str, now: dt.datetime | None = None) -> bytes:
+    """The compiled zone (RFC 8536, version 2) in which `now` is the time `at`.
+
+    `at` is `HH:MM`, or `HH:MM forward` or `HH:MM back` for the day on which the clock
+    goes from 02:00 to 03:00 or from 03:00 to 02:00; of a time that comes twice it is
+    the second. `now` is aware. Raises `DemoError` when `at` is none of these.
+    """
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)( forward| back)?", at)
+    if found is None:
+        raise DemoError(
+            f"no time of day: {at!r}; give HH:MM, HH:MM forward or HH:MM back"
+        )
+    utc = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
+    wanted = dt.timedelta(hours=int(found[1]), minutes=int(found[2]))
+    offset = wanted - dt.timedelta(hours=utc.hour, minutes=utc.minute)
+    # A day more or less, so that today's date is the nearest.
+    offset -= round(offset / dt.timedelta(1)) * dt.timedelta(1)
+    step = {None: 0 * HOUR, " forward": HOUR, " back": -HOUR}[found[3]]
+    before = offset - step if wanted >= 2 * HOUR else offset
+    midnight = dt.datetime.combine((utc + offset).date(), dt.time(), dt.UTC)
+    change = midnight + (3 * HOUR if step < 0 * HOUR else 2 * HOUR) - before
+    types = [
+        struct.pack(">lBB", round(one.total_seconds()), 0, 0)
+        for one in (before, before + step)
+    ]
+    minutes = round((before + step).total_seconds() / 60)
+    # POSIX counts what is added to reach UTC.
+    after = f"{'-' if minutes > 0 else ''}{abs(minutes) // 60}:{abs(minutes) % 60:02}"
+    return b"".join(
+        (
+            *(b"TZif2" + bytes(39), b"TZif2" + bytes(15)),
+            struct.pack(">6l", 0, 0, 0, 1, len(types), 4),
+            struct.pack(">qB", round(change.timestamp()), 1),
+            *(*types, b"APP\0", f"\nAPP{after}\n".encode()),
+        )
+    )
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """With these in its environment, a Python finds the zone that lies in `folder`."""
+    return {"PYTHONTZPATH": ":".join((str(folder), *zoneinfo.TZPATH))}

@@ -1,0 +1,129 @@
+"""Which programs a stack has, the command of each, and how each shows it is ready."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ..errors import DemoError
+from ..tools import programs
+from .clients import ADDRESS
+
+#: Programs of the stack that programs.json does not name.
+HELPERS = ("redis-server", "systemd-journal-remote")
+
+#: Program -> the path that answers 200 when it is ready.
+READY = {
+    # Not /ready, which says nothing about queries.
+    "loki": '/loki/api/v1/query_range?query={job="none"}&limit=1',
+    "promtail": "/ready",
+    "alloy": "/-/ready",
+    "prometheus": "/-/ready",
+    "alertmanager": "/-/ready",
+    "grafana": "/api/health",
+    "soloscope": "/health",
+    "app": "/api/health",
+}
+
+
+def resolve(told: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    """The commands of programs.json with each program's place, and the helpers' places.
+
+    What is missing is got into the cache. Raises `DemoError` when it cannot be.
+    """
+    known = {
+        alias: program.name
+        for program in programs.PROGRAMS.values()
+        for alias in (program.name, *program.names)
+    }
+    commands = {name: list(entry["argv"]) for name, entry in told.items()}
+    wanted = {known[argv[0]] for argv in commands.values() if argv[0] in known}
+    places = programs.ensure(sorted({*HELPERS, *wanted}))
+    for argv in commands.values():
+        place = places.get(known.get(argv[0], ""))
+        if place is None:
+            # soloscope's own commands stand beside this Python.
+            beside = Path(sys.executable).parent / argv[0]
+            found = shutil.which(beside) or shutil.which(argv[0])
+            if found is None:
+                raise DemoError(f"missing program: `{argv[0]}` is not on PATH")
+            place = Path(found)
+        argv[0] = str(place)
+    return commands, {name: places[name] for name in HELPERS}
+
+
+def readiness(name: str, port: int | None) -> Callable[[], bool]:
+    """How a program shows that it is ready: it answers, or at least listens."""
+    if port is None:
+        return lambda: True
+    if name in READY:
+        url = f"http://{ADDRESS}:{port}{READY[name]}"
+        return lambda: requests.get(url, timeout=2).status_code == 200
+
+    def listens() -> bool:
+        with socket.create_connection((ADDRESS, port), timeout=1) as connection:
+            if name == "redis-server":
+                # It listens before it has read its file.
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+            return True
+
+    return listens
+
+
+def redis(program: Path, port: int, folder: Path) -> list[str]:
+    """The app's Redis, which keeps what was counted in `folder`."""
+    return [
+        *(str(program), "--bind", ADDRESS, "--port", str(port)),
+        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
+    ]
+
+
+def bridge(program: Path, journal: Path, units: Mapping[str, Path]) -> list[str]:
+    """What stands for journald: unit -> the file of its output."""
+    return [
+        *(sys.executable, "-m", "soloscope_demo", "bridge"),
+        *("--program", str(program), "--journal", str(journal)),
+        *(f"{unit}={path}" for unit, path in units.items()),
+    ]
+
+
+def app(**options: object) -> list[str]:
+    """The sample app with these options of its command line."""
+    argv = [sys.executable, "-m", "soloscope_demo", "app"]
+    for name, value in options.items():
+        argv += [f"--{name.replace('_', '-')}", str(value)]
+    return argv
+
+
+def grafana_home(program: Path) -> Path | None:
+    """The folder of Grafana's own files that belongs to this `grafana`.
+
+    Grafana looks for conf/defaults.ini where it is started.
+    """
+    prefix = program.resolve().parent.parent
+    folders: Iterable[Path] = (
+        prefix / "share/grafana",
+        prefix,
+        Path("/usr/share/grafana"),
+    )
+    return next((f for f in folders if (f / "conf/defaults.ini").exists()), None)
+
+
+def lines_back(loki: Mapping[str, Any]) -> float:
+    """How many days back Loki takes lines, less an hour.
+
+    Its default is a week (`limits_config.reject_old_samples_max_age`).
+    """
+    text = str(loki["limits_config"].get("reject_old_samples_max_age", "1w"))
+    match = re.fullmatch(r"(\d+)([hdw])", text)
+    if match is None:
+        raise DemoError(f"loki.yaml: reject_old_samples_max_age is {text!r}")
+    return (int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2]] - 1) / 24

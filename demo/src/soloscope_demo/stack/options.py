@@ -1,0 +1,143 @@
+"""How a stack is run: its options, its ports, and the time of day in it.
+
+The numbers of ports stand in modules/defaults.nix and demo/declaration.nix; here
+is only where in the options each is found.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import DemoError
+from .clients import ADDRESS, free_ports
+from .render import nix
+
+#: The app of demo/declaration.nix.
+APP = "languagebuddy"
+
+#: Name -> path of its option under `services.soloscope`.
+PORTS: dict[str, tuple[str, ...]] = {
+    "loki": ("loki", "port"),
+    "loki gRPC": ("loki", "grpcPort"),
+    "promtail": ("logs", "ports", "promtail"),
+    "alloy": ("logs", "ports", "alloy"),
+    "prometheus": ("prometheus", "port"),
+    "node": ("prometheus", "exporters", "node", "port"),
+    "redis": ("prometheus", "exporters", "redis", "port"),
+    "postgres": ("prometheus", "exporters", "postgres", "port"),
+    "grafana": ("grafana", "port"),
+    "alertmanager": ("alertmanager", "port"),
+    "soloscope": ("exporter", "port"),
+    "notify": ("notify", "port"),
+}
+
+#: Name -> path below the app's declaration of the URL that holds its port.
+APP_URLS: dict[str, tuple[str, ...]] = {
+    "redis-server": ("redis", "url"),
+    "app": ("health", "url"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the stack is run. `root` is the folder of everything it writes.
+
+    `history` is in days; `visit_every` in seconds, 0 for no visits; `overrides`
+    are options of `services.soloscope`. `at` makes it that time of day in the app's
+    time zone (clock.py); the variable SOLOSCOPE_AT gives it for every stack.
+    """
+
+    root: Path
+    free_ports: bool = False
+    history: int = 30
+    visit_every: float = 60
+    seed: int = 7
+    scrape_interval: str = "5s"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    at: str = field(default_factory=lambda: os.environ.get("SOLOSCOPE_AT", ""))
+
+    def ports(self) -> dict[str, int]:
+        """The port of each program, as declared, or free ones."""
+        ports = default_ports()
+        if not self.free_ports:
+            return ports
+        return dict(zip(ports, free_ports(len(ports)), strict=True))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`, set by set, as Nix's recursiveUpdate does."""
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(known, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _at(tree: Mapping[str, Any], path: Iterable[str]) -> Any:
+    """The value at a path, None when there is none."""
+    value: Any = tree
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _set(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """Options with one value at a path."""
+    return {path[0]: _set(path[1:], value) if path[1:] else value}
+
+
+def default_ports() -> dict[str, int]:
+    """Every port as the modules and the demo's declaration have it."""
+    defaults = nix("modules/defaults.nix")
+    declared = nix("demo/declaration.nix")["apps"][APP]
+    known = {name: _at(defaults, path) for name, path in PORTS.items()}
+    found = {name: int(port) for name, port in known.items() if port is not None}
+    for name, path in APP_URLS.items():
+        port = urlsplit(_at(declared, path) or "").port
+        if port is None:
+            raise DemoError(f"demo/declaration.nix: {'.'.join(path)} has no port")
+        found[name] = port
+    return found
+
+
+def overrides_for(ports: Mapping[str, int]) -> dict[str, Any]:
+    """The options that give each program its port of `ports`."""
+    http = f"http://{ADDRESS}:{ports['app']}"
+    overrides: dict[str, Any] = {
+        "apps": {
+            APP: {
+                "redis": {"url": f"redis://{ADDRESS}:{ports['redis-server']}"},
+                "health": {"url": f"{http}/api/health"},
+                "metrics": {"url": f"{http}/metrics"},
+            }
+        }
+    }
+    for name, path in PORTS.items():
+        if name in ports:
+            overrides = merge(overrides, _set(path, ports[name]))
+    return overrides
+
+
+def check_free(ports: Mapping[str, int]) -> None:
+    """Raise `DemoError` that names every port of `ports` that is in use."""
+    used = []
+    for name, port in ports.items():
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((ADDRESS, port))
+            except OSError:
+                used.append(f"{port} ({name})")
+    if used:
+        plural = "port" if len(used) == 1 else "ports"
+        raise DemoError(
+            f"{plural} in use on {ADDRESS}: {', '.join(used)}; stop what listens "
+            "there, or take free ones with --free-ports"
+        )

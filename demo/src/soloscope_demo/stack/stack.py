@@ -1,0 +1,347 @@
+"""The whole stack as plain processes on 127.0.0.1, in a folder of its own.
+
+Here stand the order in which the programs start, and what is waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import secrets
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Container, Iterator
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from ..errors import DemoError
+from ..tools import programs
+from . import clock, commands
+from .child import Child
+from .clients import ADDRESS, Loki, Prometheus, until
+from .options import APP, Options, check_free, merge, overrides_for
+from .render import evaluate, render
+
+T = TypeVar("T")
+
+#: How long a program may take to be ready (seconds).
+START_TIMEOUT = 60.0
+
+
+class Stopped(BaseException):
+    """The stack was asked to stop while it started or ran."""
+
+
+class Stack:
+    """The stack of one folder. Use `running`, which also stops it."""
+
+    def __init__(self, options: Options) -> None:
+        """Reads and decides, but writes and starts nothing yet."""
+        self.options = options
+        self.root = options.root.absolute()
+        programs.ensure(["nix-instantiate"])
+        self.ports = options.ports()
+        own: dict[str, Any] = {
+            # The shipper reads as far back as history is filled.
+            "logs": {"maxAge": f"{24 * max(1, options.history)}h"},
+            "prometheus": {
+                "scrapeInterval": options.scrape_interval,
+                "evaluationInterval": options.scrape_interval,
+            },
+        }
+        self._zone_file = clock.zone_file(options.at) if options.at else b""
+        if self._zone_file:
+            own["apps"] = {APP: {"timeZone": clock.NAME}}
+        own = merge(merge(overrides_for(self.ports), own), options.overrides)
+        #: What is not there, and why: name -> reason.
+        self.absent: dict[str, str] = {}
+        if shutil.which("grafana") is None:
+            # Nothing else fetches it; without it nothing is told of it either.
+            self.absent["Grafana"] = "no `grafana` on PATH"
+            own = merge(own, {"grafana": {"enable": False}})
+        self.overrides = own
+        self.files = evaluate(self.root, own)
+        told = self.files["soloscope.json"]
+        for name in ("Grafana", "Prometheus"):
+            if not told[name.lower()]["enable"]:
+                self.absent.setdefault(name, f"{name.lower()}.enable is false")
+        #: The app as the configuration has it, and the time zone of its days.
+        self.app: dict[str, Any] = told["apps"][APP]
+        self.zone = ZoneInfo("UTC")
+        if self._zone_file:
+            self.zone = ZoneInfo.from_file(io.BytesIO(self._zone_file), clock.NAME)
+        elif "timeZone" in self.app:
+            self.zone = ZoneInfo(self.app["timeZone"])
+        self.children: list[Child] = []
+        self.started_at = 0.0
+        #: Set it from anywhere, a signal handler too: the stack stops soon.
+        self.stopping = threading.Event()
+        self._commands, self._helpers = commands.resolve(self.files["programs.json"])
+        self._lock: IO[str] | None = None
+
+    # Where things are
+
+    def url(self, name: str) -> str:
+        """The address of a program, without a slash at the end."""
+        return f"http://{ADDRESS}:{self.ports[name]}"
+
+    @property
+    def prometheus(self) -> Prometheus:
+        """Asks this stack's Prometheus."""
+        return Prometheus(self.url("prometheus"))
+
+    @property
+    def loki(self) -> Loki:
+        """Asks this stack's Loki."""
+        return Loki(self.url("loki"))
+
+    @property
+    def redis_url(self) -> str:
+        """The app's Redis."""
+        return f"redis://{ADDRESS}:{self.ports['redis-server']}"
+
+    @property
+    def truth_file(self) -> Path:
+        """What the app counted (ledger.py), as JSON."""
+        return self.root / "truth.json"
+
+    def truth(self) -> dict[str, Any]:
+        """What the app has counted until now."""
+        content: dict[str, Any] = json.loads(self.truth_file.read_text())
+        return content
+
+    def secret(self, name: str) -> str:
+        """One of the secrets made for this folder."""
+        return (self.root / "secrets" / name).read_text().strip()
+
+    def child(self, name: str) -> Child:
+        """A started program by name."""
+        return next(child for child in self.children if child.name == name)
+
+    def has(self, name: str) -> bool:
+        """Whether a program of programs.json is part of this stack."""
+        return name in self._commands
+
+    @property
+    def shipper(self) -> str:
+        """The log shipper of this stack: promtail or alloy."""
+        return "alloy" if self.has("alloy") else "promtail"
+
+    def used_ports(self) -> dict[str, int]:
+        """The ports that this stack listens on."""
+        names = {"redis-server", "app", *self._commands}
+        if self.has("loki"):
+            names.add("loki gRPC")
+        return {name: port for name, port in self.ports.items() if name in names}
+
+    def log_file(self, name: str) -> Path:
+        """The file of what a program prints."""
+        return self.root / "logs" / f"{name}.log"
+
+    # Starting
+
+    def start(self, progress: Callable[[Child], None] = lambda _: None) -> None:
+        """Start everything and wait until each is ready.
+
+        Raises `DemoError` when a port is taken or a program does not start; then
+        nothing is left running.
+        """
+        self.started_at = time.monotonic()
+        self._lock_folder()
+        check_free(self.used_ports())
+        self._prepare()
+        try:
+            state = self.root / "state/redis"
+            argv = commands.redis(
+                self._helpers["redis-server"], self.ports["redis-server"], state
+            )
+            self._launch("redis-server", argv)
+            self._await(progress)
+            self._launch_bridge()
+            self._launch_app()
+            # Those that read what the app leaves behind come after it: the
+            # shipper takes up a journal that it finds empty at its end, and the
+            # exporter holds days before yesterday for closed.
+            readers = {self.shipper, "soloscope"}
+            for name in self._commands.keys() - readers:
+                self._launch(name, self._commands[name])
+            self._await(progress, {"journal", "app"})
+            for name in sorted(readers):
+                self._launch(name, self._commands[name])
+            self._await(progress)
+            self._await_history()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _lock_folder(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.root / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError(
+                f"another demo uses the folder {self.root}: stop it, or choose "
+                "another with --state"
+            ) from error
+
+    def _prepare(self) -> None:
+        render(self.root, self.overrides)
+        folders = ["logs", "secrets", "zoneinfo", "state/loki/rules/fake"]
+        folders += [f"state/{name}" for name in ("journal", "redis", *self._commands)]
+        # Grafana reports every folder of its provisioning that is not there.
+        folders += [
+            f"grafana/provisioning/{n}" for n in ("plugins", "notifiers", "alerting")
+        ]
+        for name in folders:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        (self.root / "zoneinfo" / clock.NAME).write_bytes(self._zone_file)
+        (self.root / "secrets").chmod(0o700)
+        # What the first boot makes on a host (modules/secrets).
+        for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
+            path = self.root / "secrets" / name
+            if not path.exists():
+                path.touch(mode=0o600)
+                path.write_text(secrets.token_urlsafe(24))
+
+    def _launch(
+        self, name: str, argv: list[str], ready: Callable[[], bool] | None = None
+    ) -> None:
+        child = Child(
+            name,
+            argv,
+            self.log_file(name),
+            ready or commands.readiness(name, self.ports.get(name)),
+            cwd=commands.grafana_home(Path(argv[0])) if name == "grafana" else None,
+            environment=clock.variables(self.root / "zoneinfo"),
+        )
+        self.children.append(child)
+        child.start()
+
+    def _launch_bridge(self) -> None:
+        units = {self.app["units"][0]: self.log_file("app")}
+        for name, unit in (("soloscope", "exporter"), ("notify", "notify")):
+            if self.has(name):
+                units[f"soloscope-{unit}.service"] = self.log_file(name)
+        for path in units.values():
+            # Emptied before the bridge looks, or it would read the last run's.
+            path.write_bytes(b"")
+        told = self.files["promtail.yaml"]["scrape_configs"][0]["journal"]["path"]
+        journal = Path(told)
+        before = set(journal.glob("*.journal"))
+        argv = commands.bridge(self._helpers["systemd-journal-remote"], journal, units)
+        self._launch("journal", argv, lambda: set(journal.glob("*.journal")) != before)
+
+    def _launch_app(self) -> None:
+        options = self.options
+        argv = commands.app(
+            port=self.ports["app"],
+            redis=self.redis_url,
+            prefix=self.app["redis"]["prefix"],
+            zone=self.zone.key,
+            truth=self.truth_file,
+            history=f"{options.history}d",
+            seed=options.seed,
+            visit_every=options.visit_every,
+            lines_back=commands.lines_back(self.files["loki.yaml"]),
+        )
+        self._launch("app", argv)
+
+    def _await(
+        self, progress: Callable[[Child], None], only: Container[str] | None = None
+    ) -> None:
+        """Wait until all are ready, or those named in `only`."""
+        end = time.monotonic() + START_TIMEOUT
+        waiting = [child for child in self.children if child.ready_after is None]
+        while any(only is None or child.name in only for child in waiting):
+            for child in list(waiting):
+                self.check()
+                if child.is_ready():
+                    child.ready_after = time.monotonic() - self.started_at
+                    waiting.remove(child)
+                    progress(child)
+            if waiting and time.monotonic() > end:
+                child = waiting[0]
+                raise DemoError(
+                    f"{child.name} was not ready within {START_TIMEOUT:.0f} s; "
+                    f"{child.last_lines()}"
+                )
+            time.sleep(0.05)
+
+    def _await_history(self) -> None:
+        """Wait until Loki has the history and shows it.
+
+        Loki looks for lines older than some hours only in chunks that it has
+        written; a history that was just filled is still in memory, so it is told
+        to write it.
+        """
+        printed = self.log_file("app").read_text().splitlines()
+        # The line after the last one of the history.
+        started = json.loads(next(x for x in printed if '"event":"app_started"' in x))
+        query = f'{{app="{APP}"}} | event="app_started" |= `{started["reqId"]}`'
+        try:
+            self.until("the app's lines in Loki", lambda: self.loki.entries(query))
+        except DemoError as error:
+            lines = self.child(self.shipper).last_lines()
+            raise DemoError(f"{error}; the shipper: {lines}") from error
+        self.loki.flush()
+
+    # While it runs, and after
+
+    def until(
+        self, what: str, attempt: Callable[[], T | None], within: float = START_TIMEOUT
+    ) -> T:
+        """As `clients.until`; a program that ends meanwhile is told at once."""
+
+        def checked() -> T | None:
+            self.check()
+            return attempt()
+
+        return until(what, checked, within)
+
+    def check(self) -> None:
+        """Raise `DemoError` when a program has ended by itself.
+
+        Raise `Stopped` when the stack is to stop.
+        """
+        if self.stopping.is_set():
+            raise Stopped
+        for child in self.children:
+            ended = child.ended()
+            if ended:
+                raise DemoError(f"{ended}; {child.last_lines()}")
+
+    def stop(self) -> None:
+        """Stop every program, all at once; kill what does not stop."""
+        for child in reversed(self.children):
+            child.signal_group(signal.SIGTERM)
+        for child in reversed(self.children):
+            child.end()
+        self.children.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+@contextlib.contextmanager
+def running(
+    options: Options,
+    progress: Callable[[Child], None] = lambda _: None,
+    before: Callable[[Stack], None] = lambda _: None,
+) -> Iterator[Stack]:
+    """A started stack, stopped at the end whatever happens.
+
+    `before` gets the stack when all its programs are there, before it starts.
+    """
+    stack = Stack(options)
+    before(stack)
+    stack.start(progress)
+    try:
+        yield stack
+    finally:
+        stack.stop()
