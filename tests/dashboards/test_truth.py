@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from dashboard_files import OVERVIEW
 from soloscope_demo.app.ledger import add, nothing
 from soloscope_demo.app.plan import ERROR, WARN, plan
 from truth import SILENT_WITHOUT, Truth
@@ -44,8 +45,9 @@ def test_a_panel_of_today_is_silent_until_its_first_call() -> None:
         now = midnight + dt.timedelta(minutes=minute)
         truth = planned(now)
         silent[now.time()] = {key for key in SILENT_WITHOUT if truth.silent(*key)}
-    averages = {("OpenAI response avg", 0), ("Redis response avg", 0)}
-    assert silent[dt.time(0)] == averages
+    openai = (OVERVIEW, "OpenAI response avg", 0)
+    redis = (OVERVIEW, "Redis response avg", 0)
+    assert silent[dt.time(0)] == {openai, redis}
     # Digests call OpenAI from three o'clock; nobody writes before six.
-    assert silent[dt.time(5, 57)] == {("Redis response avg", 0)}
+    assert silent[dt.time(5, 57)] == {redis}
     assert silent[max(silent)] == set()

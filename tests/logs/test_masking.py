@@ -176,21 +176,28 @@ def generated(count: int, seed: int = 9) -> Iterator[Row]:
             return [value(depth - 1, gone) for _ in range(dice.randrange(4))]
         if kind < 0.75:
             return text(gone)
-        return dice.choice(
-            [0, -7, 3.25, 1795770000123, True, False, None, 4503599627370496]
-        )
+        numbers: list[Json] = [
+            0,
+            -7,
+            3.25,
+            1795770000123,
+            True,
+            False,
+            None,
+            4503599627370496,
+        ]
+        return dice.choice(numbers)
 
     def secret_value() -> Json:
-        return dice.choice(
-            [
-                SECRET,
-                [SECRET, SECRET],
-                {"a": SECRET, "b": [SECRET]},
-                None,
-                True,
-                9876543210123,
-            ]
-        )
+        values: list[Json] = [
+            SECRET,
+            [SECRET, SECRET],
+            {"a": SECRET, "b": [SECRET]},
+            None,
+            True,
+            9876543210123,
+        ]
+        return dice.choice(values)
 
     def table(depth: int, gone: list[str]) -> dict[str, Json]:
         made: dict[str, Json] = {}
@@ -253,7 +260,7 @@ def shipped(engine: str, paths: Factory) -> list[str]:
     """What arrived of each row."""
     path = paths(shipper=engine)
     path.start()
-    times = []
+    times: list[int] = []
     for row in ROWS:
         # A unit for each: nothing is joined.
         fields = path.journal.fields(f"unit-{len(times) % 50}.service")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soloscope_demo.render import nix
-from soloscope_demo.venvs import checkout
+from soloscope_demo.stack.render import nix
+from soloscope_demo.tools.venvs import checkout
 
 from soloscope import config
 from soloscope.config import values

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 from pathlib import Path
 
-from soloscope_demo.render import nix
-from soloscope_demo.venvs import checkout
+from soloscope_demo.stack.render import nix
+from soloscope_demo.tools.venvs import checkout
 
 #: Every way to split a joined name is among their pairs.
 NAMES = ("a", "a-b", "b", "b-a", "a_b", "check", "redis-a")
