@@ -3,6 +3,7 @@
 {
   enable = true;
   timeZone = "Europe/Berlin";
+  alertmanager.enable = true;
   apps.languagebuddy = {
     title = "LanguageBuddy";
     units = [ "languagebuddy-backend.service" ];

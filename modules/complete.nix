@@ -9,47 +9,78 @@ let
   defaults = import ./defaults.nix;
   inherit (import ./pure.nix) recursiveUpdate;
 
-  each = base: builtins.mapAttrs (_: given: recursiveUpdate base given);
-  # null, or a set with its own defaults
-  optional = base: given: if given == null then null else recursiveUpdate base given;
+  # --- an app's options, apps/options.nix ----------------------------------------
 
-  app =
-    name: given:
-    recursiveUpdate {
-      title = name;
-      inherit (defaults.app)
-        timeZone
-        units
-        redis
-        metrics
-        objectives
-        ;
-    } given
-    // {
-      counters = each defaults.app.counter (given.counters or { });
-      breakdowns = each defaults.app.breakdown (given.breakdowns or { });
-      uniques = each defaults.app.unique (given.uniques or { });
-      timings = each defaults.app.timing (given.timings or { });
-      gauges = each defaults.app.gauge (given.gauges or { });
-      jobs = each defaults.app.job (given.jobs or { });
-      checks = builtins.mapAttrs (
-        _: check: recursiveUpdate (defaults.app.check // defaults.app.checkTimes.${check.kind}) check
-      ) (given.checks or { });
-      health = optional defaults.app.health (given.health or null);
-      postgres = optional defaults.app.postgres (given.postgres or null);
+  # What it needs of nixpkgs' lib, as far as defaults depend on it: the types that
+  # have options inside, `each` for every entry of a set.
+  plain = { };
+  lib = {
+    mkOption = option: option // { isOption = true; };
+    literalExpression = text: text;
+    types = {
+      attrsOf = each: { inherit each; };
+      submodule = module: { inherit module; };
+      nullOr = type: type;
+      enum = _: plain;
+      listOf = _: plain;
+      strMatching = _: plain;
+      str = plain;
+      int = plain;
+      float = plain;
+      number = plain;
+      bool = plain;
+      externalPath = plain;
     };
+  };
+
+  # The value of a submodule. What it does not know stays, and is refused later.
+  submodule =
+    module: name: given:
+    let
+      config =
+        given
+        // values (if builtins.isFunction module then module { inherit name config; } else module).options given;
+    in
+    config;
+  values = options: given: builtins.mapAttrs (name: option: value option name given) options;
+  value =
+    option: name: given:
+    if !(option ? isOption) then
+      given.${name} or { } // values option (given.${name} or { })
+    else if !(given ? ${name}) then
+      option.default or (throw "soloscope: the option `${name}` must be set")
+    else if option.type ? each.module then
+      builtins.mapAttrs (submodule option.type.each.module) given.${name}
+    else if option.type ? module && given.${name} != null then
+      submodule option.type.module name given.${name}
+    else
+      given.${name};
+
+  app = submodule (import ./apps/options.nix { inherit lib; });
+
+  # --- the rooms -------------------------------------------------------------------
 
   served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
-    "app"
+    "alertRule"
     "listenAddress"
     "logSource"
   ];
+
+  alertRules = recursiveUpdate (import ./alerts/rules.nix { soloscope = completed; }) (
+    declaration.alerts.rules or { }
+  );
+
+  completed =
+    recursiveUpdate (recursiveUpdate rooms {
+      enable = true;
+      nginx.enable = served;
+    }) declaration
+    // {
+      apps = builtins.mapAttrs app (declaration.apps or { });
+      alerts.rules = builtins.mapAttrs (
+        name: recursiveUpdate (defaults.alertRule // { summary = name; })
+      ) alertRules;
+    };
 in
-recursiveUpdate (recursiveUpdate rooms {
-  enable = true;
-  nginx.enable = served;
-}) declaration
-// {
-  apps = builtins.mapAttrs app (declaration.apps or { });
-}
+completed

@@ -20,13 +20,15 @@
 }:
 let
   inherit (lib) mkEnableOption mkOption types;
+  inherit (import ./types.nix { inherit lib; }) matching;
   defaults = import ./defaults.nix;
-  soloscopeTypes = import ./types.nix { inherit lib; };
 in
 {
   imports = [
     ./alertmanager
+    ./alerts
     ./apps
+    ./configuration
     ./exporter
     ./grafana
     ./listeners
@@ -42,7 +44,7 @@ in
     enable = mkEnableOption "soloscope, which shows what this host's apps do";
 
     timeZone = mkOption {
-      type = soloscopeTypes.timeZone;
+      type = types.str;
       default = if config.time.timeZone != null then config.time.timeZone else defaults.timeZone;
       defaultText = lib.literalExpression ''config.time.timeZone, or "${defaults.timeZone}" when that is null'';
       example = "Europe/Berlin";
@@ -54,7 +56,9 @@ in
     };
 
     domain = mkOption {
-      type = types.nullOr types.str;
+      type = types.nullOr (
+        matching "host name such as `grafana.example.org`, without scheme, port and path (those are nginx.path and grafana.rootUrl)" "[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*"
+      );
       default = defaults.domain;
       example = "grafana.example.org";
       description = ''

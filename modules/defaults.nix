@@ -3,7 +3,8 @@
 # The options of every room take their defaults from here, and complete.nix
 # fills a bare declaration from here, so a host and the demo start from the
 # same numbers. Nothing else in the repository repeats one of these values.
-# A key here is the path of its option under `services.soloscope`.
+# A key here is the path of its option under `services.soloscope`. The options of
+# an app have their defaults beside them (apps/options.nix).
 {
   listenAddress = "127.0.0.1";
   timeZone = "UTC";
@@ -94,6 +95,19 @@
     port = 9093;
   };
 
+  # What a rule under alerts.rules leaves out. Its summary is its name.
+  alertRule = {
+    enable = true;
+    source = "prometheus";
+    expr = null;
+    threshold = null;
+    for = null; # at once
+    severity = "warning";
+    description = "";
+    labels = { };
+    annotations = { };
+  };
+
   grafana = {
     enable = true;
     port = 3000;
@@ -118,77 +132,5 @@
     path = "/";
     # Setting a domain says that it shall be reached.
     openFirewall = true;
-  };
-
-  # What an app's declaration leaves out. Its title is its attribute name.
-  app = {
-    timeZone = "UTC"; # not the host's: apps that write UTC days are the rule
-    units = [ ];
-    redis = {
-      url = null;
-      username = null;
-      passwordFile = null;
-      group = null; # on a host: of the services.redis.servers.* with that socket
-      prefix = "metrics:";
-    };
-    counter = {
-      help = "";
-      unit = "";
-    };
-    breakdown = {
-      help = "";
-      limit = 200;
-    };
-    unique = {
-      help = "";
-      exact = false;
-    };
-    timing.help = "";
-    gauge = {
-      help = "";
-      unit = "";
-    };
-    job.min = 1;
-    health = {
-      interval = "30s";
-      timeout = "10s";
-    };
-    metrics = {
-      url = null;
-      names = { };
-    };
-    check = {
-      status = 200;
-      body = null;
-      maxSeconds = null;
-      keyFile = null;
-    };
-    # How often a check of a kind is asked, and when an answer is too late.
-    checkTimes = {
-      http = {
-        interval = "30s";
-        timeout = "10s";
-      };
-      tcp = {
-        interval = "30s";
-        timeout = "5s";
-      };
-      redis = {
-        interval = "10s";
-        timeout = "3s";
-      };
-      # Outside APIs count and may bill each question.
-      api = {
-        interval = "5m";
-        timeout = "10s";
-      };
-    };
-    postgres = {
-      socket = null;
-      url = null;
-      passwordFile = null;
-    };
-    # Below one request a minute 99.9 % is one failure in a week.
-    objectives.availability = 0.99;
   };
 }

@@ -14,7 +14,7 @@ in
   milliseconds =
     text:
     let
-      parts = builtins.filter builtins.isList (builtins.split "([0-9]+)(ms|[ywdhms])" text);
+      parts = builtins.filter builtins.isList (builtins.split "([0-9]{1,9})(ms|[ywdhms])" text);
       value = part: builtins.fromJSON (builtins.elemAt part 0) * factor.${builtins.elemAt part 1};
     in
     builtins.foldl' (sum: part: sum + value part) 0 parts;

@@ -13,6 +13,7 @@
     shipper = engine: "/var/lib/soloscope-${engine}";
     journal = null; # the machine's own
     prometheus = "/var/lib/prometheus2";
+    alertmanager = "/var/lib/alertmanager";
     grafana = "/var/lib/grafana";
     dashboards = "/etc/soloscope/dashboards";
     probe = "/run/soloscope-probe";
@@ -30,6 +31,7 @@
     shipper = engine: "${dir}/state/${engine}";
     journal = "${dir}/state/journal";
     prometheus = "${dir}/state/prometheus";
+    alertmanager = "${dir}/state/alertmanager";
     grafana = "${dir}/state/grafana";
     dashboards = "${dir}/dashboards";
     probe = "${dir}/state/probe";

@@ -27,8 +27,20 @@ let
   loki = room "loki";
   logs = room "logs";
   prometheus = room "prometheus";
-  exporter = room "exporter";
+  configuration = room "configuration";
   grafana = room "grafana";
+  alerts = room "alerts";
+  alertmanager = room "alertmanager";
+
+  # { a = 1; } -> { "FOLDER/a.EXTENSION" = 1; }
+  filesIn =
+    folder: extension: set:
+    builtins.listToAttrs (
+      mapAttrsToList (name: value: {
+        name = "${folder}/${name}.${extension}";
+        inherit value;
+      }) set
+    );
 
   address = defaults.listenAddress;
   at = port: "${address}:${toString port}";
@@ -56,11 +68,10 @@ in
 {
   "loki.yaml" = loki.configuration;
   "loki/overrides.json" = loki.runtime;
-  "loki/rules/fake/soloscope.yaml" = loki.rules;
   "promtail.yaml" = logs.configuration;
   # Arguments of modules/logs/rewind.sh, after the shipper's file of positions.
   "rewind.json" = logs.rewind;
-  "soloscope.json" = exporter.configuration;
+  "soloscope.json" = configuration.configuration;
   "programs.json" = {
     loki.argv = [
       "loki"
@@ -100,6 +111,14 @@ in
       ++ flags "--" prometheus.exporters.redis.flags;
     }
   )
+  // optionalAttrs soloscope.alertmanager.enable {
+    alertmanager.argv = [
+      "alertmanager"
+      "--config.file=${root}/alertmanager.yml"
+      "--storage.path=${places.alertmanager}"
+    ]
+    ++ flags "--" alertmanager.flags;
+  }
   // optionalAttrs soloscope.grafana.enable {
     grafana.argv = [
       "grafana"
@@ -109,13 +128,21 @@ in
     ];
   };
 }
-// optionalAttrs soloscope.prometheus.enable {
-  "prometheus.yml" = {
-    global = prometheus.globalConfig;
-    scrape_configs = prometheus.scrapeConfigs;
-    rule_files = [ "${root}/rules/*.yml" ];
-  };
-  "rules/soloscope.yml" = prometheus.rules;
+// filesIn "loki/rules/fake" "yaml" alerts.loki
+// optionalAttrs soloscope.prometheus.enable (
+  {
+    "prometheus.yml" = {
+      global = prometheus.globalConfig;
+      scrape_configs = prometheus.scrapeConfigs;
+      alerting = { inherit (prometheus) alertmanagers; };
+      rule_files = [ "${root}/rules/*.yml" ];
+    };
+    "rules/soloscope.yml" = prometheus.rules;
+  }
+  // filesIn "rules" "yml" alerts.prometheus
+)
+// optionalAttrs soloscope.alertmanager.enable {
+  "alertmanager.yml" = alertmanager.configuration;
 }
 // optionalAttrs soloscope.grafana.enable {
   "grafana/grafana.ini" = toINI grafanaIni;

@@ -29,14 +29,14 @@ rec {
         query = orEmpty (at 7);
       };
 
-  # For settings, where only a URL makes sense. A host has told by assertions
-  # what is wrong before this is reached.
+  # For settings, where only a URL makes sense. What is none never gets to a host:
+  # check-config refuses it, with the option's name, when the host is built.
   need =
     text:
     let
-      url = parse text;
+      url = if text == null then null else parse text;
     in
-    if url == null then throw "soloscope: `${text}` is not a URL" else url;
+    if url == null then need "http://invalid" else url;
 
   # The text after ://, without the user.
   address =
@@ -71,49 +71,13 @@ rec {
       }
       .${url.scheme} or null;
 
-  isHttp =
+  # Whether there is a password in it, also when it is no URL otherwise.
+  hasPassword =
     text:
     let
       url = parse text;
     in
-    url != null
-    && builtins.elem url.scheme [
-      "http"
-      "https"
-    ]
-    && url.host != "";
-
-  isTcp =
-    text:
-    let
-      url = parse text;
-    in
-    url != null
-    && url.scheme == "tcp"
-    && url.host != ""
-    && url.port != null
-    && url.path == ""
-    && url.query == "";
-
-  isRedis =
-    text:
-    let
-      url = parse text;
-      database = builtins.match "(\\?db=[0-9]+)?" url.query != null;
-    in
-    url != null
-    && database
-    && (
-      if url.scheme == "unix" then
-        url.host == "" && url.port == null && builtins.match "/.+" url.path != null
-      else
-        builtins.elem url.scheme [
-          "redis"
-          "rediss"
-        ]
-        && url.host != ""
-        && builtins.match "/?|/[0-9]+" url.path != null
-    );
+    if url != null then url.hasPassword else builtins.match "[^/]*://[^@]*:.*@.*" text != null;
 
   # A Redis URL with the user name that the option `username` gives.
   withUser =
@@ -122,7 +86,7 @@ rec {
       url = need text;
       user = if username != null then username else url.user;
     in
-    if user == "" then text else "${url.scheme}://${user}@${address url}";
+    if user == "" || parse text == null then text else "${url.scheme}://${user}@${address url}";
 
   # The same server as redis_exporter takes it: for a socket the bare path,
   # because it knows no query there.

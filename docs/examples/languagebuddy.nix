@@ -27,10 +27,7 @@
         "languagebuddy-backend.service"
         "languagebuddy-worker.service"
       ];
-      redis = {
-        url = "unix:///run/redis-languagebuddy/redis.sock";
-        passwordFile = "/run/secrets/languagebuddy-redis";
-      };
+      redis.url = "unix:///run/redis-languagebuddy/redis.sock"; # with the requirePassFile above
 
       counters = {
         conversations.help = "Conversations started";

@@ -185,19 +185,27 @@ def configuration(
 ) -> dict[str, Any]:
     """The configuration file of `soloscope serve` for these counts.
 
-    `history` None leaves the default. The other programs of the stack are named
+    `history` None is the default, 30 days. The other programs of the stack are named
     at port 1, where nothing listens, so that none that happens to run is asked.
     """
     counters, breakdowns = data.names()
-    exporter: dict[str, Any] = {"port": port}
-    if history is not None:
-        exporter["history"] = history
+    here = {"listenAddress": "127.0.0.1"}
+    away = here | {"port": 1}
+    url = "http://127.0.0.1:1/"
     return {
         "timeZone": zone,
-        "exporter": exporter,
-        "loki": {"port": 1},
-        "prometheus": {"port": 1},
-        "grafana": {"enable": False},
+        "exporter": here
+        | {
+            "port": port,
+            "history": 30 if history is None else history,
+            "maxConnections": 64,
+            "logLevel": "info",
+        },
+        "loki": away,
+        "shipper": away | {"engine": "promtail"},
+        "prometheus": away | {"enable": True},
+        "grafana": away | {"enable": False, "rootUrl": url},
+        "alertmanager": away | {"enable": False},
         "apps": {
             f"app{app}": {
                 "title": f"App {app}",
@@ -206,8 +214,19 @@ def configuration(
                     "url": f"redis://127.0.0.1:{redis_port}/0",
                     "prefix": data.prefix(app),
                 },
-                "counters": {name: {"help": f"Count {name}"} for name in counters},
-                "breakdowns": {name: {"help": f"By {name}"} for name in breakdowns},
+                "counters": {
+                    name: {"help": f"Count {name}", "unit": ""} for name in counters
+                },
+                "breakdowns": {
+                    name: {"help": f"By {name}", "limit": 200} for name in breakdowns
+                },
+                "uniques": {},
+                "timings": {},
+                "gauges": {},
+                "jobs": {},
+                "checks": {},
+                "units": [],
+                "objectives": {"availability": 0.99},
             }
             for app in range(data.apps)
         },

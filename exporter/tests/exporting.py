@@ -19,13 +19,100 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from running import until
-from soloscope.config import App, Config, parse
+from soloscope import config
+from soloscope.config import App, Config
 from soloscope.counts.model import Fault, Snapshot
 from soloscope.counts.store import Store
 from soloscope.exporter.service import Service, scrapers
 from soloscope.web.server import HttpServer
 
 UTC = ZoneInfo("UTC")
+
+_HERE = {"listenAddress": "127.0.0.1"}
+_ROOMS: dict[str, dict[str, Any]] = {
+    "exporter": _HERE
+    | {"port": 9847, "history": 30, "maxConnections": 64, "logLevel": "info"},
+    "loki": _HERE | {"port": 3100},
+    "shipper": _HERE | {"engine": "promtail", "port": 9080},
+    "prometheus": _HERE | {"enable": True, "port": 9090},
+    "grafana": _HERE
+    | {"enable": True, "port": 3000, "rootUrl": "http://127.0.0.1:3000/"},
+    "alertmanager": _HERE | {"enable": False, "port": 9093},
+}
+_OPTIONAL_ROOMS: dict[str, dict[str, Any]] = {
+    "postgresExporter": _HERE | {"port": 9187},
+    "probe": {"resultFile": "/run/soloscope-probe/results.json"},
+}
+_TABLES: dict[str, dict[str, Any]] = {
+    "counters": {"help": "", "unit": ""},
+    "breakdowns": {"help": "", "limit": 200},
+    "uniques": {"help": "", "exact": False},
+    "timings": {"help": ""},
+    "gauges": {"help": "", "unit": ""},
+    "jobs": {"min": 1},
+    "checks": {"interval": "30s", "timeout": "10s", "status": 200},
+}
+_PARTS: dict[str, dict[str, Any]] = {
+    "redis": {"prefix": "metrics:"},
+    "health": {"interval": "30s", "timeout": "10s"},
+    "metrics": {"names": {}},
+    "objectives": {"availability": 0.99},
+}
+
+
+def complete(value: Any) -> Any:
+    """The file's value with what a test leaves out, as the module writes it whole.
+
+    What is of a wrong type stays as it is.
+    """
+
+    def filled(base: Mapping[str, Any], given: Any) -> Any:
+        return {**base, **given} if isinstance(given, dict) else given
+
+    def each(base: Mapping[str, Any], table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        return {name: filled(base, given) for name, given in table.items()}
+
+    def check(given: Any) -> Any:
+        redis = isinstance(given, dict) and given.get("kind") == "redis"
+        return filled({"interval": "10s", "timeout": "3s"} if redis else {}, given)
+
+    def app(name: str, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        made = {
+            "title": name,
+            "timeZone": "UTC",
+            "units": [],
+            "objectives": {},
+            **given,
+        }
+        if isinstance(made.get("checks"), dict):
+            made["checks"] = {n: check(one) for n, one in made["checks"].items()}
+        for kind, base in _TABLES.items():
+            made[kind] = each(base, made.get(kind, {}))
+        for part, base in _PARTS.items():
+            if part in made:
+                made[part] = filled(base, made[part])
+        return made
+
+    if not isinstance(value, dict):
+        return value
+    whole = {"timeZone": "UTC", "apps": {}, **value}
+    for room, base in _ROOMS.items():
+        whole[room] = filled(base, whole.get(room, {}))
+    for room, base in _OPTIONAL_ROOMS.items():
+        if room in whole:
+            whole[room] = filled(base, whole[room])
+    if isinstance(whole["apps"], dict):
+        whole["apps"] = {name: app(name, one) for name, one in whole["apps"].items()}
+    return whole
+
+
+def parse(value: Any) -> Config:
+    """What `config.parse` reads in `value` when it is complete."""
+    return config.parse(complete(value))
 
 
 def declare(socket_path: object, **changes: Any) -> dict[str, Any]:
@@ -149,7 +236,7 @@ def soloscope_serve(folder: Path, config: Mapping[str, Any]) -> Iterator[Serve]:
     path = folder / "soloscope.json"
     value = dict(config)
     value["exporter"] = {"port": 0, **value.get("exporter", {})}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     log = folder / "serve.log"
     argv = [sys.executable, "-m", "soloscope", "--config", str(path), "serve"]
     with log.open("wb") as output:

@@ -239,3 +239,35 @@ def push_to_loki(
     except urllib.error.HTTPError as error:
         with error:
             return int(error.code)
+
+
+def script(folder: Path, name: str, text: str) -> None:
+    """A program of that name in `folder`, in place of one that cannot run here."""
+    path = folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def unit_text(unit: str, **state: str) -> str:
+    """A unit as `systemctl show` says it."""
+    base = {"Id": unit, "Type": "simple", "LoadState": "loaded", "Result": "success"}
+    return "".join(f"{k}={v}\n" for k, v in {**base, **state}.items())
+
+
+def fake_systemctl(folder: Path, states: dict[str, dict[str, str]]) -> None:
+    """In place of systemctl: these units, and all others of soloscope running."""
+    for unit, state in states.items():
+        (folder / unit).write_text(unit_text(unit, **state))
+    running = unit_text("x", ActiveState="active", SubState="running")
+    (folder / "running").write_text(running)
+    script(
+        folder,
+        "systemctl",
+        f"""#!/bin/sh
+case "$*" in
+  list-units*) ;;
+  *) for unit; do :; done
+     cat "{folder}/$unit" 2>/dev/null || cat "{folder}/running" ;;
+esac
+""",
+    )

@@ -19,12 +19,13 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporting import soloscope_serve
+from exporting import parse, soloscope_serve
 from running import answers, free_port, program, redis_server, running, until
-from soloscope.backends.queries import PrometheusApi
+from soloscope.backends.prometheus import PrometheusApi
 from soloscope.backfill import plan as backfill
+from soloscope.backfill.blocks import MARK, Refused
 from soloscope.commands import backfill as command
-from soloscope.config import Config, parse
+from soloscope.config import Config
 from soloscope.counts.model import DayValues, Snapshot, midnight, today
 
 HOUR = 3600.0
@@ -229,9 +230,9 @@ def test_without_prometheus_nothing_is_written(tmp_path: Path) -> None:
                 },
             }
         )
-        with pytest.raises(command.Refused, match="Prometheus must be running"):
+        with pytest.raises(Refused, match="Prometheus must be running"):
             command.run(made, arguments(data_dir=tmp_path))
-        with pytest.raises(command.Refused, match="no app with a Redis"):
+        with pytest.raises(Refused, match="no app with a Redis"):
             command.run(made, arguments(app="other"))
         # The text alone needs no Prometheus.
         fill(path, "shop", made.apps["shop"].zone, [5, 6])
@@ -240,7 +241,7 @@ def test_without_prometheus_nothing_is_written(tmp_path: Path) -> None:
         text = out.read_text()
         assert text.endswith("# EOF\n")
         assert f'instance="127.0.0.1:{made.exporter.port}"' in text
-        with pytest.raises(command.Refused, match="No such file or directory"):
+        with pytest.raises(Refused, match="No such file or directory"):
             command.run(made, arguments(output=str(tmp_path / "no" / "out")))
 
 
@@ -333,12 +334,12 @@ def test_a_real_prometheus_is_right_across_the_seam(
                 )
                 assert command.run(config, arguments()) == 0
                 assert "24 days" in capsys.readouterr().err
-                with pytest.raises(command.Refused, match="done for noon, evening"):
+                with pytest.raises(Refused, match="done for noon, evening"):
                     command.run(config, arguments())
                 check_history(api, config, {"noon": noon, "evening": evening})
                 # Without the mark, Prometheus itself says that it knows these days.
-                (data / command.MARK).unlink()
-                with pytest.raises(command.Refused):
+                (data / MARK).unlink()
+                with pytest.raises(Refused):
                     command.run(config, arguments())
                 told = capsys.readouterr().err
                 assert told.count("Prometheus has its counts since") == 2

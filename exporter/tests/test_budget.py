@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
+from exporting import complete
+from running import Request, free_port, standin
+from soloscope.config import Stream
 from soloscope.loki_budget.budget import (
     Decision,
     Limits,
     Usage,
     decide,
-    hours,
     measure,
     overrides,
 )
@@ -95,7 +103,7 @@ def test_bytes_per_day() -> None:
 
 def test_no_stream_outlives_the_rest() -> None:
     """A stream's own retention is shortened with the common one."""
-    streams = [{"selector": '{level="debug"}', "period": "7d", "priority": 1}]
+    streams = [Stream('{level="debug"}', 7 * 86400.0, 1)]
     told = overrides(Decision(48, NOW), streams)["overrides"]["fake"]
     assert told == {
         "retention_period": "48h",
@@ -131,16 +139,177 @@ def test_a_chunk_is_as_old_as_its_last_line(tmp_path: Path) -> None:
     assert measure(tmp_path / "none", now).total == 0
 
 
+# --- the command --------------------------------------------------------------------
+
+
+class Run:
+    """`soloscope loki-budget` on a folder of its own, without a shipper."""
+
+    def __init__(self, folder: Path, **budget: object) -> None:
+        self.loki, self.state = folder / "loki", folder / "state.json"
+        self.overrides, self.metrics = folder / "overrides.json", folder / "b.prom"
+        self.shipper = {"port": free_port()}
+        self.config = folder / "soloscope.json"
+        self.budget = {
+            "folder": str(self.loki),
+            "overridesFile": str(self.overrides),
+            "stateFile": str(self.state),
+            "metricsFile": str(self.metrics),
+            "maxGib": 10,
+            "retention": "30d",
+            "floor": "24h",
+            "streams": [],
+            **budget,
+        }
+        self.loki.mkdir()
+
+    def __call__(self) -> tuple[int, list[dict[str, Any]], str]:
+        """Exit code, events, and standard error."""
+        value = {"loki": {"budget": self.budget}, "shipper": self.shipper}
+        self.config.write_text(json.dumps(complete(value)))
+        argv = [sys.executable, "-m", "soloscope", "--config", str(self.config)]
+        done = subprocess.run(
+            [*argv, "loki-budget"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, events, done.stderr
+
+
+def test_a_run_reads_the_configuration_and_leaves_its_files(tmp_path: Path) -> None:
+    streams = [{"selector": '{level="debug"}', "period": "7d", "priority": 1}]
+    run = Run(tmp_path, streams=streams)
+    (run.loki / "wal").mkdir()
+    (run.loki / "wal/0").write_bytes(b"x" * 5000)
+    code, events, _ = run()
+    assert code == 0
+    assert [e["event"] for e in events] == ["shipper_unreachable", "loki_budget"]
+    assert events[-1]["budget"] == 10 * 2**30
+    assert events[-1]["retention_hours"] == 720
+    told = json.loads(run.overrides.read_text())["overrides"]["fake"]
+    assert told["retention_period"] == "720h"
+    assert told["retention_stream"][0]["period"] == "168h"
+    found = {
+        (sample.name, sample.labels.get("part", "")): sample.value
+        for family in text_string_to_metric_families(run.metrics.read_text())
+        for sample in family.samples
+    }
+    assert found["soloscope_loki_bytes", "wal"] >= 5000
+    assert found["soloscope_loki_budget_bytes", ""] == 10 * 2**30
+    assert found["soloscope_loki_days_left", ""] == float("inf")
+    assert found["soloscope_loki_retention_seconds", ""] == 720 * 3600
+    assert found["soloscope_loki_ingestion_blocked", ""] == 0
+    # Nothing but what it should leave, readable for Loki and the node exporter.
+    left = {p.name for p in tmp_path.iterdir()} - {"loki", "soloscope.json"}
+    assert left == {"state.json", "overrides.json", "b.prom"}
+    assert all((tmp_path / name).stat().st_mode & 0o044 for name in left)
+
+
+@pytest.mark.parametrize("spoil", ["missing", "file", "folder"])
+def test_a_folder_that_cannot_be_measured_is_an_error(
+    spoil: str, tmp_path: Path
+) -> None:
+    run = Run(tmp_path)
+    if spoil == "folder":
+        run.overrides.mkdir()
+    else:
+        run.loki.rmdir()
+    if spoil == "file":
+        run.loki.write_text("")
+    code, events, error = run()
+    assert code == 1
+    assert len(error.splitlines()) == 1
+    assert str(run.overrides if spoil == "folder" else run.loki) in error
+    assert "loki_budget" not in {e["event"] for e in events}
+
+
+@pytest.mark.parametrize("gib", [9e8, 1e-9])
+def test_budgets_of_any_size(gib: float, tmp_path: Path) -> None:
+    run = Run(tmp_path, maxGib=gib)
+    (run.loki / "wal").write_bytes(b"x")
+    code, events, error = run()
+    assert (code, error) == (0, "")
+    assert events[-1]["blocked"] is (gib < 1)
+
+
+def test_without_a_budget_there_is_nothing_to_keep(tmp_path: Path) -> None:
+    path = tmp_path / "soloscope.json"
+    path.write_text(json.dumps(complete({})))
+    argv = [sys.executable, "-m", "soloscope", "--config", str(path), "loki-budget"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "loki.maxDiskGiB" in done.stderr
+
+
+GOOD = '"carried":0,"retention":48,"blocked_until":null,"dropped":{}'
+
+
 @pytest.mark.parametrize(
-    ("text", "value"), [("30d", 720), ("1w12h", 180), ("24h", 24), ("1y", 8760)]
+    "state",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"retention":"abc"}',
+        '{"at":null}',
+        f'{{"at":null,{GOOD}}}',
+        f'{{"at":NaN,{GOOD}}}',
+        f'{{"at":1e999,{GOOD}}}',
+        f'{{"at":"1",{GOOD}}}',
+        f'{{"at":{"9" * 400},{GOOD}}}',
+        '{"at":1,"carried":0,"retention":48,"blocked_until":"soon","dropped":{}}',
+        '{"at":1,"carried":0,"retention":48,"blocked_until":null,"dropped":[1]}',
+        '{"at":1,"carried":0,"retention":48,"blocked_until":null,"dropped":{"a":"b"}}',
+        "[" * 100_000,
+        "\xff",
+    ],
 )
-def test_hours(text: str, value: int) -> None:
-    """Loki's durations, in hours."""
-    assert hours(text) == value
+def test_a_broken_state_counts_as_none_and_is_told_once(
+    state: str, tmp_path: Path
+) -> None:
+    run = Run(tmp_path)
+    run.state.write_bytes(state.encode("latin-1"))
+    code, events, error = run()
+    assert (code, error) == (0, "")
+    names = [e["event"] for e in events]
+    assert names == ["budget_state_broken", "shipper_unreachable", "loki_budget"]
+    assert str(run.state) in events[0]["message"]
+    assert events[-1]["retention_hours"] == 720
+    code, events, _ = run()
+    assert [e["event"] for e in events] == ["shipper_unreachable", "loki_budget"]
 
 
-@pytest.mark.parametrize("text", ["", "30", "30m", "d", "1d30s"])
-def test_what_is_no_duration_in_hours(text: str) -> None:
-    """Retention is by the hour."""
-    with pytest.raises(ValueError, match="no duration"):
-        hours(text)
+def test_what_one_run_leaves_counts_in_the_next(tmp_path: Path) -> None:
+    """A clock that went back makes no time negative."""
+    run = Run(tmp_path)
+    for at, hours in ((time.time() - 5.5 * 3600, 53), (time.time() + 9e9, 49)):
+        run.state.write_text(f'{{"at":{at},{GOOD}}}')
+        code, events, _ = run()
+        assert (code, events[-1]["retention_hours"]) == (0, hours)
+        assert events[-1]["event"] == "loki_budget"
+
+
+def test_lines_that_the_shipper_dropped_are_told_once(tmp_path: Path) -> None:
+    name = "logentry_dropped_lines_by_label_total"
+    count = 5
+
+    def metrics(_: Request) -> tuple[int, dict[str, str], bytes]:
+        text = (
+            f'{name}{{label_name="unit",label_value="a \\"b\\".service"}} {count}\n'
+            f'{name}_created{{label_value="x"}} 9\n'
+            "go_goroutines 8\n"
+        )
+        return 200, {}, text.encode()
+
+    run = Run(tmp_path)
+    with standin(metrics) as server:
+        run.shipper = {"port": int(server.url.rpartition(":")[2])}
+        for now, more in ((5, 5), (5, None), (12, 7), (3, 3)):
+            count = now
+            _, events, _ = run()
+            dropped = [(e["target"], e["lines"]) for e in events[:-1]]
+            assert dropped == ([] if more is None else [('a "b".service', more)])

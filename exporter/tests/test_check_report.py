@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from running import answers, free_port, program, running, standin, until
-from soloscope.checks.database import figures, p95, postgres, samples
+from soloscope.checks.database import figures, p95, postgres
 from soloscope.checks.model import CheckFailed, Kind, Result
 from soloscope.checks.report import PATHS, answer, document, families
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
@@ -226,7 +226,7 @@ pg_stat_statements_seconds_total{datname="a",queryid="4",user="u"} 9
 
 
 def test_figures_of_an_exposition() -> None:
-    assert figures(samples(EXPOSITION)) == {
+    assert figures(EXPOSITION) == {
         "up": 1.0,
         "size": 100.0,
         "active": 3.0,
@@ -235,8 +235,8 @@ def test_figures_of_an_exposition() -> None:
         "slow": 1.0,
         "seconds": 0.02,
     }
-    assert figures(samples(EXPOSITION + STATEMENTS))["slow"] == 2.0
-    empty = figures(samples("pg_up 0\n"))
+    assert figures(EXPOSITION + STATEMENTS)["slow"] == 2.0
+    empty = figures("pg_up 0\n")
     assert (empty["up"], empty["efficiency"], empty["size"]) == (0.0, None, None)
 
 

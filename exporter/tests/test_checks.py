@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from exporting import parse
 from running import (
     answers,
     free_port,
@@ -25,13 +26,13 @@ from running import (
     standin,
     until,
 )
-from soloscope.backends.fetch import LIMIT, fetch
+from soloscope.backends.http import LIMIT, fetch
 from soloscope.checks import kinds
-from soloscope.checks.declared import checks, ping
+from soloscope.checks.declared import Scrape, checks, ping
 from soloscope.checks.model import Check, CheckFailed, Outcome, Recorded, Result, judge
 from soloscope.checks.registry import Registry
 from soloscope.checks.routes import Health
-from soloscope.config import Redis, parse, redis_url
+from soloscope.config import Redis, redis_url
 from soloscope.exporter.exposition import OPENMETRICS, TEXT
 from soloscope.exporter.families import encode
 
@@ -335,7 +336,7 @@ def test_tcp_accepts() -> None:
 
 
 def at(path: Path) -> Redis:
-    return Redis(redis_url(f"unix://{path}"))
+    return Redis(redis_url(f"unix://{path}"), "")
 
 
 def test_redis_answers_hangs_comes_back_and_dies(tmp_path: Path) -> None:
@@ -431,11 +432,17 @@ def test_a_declared_check_replaces_a_built_in_one_of_its_name() -> None:
 
 def test_the_last_scrape_is_a_check() -> None:
     config = parse({"apps": {"shop": {"redis": {"url": "redis://127.0.0.1:6379"}}}})
-    errors: dict[str, str] = {}
-    (scrape,) = [c for c in checks(config, errors.get) if c.name == "scrape"]
+    last: dict[str, Scrape] = {}
+    (scrape,) = [c for c in checks(config, last.get) if c.name == "scrape"]
     assert scrape.run(1).detail == "the last scrape was complete"
-    errors["shop"] = "redis away"
+    last["shop"] = Scrape(up=False, error="redis away", at=0.0)
     assert detail_of(scrape.run) == "the last scrape failed: redis away"
+    names = [f"n{number}" for number in range(12)]
+    last["shop"] = Scrape(up=True, error="", at=0.0, left_out=names[:2])
+    assert scrape.run(1).detail == "complete but for 2 metrics: n0, n1"
+    last["shop"] = Scrape(up=True, error="", at=0.0, left_out=names)
+    assert scrape.run(1).detail.startswith("complete but for 12 metrics: n0, n1, ")
+    assert scrape.run(1).detail.endswith("n9, …")
 
 
 # --- the real servers ---------------------------------------------------------------

@@ -1,17 +1,22 @@
-"""The configuration file: what is read, and how every problem is told at once."""
+"""The configuration file: what is read, and how every problem is told at once.
+
+The values of most tests leave out what does not matter; `complete` adds it.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soloscope import config
+from exporting import complete, parse
+from soloscope import cli, config
 from soloscope.errors import ConfigError, SecretUnavailable
 from soloscope.secret import Secret
 
@@ -25,7 +30,21 @@ WHOLE: dict[str, Any] = {
         "logLevel": "info",
         "tokenFile": {"credential": "token"},
     },
-    "loki": {"listenAddress": "127.0.0.1", "port": 3100},
+    "loki": {
+        "listenAddress": "127.0.0.1",
+        "port": 3100,
+        "budget": {
+            "folder": "/var/lib/loki",
+            "overridesFile": "/var/lib/loki/overrides.json",
+            "stateFile": "/var/lib/budget/state.json",
+            "metricsFile": "/var/lib/budget/loki-budget.prom",
+            "maxGib": 10,
+            "retention": "30d",
+            "floor": "24h",
+            "streams": [{"selector": '{a="b"}', "period": "7d", "priority": 1}],
+        },
+    },
+    "shipper": {"engine": "alloy", "listenAddress": "127.0.0.1", "port": 12345},
     "prometheus": {"enable": True, "listenAddress": "::1", "port": 9090},
     "grafana": {"enable": True, "rootUrl": "https://grafana.example.org/"},
     "alertmanager": {"enable": False},
@@ -48,7 +67,10 @@ WHOLE: dict[str, Any] = {
             "gauges": {"users_total": {"help": "Users"}},
             "jobs": {"digest": {"counter": "digests_created", "by": "04:00"}},
             "health": {"url": "http://127.0.0.1:8080/api/health"},
-            "metrics": {"url": "http://127.0.0.1:8080/metrics"},
+            "metrics": {
+                "url": "http://127.0.0.1:8080/metrics",
+                "names": {"http_requests_total": "requests_total"},
+            },
             "checks": {
                 "openai": {
                     "kind": "api",
@@ -66,9 +88,19 @@ WHOLE: dict[str, Any] = {
 }
 
 
+def leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths of all values in nested objects, the objects' own included."""
+    if not isinstance(value, dict):
+        return [path]
+    return [path] + [p for k, v in value.items() for p in leaves(v, (*path, k))]
+
+
+DEEP = json.loads("[" * 900 + "]" * 900)
+
+
 def problems(value: object) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        config.parse(value)
+        parse(value)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -78,7 +110,7 @@ def with_app(**changes: object) -> dict[str, Any]:
 
 
 def test_the_whole_schema_is_read() -> None:
-    read = config.parse(WHOLE)
+    read = parse(WHOLE)
     app = read.apps["languagebuddy"]
     assert str(read.zone) == "Europe/Berlin"
     assert str(app.zone) == "America/New_York"
@@ -90,15 +122,25 @@ def test_the_whole_schema_is_read() -> None:
     assert app.checks["openai"].interval == 90.0
     assert app.breakdowns["deficiencies"].limit == 5
     assert app.uniques["active_users"].exact
-    assert read.postgres_exporter == config.PostgresExporter(port=9187)
+    assert read.loki.budget is not None
+    assert read.loki.budget.max_gib == 10.0
+    assert read.loki.budget.floor == 86400.0
+    assert read.loki.budget.streams == (config.Stream('{a="b"}', 7 * 86400.0, 1),)
+    assert read.shipper == config.Shipper("127.0.0.1", 12345, "alloy")
+    assert read.postgres_exporter == config.Listener("127.0.0.1", 9187)
+    assert app.postgres == config.Postgres(socket=Path("/run/postgresql"))
+    assert app.objectives.availability == 0.99
+    assert app.metrics is not None
+    assert app.metrics.names == {"http_requests_total": "requests_total"}
 
 
-def test_defaults_and_null() -> None:
-    read = config.parse({"apps": {"shop": {"title": None}}, "probe": None})
-    assert read.exporter == config.Exporter()
-    assert read.apps["shop"].title == "shop"
+def test_null_is_not_set() -> None:
+    read = parse({"apps": {"shop": {"redis": None}}, "probe": None})
     assert read.apps["shop"].redis is None
     assert read.probe is None
+    assert problems({"apps": {"shop": {"title": None}}}) == [
+        "apps.shop.title: must be set"
+    ]
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -201,7 +243,7 @@ def test_every_problem_is_told_at_once() -> None:
             "duration",
         ),
         (
-            with_app(postgres={"socket": "/a", "url": "b"}),
+            with_app(postgres={"socket": "/a", "url": "postgresql://b"}),
             "apps.shop.postgres",
             "either",
         ),
@@ -210,7 +252,49 @@ def test_every_problem_is_told_at_once() -> None:
         ({"exporter": {"tokenFile": {"file": "a/b"}}}, "exporter.tokenFile", "/PATH"),
         (with_app(redis={"url": "redis://h:0"}), "apps.shop.redis.url", "HOST:PORT"),
         (with_app(health={"url": "http://h/ü"}), "apps.shop.health.url", "ASCII"),
-        (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "ASCII"),
+        (with_app(health={"url": "http://h/\x00"}), "apps.shop.health.url", "a URL"),
+        ({"loki": {"budget": {"maxGib": 0}}}, "loki.budget.maxGib", "above zero"),
+        ({"loki": {"budget": {"streams": [1]}}}, "loki.budget.streams[0]", "object"),
+        ({"shipper": {"engine": "vector"}}, "shipper.engine", "`promtail`, `alloy`"),
+        (with_app(health={"url": "http://a..b/"}), "apps.shop.health.url", "URL"),
+        (with_app(health={"url": "HTTP://h/"}), "apps.shop.health.url", "URL"),
+        ({"loki": {"listenAddress": "x" * 64}}, "loki.listenAddress", "host name"),
+        (with_app(units=["shop"]), "apps.shop.units[0]", "full unit name"),
+        (with_app(units=["\ud800.service"]), "apps.shop.units[0]", "full unit name"),
+        (with_app(units=["w@.service"]), "apps.shop.units[0]", "worker@1.service"),
+        (with_app(units=["w@*.service"]), "apps.shop.units[0]", "worker@1.service"),
+        ({"exporter": {"tokenFile": {"file": "/\x00"}}}, "exporter.tokenFile", "/PATH"),
+        (with_app(postgres={"socket": "/\x00"}), "apps.shop.postgres.socket", "path"),
+        (with_app(postgres={"url": "h/x"}), "apps.shop.postgres.url", "postgresql://"),
+        (
+            with_app(postgres={"url": "postgres://u:p@h"}),
+            "apps.shop.postgres.url",
+            "without a password",
+        ),
+        (with_app(postgres={}), "apps.shop.postgres", "either"),
+        (with_app(title=DEEP), "apps.shop.title", "a string"),
+        (
+            with_app(metrics={"url": "http://h", "names": {"http-requests": "x"}}),
+            "apps.shop.metrics.names",
+            "a metric's name",
+        ),
+        (
+            with_app(metrics={"url": "http://h", "names": {"a": "x", "b": "x"}}),
+            "apps.shop.metrics.names.b",
+            "`a` is that metric already",
+        ),
+        (
+            with_app(objectives={"availability": 1}),
+            "apps.shop.objectives.availability",
+            "share",
+        ),
+        (
+            {"exporter": {"\x1b[31m\u202e": 1}},
+            'exporter."\\x1b[31m\\u202e"',
+            "unknown option",
+        ),
+        (with_app(**{"": 1}), 'apps.shop.""', "unknown option"),
+        ({"exporter": {"x" * 3000: 1}}, f'exporter."{"x" * 58}…', "unknown option"),
         # JSON can say half of a surrogate pair; no answer could be written with it.
         (with_app(title="\ud800"), "apps.shop.title", "a string"),
     ],
@@ -220,6 +304,66 @@ def test_a_problem_names_the_option_and_what_is_accepted(
 ) -> None:
     told = problems(value)
     assert any(line.startswith(f"{path}: ") and said in line for line in told), told
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", ".x", "x" * 70, "-a", "a.-b", "[::g]", "", ".".join("x" * 200)]
+)
+def test_a_host_that_no_resolver_takes_is_refused(host: str) -> None:
+    told = problems(with_app(redis={"url": f"redis://{host}:6379"}))
+    assert [line.partition(": ")[0] for line in told] == ["apps.shop.redis.url"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("interval", "9" * 400 + "d"),
+        ("interval", "300y"),
+        ("interval", "²s"),
+        ("interval", ""),
+        ("timeout", "2d"),
+        ("url", "redis://h/" + "1" * 5000),
+        ("maxSeconds", 10**400),
+        ("maxSeconds", 86_400),
+        ("status", 99),
+        ("status", 204),
+        ("body", " "),
+        ("kind", []),
+    ],
+)
+def test_a_check_takes_no_value_that_fails_later(option: str, value: object) -> None:
+    check = {"kind": "redis", "url": "redis://h", "interval": "30d", option: value}
+    told = problems(with_app(checks={"a": check}))
+    assert [line.partition(": ")[0] for line in told] == [
+        f"apps.shop.checks.a.{option}"
+    ]
+    assert len(told[0]) < 300
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("retention", "1h", "`loki.retention`"),
+        ("floor", "23h", "`loki.budgetFloor`"),
+        ("floor", "31d", "above `loki.retention`"),
+        ("maxGib", float("inf"), "above zero"),
+        ("streams", [{"period": "1h"}], "`loki.shorter.<name>.retention`"),
+    ],
+)
+def test_the_budget_names_the_options_that_set_it(
+    option: str, value: object, said: str
+) -> None:
+    changed = {**WHOLE["loki"]["budget"], option: value}
+    told = problems({"loki": {"budget": changed}})
+    assert any(f"loki.budget.{option}" in line and said in line for line in told), told
+
+
+def test_a_value_that_is_nested_too_deeply_to_show() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    (told,) = problems(with_app(title=deep))
+    assert "nested too deeply is not accepted; a string" in told
 
 
 def test_durations_are_prometheus() -> None:
@@ -260,7 +404,10 @@ def test_two_apps_may_not_share_a_prefix() -> None:
     assert "apps.b.redis.prefix" in told[0]
     assert "apps.a" in told[0]
     other = {"redis": {"url": "redis://127.0.0.1", "prefix": "b:"}}
-    assert set(config.parse({"apps": {"a": one, "b": other}}).apps) == {"a", "b"}
+    assert set(parse({"apps": {"a": one, "b": other}}).apps) == {"a", "b"}
+    # The same database, written in another way.
+    one, two = ({"redis": {"url": f"unix:///r.sock{db}"}} for db in ("", "?db=0"))
+    assert "apps.b.redis.prefix" in problems({"apps": {"a": one, "b": two}})[0]
 
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
@@ -302,6 +449,16 @@ def test_secrets_are_read_late_and_never_shown(
         by_file.read()
 
 
+def test_a_number_of_more_digits_than_python_reads(tmp_path: Path) -> None:
+    path = tmp_path / "soloscope.json"
+    text = json.dumps(complete({"exporter": {"port": 9}})).replace(
+        "9,", "9" * 5000 + ","
+    )
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"exporter\.port: Infinity is not accepted"):
+        config.load(path)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -311,17 +468,11 @@ json_values = st.recursive(
 )
 
 
-def _leaves(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    if not isinstance(value, dict):
-        return [path]
-    return [path] + [p for k, v in value.items() for p in _leaves(v, (*path, k))]
-
-
-@given(st.sampled_from(_leaves(WHOLE)), json_values)
+@given(st.sampled_from(leaves(complete(WHOLE))), json_values)
 def test_any_value_anywhere_is_read_or_refused(
     path: tuple[str, ...], value: object
 ) -> None:
-    changed = json.loads(json.dumps(WHOLE))
+    changed = json.loads(json.dumps(complete(WHOLE)))
     if path:
         node = changed
         for key in path[:-1]:
@@ -334,3 +485,50 @@ def test_any_value_anywhere_is_read_or_refused(
     except ConfigError as error:
         assert error.problems
         assert str(error)
+
+
+SECRET = "hunter2"
+# What a hand, an editor or a fault of a disk makes of a file.
+SPOILED: list[Any] = [
+    *(None, True, -1, 0, 10**400, 1e308, float("nan"), float("-inf")),
+    *("", " ", "9" * 400 + "d", "300y", "\ud800", "\x00", "/\x00", "a" * 3000),
+    *("\x1b[31m", "\u202e", "a\nb", "redis://127.0.0.1/" + "1" * 5000),
+    f"redis://:{SECRET}@127.0.0.1",
+    f"http://me:{SECRET}@127.0.0.1/",
+    *([], {}, [[]], DEEP, {"file": "relative"}, {"credential": "../x"}),
+]
+
+
+def spoil(random: Random) -> bytes:
+    """WHOLE with one to three faults in its values, keys or bytes."""
+    value = json.loads(json.dumps(complete(WHOLE)))
+    for _ in range(random.randint(1, 3)):
+        path = random.choice([path for path in leaves(value) if path])
+        node = value
+        for key in path[:-1]:
+            node = node[key]
+        old = node.pop(path[-1])
+        new = random.choice(SPOILED)
+        if random.random() < 0.2 and isinstance(new, str):
+            node[new] = old
+        elif random.random() < 0.8:
+            node[path[-1]] = new
+    data = json.dumps(value).encode()
+    if random.random() < 0.2:
+        at = random.randrange(len(data))
+        data = data[:at] + random.randbytes(random.randint(0, 3)) + data[at + 1 :]
+    return data
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_a_spoiled_file_is_good_or_refused(
+    seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "soloscope.json"
+    path.write_bytes(spoil(Random(seed)))
+    code = cli.main(["--config", str(path), "check-config"])
+    said = "".join(capsys.readouterr())
+    assert code in {0, 2}, said
+    assert SECRET not in said
+    assert said.replace("\n", "").isprintable(), said
+    assert max(map(len, said.splitlines())) < 600

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
 import sys
 import time
@@ -15,22 +14,28 @@ from typing import Any
 import pytest
 import redis
 
+from exporting import complete, parse
 from running import (
     answers,
+    fake_systemctl,
     free_port,
     loki_server,
     program,
     push_to_loki,
     redis_server,
     running,
+    script,
     standin,
     until,
 )
-from soloscope.backends.queries import Line
-from soloscope.config import App, Config, parse
-from soloscope.doctor import backends, lines, machine, rights
+from soloscope.backends import systemd
+from soloscope.backends.loki import Line
+from soloscope.backends.metrics_text import samples
+from soloscope.config import App, Config
+from soloscope.doctor import app_redis, lines, machine, servers
 from soloscope.doctor.finding import Finding
 from soloscope.doctor.keys import FOREVER, Key, examine
+from soloscope.doctor.scan import COUNT, scan
 from soloscope.redis.client import RedisClient
 
 NOW = datetime(2025, 11, 18, 12, tzinfo=UTC).timestamp()
@@ -234,7 +239,7 @@ def fill(db: Any, **changes: Any) -> None:
 def test_a_redis_as_it_should_be_and_every_fault_in_it(tmp_path: Path) -> None:
     with redis_server(tmp_path) as socket, client(socket) as db:
         fill(db)
-        assert list(rights.look(shop(socket), 30, 5)) == []
+        assert list(app_redis.look(shop(socket), 30, 5)) == []
         day = f"metrics:{today()}"
         db.persist(f"{day}:orders")
         db.set(f"{day}:visits", 1, ex=MONTH)
@@ -246,7 +251,7 @@ def test_a_redis_as_it_should_be_and_every_fault_in_it(tmp_path: Path) -> None:
         db.hset(f"{day}:kinds", mapping={f"k{n}": 1 for n in range(9)})
         db.hset("metrics:now", mapping={"price": "cheap", "colour": "red"})
         db.hdel("metrics:now", "stock")
-        findings = list(rights.look(shop(socket), 30, 5))
+        findings = list(app_redis.look(shop(socket), 30, 5))
         assert sorted(told(findings)) == sorted(
             [
                 ("no-expiry", f"`{day}:orders` has no expiry"),
@@ -293,7 +298,7 @@ def test_a_user_who_may_not_read(tmp_path: Path) -> None:
             app = shop(
                 socket, redis={"url": url, "passwordFile": {"file": str(password)}}
             )
-            return list(rights.look(app, 30, 5))
+            return list(app_redis.look(app, 30, 5))
 
         full = ["-@all", "+mget", "+get", "+hgetall", "+pfcount", "+scard"]
         full += ["+sunion", "+ttl", "+ping"]
@@ -330,7 +335,7 @@ def test_a_password_that_is_for_the_service_alone(
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     secret = {"credential": "redis-shop"}
     app = shop(redis={"url": "unix:///nowhere", "passwordFile": secret})
-    (only,) = rights.look(app, 30, 5)
+    (only,) = app_redis.look(app, 30, 5)
     assert only.level == "unseen"
     assert "--redis-password-file" in only.fix
 
@@ -348,22 +353,22 @@ def test_a_million_foreign_keys_stay_within_the_budget(tmp_path: Path) -> None:
         link = RedisClient(app.redis)
         try:
             start = time.monotonic()
-            whole = rights.scan(link, "metrics:", 60)
+            whole = scan(link, "metrics:", 60)
             assert whole.complete
             assert len(whole.keys) == 7
             assert time.monotonic() - start < 30
-            part = rights.scan(link, "metrics:", 0.0)
-            assert (part.complete, part.walked) == (False, rights.COUNT)
+            part = scan(link, "metrics:", 0.0)
+            assert (part.complete, part.walked) == (False, COUNT)
             # A prefix is a text, not a pattern.
-            assert rights.scan(link, "metric?:", 60).keys == []
+            assert scan(link, "metric?:", 60).keys == []
         finally:
             link.close()
-        codes = [f.code for f in rights.look(app, 30, 1e-9)]
+        codes = [f.code for f in app_redis.look(app, 30, 1e-9)]
         assert codes == ["keys"], "no name is called absent after half a scan"
 
 
 def test_a_redis_that_is_away(tmp_path: Path) -> None:
-    (only,) = rights.look(shop(tmp_path / "none.sock"), 30, 5)
+    (only,) = app_redis.look(shop(tmp_path / "none.sock"), 30, 5)
     assert (only.level, only.code) == ("wrong", "redis")
     assert str(tmp_path) in only.what
 
@@ -421,6 +426,20 @@ def test_events_that_lack_their_fields() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"event":"paid","time":1' + "0" * 400 + "}",
+        '{"event":"p","time":',
+        '{"event":"p","time":Infinity}',
+        '{"event":"p","time":"0001-01-01T00:00+14:00"}',
+    ],
+)
+def test_lines_that_no_app_should_write(text: str) -> None:
+    assert isinstance(whats(Line({}, NOW, text), line()), list)
+
+
 def test_an_app_whose_clock_or_zone_is_off() -> None:
     ahead = line(time=int((NOW + 3600) * 1000))
     (what,) = whats(ahead, ahead, line())
@@ -458,7 +477,7 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
 ) -> None:
     with loki_server(tmp_path) as url:
         config = config_of(loki={"port": int(url.rpartition(":")[2])})
-        (only,) = backends.loki(config)
+        (only,) = servers.loki(config)
         assert (only.code, only.what) == (
             "shipper",
             "no line has reached Loki for an hour",
@@ -467,7 +486,7 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
         labels = {"app": "shop", "job": "shop", "unit": "shop.service"}
         sent = [(now - n, line(now - n).text) for n in range(60, 0, -1)]
         assert push_to_loki(url, labels, sent) == 204
-        until("the lines are there", lambda: list(backends.loki(config)) == [])
+        until("the lines are there", lambda: list(servers.loki(config)) == [])
         bad = [(now, line(now, event="conversation_ended", level=None).text)]
         assert push_to_loki(url, labels, bad) == 204
         old = [(now - 30 * 86400, line().text)]
@@ -479,9 +498,9 @@ def test_loki_that_gets_nothing_refuses_and_shows_what_events_lack(
         ]
         until(
             "all faults are found",
-            lambda: [f.what for f in backends.loki(config)] == expected,
+            lambda: [f.what for f in servers.loki(config)] == expected,
         )
-    (away,) = backends.loki(config)
+    (away,) = servers.loki(config)
     assert away.code == "loki"
 
 
@@ -493,7 +512,7 @@ def test_what_loki_lost_on_a_full_disk() -> None:
         'loki_discarded_samples_total{reason="new_reason",tenant="fake"} 1\n'
         "loki_ingester_chunks_flush_failures_total 0\n"
     )
-    assert told(backends.refused(text)) == [
+    assert told(servers.refused(samples(text, *servers.METRICS))) == [
         ("loki-refuses", "Loki has refused 1 lines since it started: new_reason"),
         ("loki-refuses", "Loki has refused 5 lines since it started: rate_limited"),
         (
@@ -540,18 +559,18 @@ def test_a_real_prometheus_that_cannot_scrape(tmp_path: Path) -> None:
             until(
                 "all three are found",
                 lambda: (
-                    [f.code for f in backends.prometheus(config)]
+                    [f.code for f in servers.prometheus(config)]
                     == ["target-down", "shipper", "clock"]
                 ),
             )
-            findings = list(backends.prometheus(config))
+            findings = list(servers.prometheus(config))
     assert findings[0].what == (
         f"Prometheus cannot scrape `soloscope` at 127.0.0.1:{gone}"
     )
     assert findings[2].what == "the machine's clock is off by 3.5 s"
-    (away,) = backends.prometheus(config)
+    (away,) = servers.prometheus(config)
     assert away.code == "prometheus"
-    assert list(backends.prometheus(parse({"prometheus": {"enable": False}}))) == []
+    assert list(servers.prometheus(parse({"prometheus": {"enable": False}}))) == []
 
 
 # --- the machine --------------------------------------------------------------------
@@ -577,6 +596,10 @@ ActiveState=failed
 SubState=failed
 Result=exit-code
 " ;;
+    soloscope-digest.service) echo "Id=$unit
+LoadState=loaded
+ActiveState=failed
+" ;;
     grafana.service) echo "Id=$unit
 LoadState=loaded
 ActiveState=inactive
@@ -594,12 +617,6 @@ done
 """
 
 
-def script(folder: Path, name: str, text: str) -> None:
-    path = folder / name
-    path.write_text(text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
 def test_units_that_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path, "systemctl", SYSTEMCTL)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -611,6 +628,50 @@ def test_units_that_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+STATES = {
+    # A timer starts these: well when their last run was, and never started by hand.
+    "nightly.service": {"Type": "oneshot", "ActiveState": "inactive"},
+    "report.service": {"ActiveState": "inactive", "TriggeredBy": "report.timer"},
+    "broken.service": {"Type": "oneshot", "ActiveState": "failed", "Result": "signal"},
+    "sour.service": {
+        "ActiveState": "inactive",
+        "Result": "exit-code",
+        "TriggeredBy": "sour.timer",
+    },
+    "loop.service": {
+        "ActiveState": "activating",
+        "SubState": "auto-restart",
+        "Result": "exit-code",
+    },
+    "stopped.service": {"ActiveState": "inactive"},
+    "worker@1.service": {"ActiveState": "failed", "Result": "exit-code"},
+}
+
+
+def test_what_a_timer_starts_is_judged_by_its_last_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_systemctl(tmp_path, STATES)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    findings = list(machine.units(config_of(app={"units": list(STATES)})))
+    assert [f.what for f in findings] == [
+        "`broken.service` has failed (signal)",
+        "`sour.service` has failed (exit-code)",
+        "`loop.service` fails and is started again and again (exit-code)",
+        "`stopped.service` is inactive",
+        "`worker@1.service` has failed (exit-code)",
+    ]
+    assert [f.fix for f in findings] == [
+        "`journalctl -u broken.service -n 50` says why",
+        "`journalctl -u sour.service -n 50` says why",
+        "`journalctl -u loop.service -n 50` says why; then `systemctl restart "
+        "loop.service`",
+        "`systemctl start stopped.service`",
+        "`journalctl -u worker@1.service -n 50` says why; then `systemctl restart "
+        "worker@1.service`",
+    ]
+
+
 def test_without_systemd_the_units_are_unseen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -618,7 +679,7 @@ def test_without_systemd_the_units_are_unseen(
     (only,) = machine.units(config_of())
     assert only.level == "unseen"
     assert list(machine.clock()) == []
-    assert machine.journal_has_lines(["shop.service"], 60) is None
+    assert systemd.journal_has_lines(["shop.service"], 60) is None
     # A systemctl that finds no systemd fails, too.
     script(tmp_path, "systemctl", "#!/bin/sh\nexit 1\n")
     script(tmp_path, "timedatectl", "#!/bin/sh\necho no\n")
@@ -647,7 +708,7 @@ def test_lines_in_the_journal_but_not_in_loki(
                 f"`{journal}` is understood",
                 lambda expected=expected: (
                     [  # type: ignore[misc]
-                        (f.level, f.code) for f in backends.loki(config)
+                        (f.level, f.code) for f in servers.loki(config)
                     ]
                     == [expected]
                 ),
@@ -659,7 +720,7 @@ def test_lines_in_the_journal_but_not_in_loki(
 
 def doctor(folder: Path, config: dict[str, Any], *arguments: str) -> Any:
     path = folder / "soloscope.json"
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(complete(config)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path), "doctor"]
     return subprocess.run(
         [*argv, *arguments], capture_output=True, text=True, timeout=60, check=False

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from exporting import parse
 from running import Request, standin
 from soloscope.commands import errors
-from soloscope.config import parse
 from soloscope.error_groups import GROUP_LABELS
 from soloscope.errors import BackendUnavailable
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,8 +21,10 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporting import complete
 from running import (
     Request,
+    fake_systemctl,
     free_port,
     raw_server,
     redis_server,
@@ -56,7 +59,7 @@ def served(folder: Path, config: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     port = free_port()
     path = folder / "soloscope.json"
     value = {**config, "exporter": {"port": port}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path), "serve"]
     with running(argv, folder / "serve.log") as process:
         url = f"http://127.0.0.1:{port}"
@@ -184,6 +187,91 @@ def check_metric(url: str, app: str, name: str) -> float | None:
     return None
 
 
+def test_right_after_redis_died_all_say_so(tmp_path: Path) -> None:
+    with (
+        standin(stack) as server,
+        redis_server(tmp_path) as socket,
+        redis.Redis(unix_socket_path=str(socket), protocol=2) as db,
+        served(tmp_path, declaration(socket, server.url)) as (path, url),
+    ):
+        db.hset("metrics:now", "digests_pending", 2)
+        until("all is well", lambda: asked(f"{url}/api/health")[0] == 200)
+        assert soloscope(path, "health-check").returncode == 0
+        db.shutdown(nosave=True)
+        # The check of Redis has its next turn in up to ten seconds.
+        told = soloscope(path, "health-check")
+        lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+        assert told.returncode == 1
+        assert any(line.startswith("✗ redis unix://") for line in lines)
+        assert any(line.startswith("✗ scrape the last scrape failed") for line in lines)
+        assert "Digests pending ?" in lines
+        assert lines[-1] == "2 failed: shop redis, shop scrape"
+        assert asked(f"{url}/health/overall")[1]["services"]["redis"] == "unhealthy"
+
+
+def test_an_old_answer_shows_its_age(tmp_path: Path) -> None:
+    with standin(stack) as server, redis_server(tmp_path) as socket:
+        health = {"url": f"{server.url}/health", "interval": "1h"}
+        config = declaration(socket, server.url, health=health)
+        with served(tmp_path, config) as (path, url):
+            until("all is well", lambda: asked(f"{url}/api/health")[0] == 200)
+            time.sleep(1.6)
+            told = soloscope(path, "health-check").stdout
+    assert re.search(r"✓  health +answered 200 \([\d.]+ ms, [23] s ago\)", told)
+
+
+def test_units_and_the_way_of_the_lines_are_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 5
+
+    def loki(request: Request) -> tuple[int, dict[str, str], bytes]:
+        if "count_over_time" not in request.path:
+            return stack(request)
+        row = {"metric": {}, "value": [1, str(lines)]}
+        data = {"resultType": "vector", "result": [row] if lines else []}
+        return 200, {}, json.dumps({"status": "success", "data": data}).encode()
+
+    def shown() -> tuple[int, str, dict[str, str]]:
+        told = soloscope(path, "health-check", "--json")
+        report = json.loads(told.stdout)
+        failed = {
+            c["name"]: c["detail"] for c in report["checks"] if c["status"] != "healthy"
+        }
+        return told.returncode, report.get("unseen", ""), failed
+
+    with (
+        standin(loki) as server,
+        redis_server(tmp_path) as socket,
+        served(tmp_path, declaration(socket, server.url)) as (path, url),
+    ):
+        until("all is well", lambda: asked(f"{url}/api/health")[0] == 200)
+        code, unseen, failed = shown()
+        assert (code, failed) == (0, {})
+        assert "were not looked at: systemd does not answer" in unseen
+        text = soloscope(path, "health-check").stdout
+        assert "soloscope's units were not looked at" in text
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        fake_systemctl(tmp_path, {})
+        assert shown() == (0, "", {})
+        text = soloscope(path, "health-check").stdout
+        assert "✓  soloscope-promtail.service" in text
+        assert "5 lines in the last hour" in text
+        loop = {"ActiveState": "activating", "SubState": "auto-restart"}
+        fake_systemctl(tmp_path, {"soloscope-promtail.service": loop})
+        lines = 0
+        assert shown() == (
+            1,
+            "",
+            {
+                "soloscope-promtail.service": "fails and is started again and "
+                "again (success)",
+                "intake": "no line has reached Loki for an hour: `journalctl -u "
+                "soloscope-promtail`",
+            },
+        )
+
+
 def test_the_result_of_the_probe_is_shown(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-test\n")
 
@@ -239,7 +327,7 @@ def test_without_serve_it_asks_what_it_can(tmp_path: Path) -> None:
         config = declaration(socket, server.url)
         config["exporter"] = {"port": free_port()}
         path = tmp_path / "soloscope.json"
-        path.write_text(json.dumps(config))
+        path.write_text(json.dumps(complete(config)))
         told = soloscope(path, "health-check", "--json")
         assert told.returncode == 1, "serve itself is away"
         report = json.loads(told.stdout)
@@ -254,7 +342,7 @@ def test_without_serve_it_asks_what_it_can(tmp_path: Path) -> None:
         assert report["gauges"]["shop"]["digests_pending"] == 2
         # With a password that only the service has, Redis is not asked from here.
         config["apps"]["shop"]["redis"]["passwordFile"] = {"credential": "redis-shop"}
-        path.write_text(json.dumps(config))
+        path.write_text(json.dumps(complete(config)))
         report = json.loads(soloscope(path, "health-check", "--json").stdout)
         assert "redis" not in {c["name"] for c in report["checks"]}
         assert report["gauges"]["shop"]["digests_pending"] is None
@@ -264,7 +352,7 @@ def test_without_colour_and_without_unicode(tmp_path: Path) -> None:
     path = tmp_path / "soloscope.json"
     value = {"exporter": {"port": free_port()}, "loki": {"port": free_port()}}
     value |= {"prometheus": {"enable": False}, "grafana": {"enable": False}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     told = soloscope(path, "health-check", NO_COLOR="1", FORCE_COLOR="1")
     assert told.returncode == 1
     assert "\x1b[3" not in told.stdout, "no colour"
@@ -325,7 +413,7 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "soloscope.json"
     checks = {f"c{n}": {"kind": "tcp", "url": "tcp://127.0.0.1:1"} for n in range(999)}
     value = {"exporter": {"port": free_port()}, "apps": {"shop": {"checks": checks}}}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(complete(value)))
     argv = [sys.executable, "-m", "soloscope", "--config", str(path)]
     with subprocess.Popen(
         [*argv, "health-check", "--json"],

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from exporting import parse
 from running import Request, free_port, standin
 from soloscope.checks import results
 from soloscope.checks.model import CheckFailed
 from soloscope.checks.probe import probe
 from soloscope.checks.results import Probed, probed
-from soloscope.config import Config, parse
+from soloscope.config import Config
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -94,7 +95,7 @@ def test_a_key_that_is_no_header_is_not_told(tmp_path: Path) -> None:
         (tmp_path / "key").write_text("sk-first\nsk-second\n")
         one = probe(made)["shop"]["openai"]
     assert not one.ok
-    assert one.detail == "not an HTTP answer (ValueError)"
+    assert one.detail == "not an HTTP answer (InvalidHeader)"
     assert server.requests == []
 
 

@@ -18,7 +18,7 @@ import pytest
 import redis
 
 import soloscope
-from exporting import configure, declare, get, samples, soloscope_serve
+from exporting import complete, configure, declare, get, samples, soloscope_serve
 from running import free_port, until
 from soloscope.exporter.events import INTERVAL, next_due
 
@@ -86,7 +86,7 @@ def test_prometheus_reads_what_serve_writes(
 
 def test_systemd_is_told_when_it_is_ready(tmp_path: Path) -> None:
     config = tmp_path / "soloscope.json"
-    config.write_text('{"exporter": {"port": 0}}')
+    config.write_text(json.dumps(complete({"exporter": {"port": 0}})))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(tmp_path / "notify"))
         notify.settimeout(20)
@@ -105,7 +105,8 @@ def test_a_bad_configuration_is_told_before_a_port_is_bound(tmp_path: Path) -> N
     port = free_port()
     config = tmp_path / "soloscope.json"
     app = {"redis": {"url": "http://x"}, "jobs": {"a": {"counter": "b", "by": "4"}}}
-    config.write_text(json.dumps({"exporter": {"port": port}, "apps": {"shop": app}}))
+    value = {"exporter": {"port": port}, "apps": {"shop": app}}
+    config.write_text(json.dumps(complete(value)))
     done = run("--config", str(config), "serve")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -118,7 +119,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     config = tmp_path / "soloscope.json"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config.write_text(json.dumps({"exporter": {"port": port}}))
+        config.write_text(json.dumps(complete({"exporter": {"port": port}})))
         done = run("--config", str(config), "serve")
     assert done.returncode == 1
     told = json.loads(done.stdout.splitlines()[0])
@@ -129,7 +130,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_check_config(tmp_path: Path) -> None:
     config = tmp_path / "soloscope.json"
-    config.write_text('{"apps": {"shop": {}}}')
+    config.write_text(json.dumps(complete({"apps": {"shop": {}}})))
     done = run("check-config", "--config", str(config))
     assert (done.returncode, "shop" in done.stdout) == (0, True)
     config.write_text('{"app": {}}')

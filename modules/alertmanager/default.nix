@@ -1,6 +1,6 @@
 # Alertmanager, off by default: services.prometheus.alertmanager, connected to
 # Prometheus, Loki's ruler and Grafana. It tells nobody until the host sets
-# routes and receivers under services.prometheus.alertmanager.configuration.
+# services.prometheus.alertmanager.configuration, which then replaces ours.
 {
   config,
   lib,
@@ -8,12 +8,19 @@
   ...
 }:
 let
-  inherit (lib) mkDefault mkIf mkMerge;
-  inherit (import ../types.nix { inherit lib; }) flagList mkDefaults portOption;
+  inherit (lib) mkDefault mkIf;
+  inherit (import ../types.nix { inherit lib; })
+    flagList
+    inForce
+    listensHere
+    portOption
+    servedAtRoot
+    ;
   defaults = (import ../defaults.nix).alertmanager;
   address = (import ../defaults.nix).listenAddress;
   soloscope = config.services.soloscope;
   cfg = soloscope.alertmanager;
+  upstream = config.services.prometheus.alertmanager;
   settings = import ./settings.nix {
     inherit soloscope;
     places = (import ../places.nix).host;
@@ -28,23 +35,33 @@ in
     port = portOption "Alertmanager" defaults.port;
   };
 
-  config = mkIf (soloscope.enable && cfg.enable) (mkMerge [
-    {
-      services.soloscope.listeners."services.soloscope.alertmanager.port" = cfg.port;
+  config = mkIf (soloscope.enable && cfg.enable) {
+    services.soloscope.listeners."services.soloscope.alertmanager.port" = cfg.port;
 
-      services.prometheus.alertmanager = {
-        enable = true;
-        package = mkDefault cfg.package;
-        listenAddress = mkDefault address;
-        port = mkDefault cfg.port;
-        configuration = mkDefaults settings.configuration;
-        extraFlags = flagList settings.flags;
-      };
-    }
-    (mkIf soloscope.prometheus.enable {
-      services.prometheus.alertmanagers = [
-        { static_configs = [ { targets = [ "${address}:${toString cfg.port}" ]; } ]; }
-      ];
-    })
-  ]);
+    assertions = [
+      (inForce {
+        program = "Alertmanager";
+        option = "services.prometheus.alertmanager.port";
+        value = upstream.port;
+        ours = "services.soloscope.alertmanager.port";
+        expected = cfg.port;
+      })
+      (listensHere "Alertmanager" "services.prometheus.alertmanager.listenAddress" upstream.listenAddress)
+      (servedAtRoot "Alertmanager" "services.prometheus.alertmanager.webExternalUrl"
+        upstream.webExternalUrl
+        upstream.extraFlags
+      )
+    ];
+
+    services.prometheus.alertmanager = {
+      enable = true;
+      package = mkDefault cfg.package;
+      listenAddress = mkDefault address;
+      port = mkDefault cfg.port;
+      # As a whole: nixpkgs' type does not merge what is below.
+      configuration = mkDefault settings.configuration;
+      # nixpkgs writes the address itself.
+      extraFlags = flagList (removeAttrs settings.flags [ "web.listen-address" ]);
+    };
+  };
 }

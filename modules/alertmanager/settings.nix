@@ -1,7 +1,17 @@
 # What Alertmanager is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, flags }
-_: {
+#   { soloscope, places } -> { configuration, flags, part }
+#     part  of soloscope.json
+{ soloscope, ... }:
+let
+  address = (import ../defaults.nix).listenAddress;
+in
+{
+  part.alertmanager = {
+    listenAddress = address;
+    inherit (soloscope.alertmanager) enable port;
+  };
+
   # Alerts are kept and shown, and told to nobody: receivers are the host's.
   configuration = {
     route = {
@@ -18,6 +28,7 @@ _: {
   };
 
   flags = {
+    "web.listen-address" = "${address}:${toString soloscope.alertmanager.port}";
     "cluster.listen-address" = ""; # there is only this one
     # longer than any repeat interval, or old alerts are told again
     "data.retention" = "120h";

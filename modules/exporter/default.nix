@@ -1,10 +1,8 @@
 # `soloscope serve` as the unit soloscope-exporter: /metrics for Prometheus and
-# /health for people, from the apps' Redis. Also the configuration file and the
-# command `soloscope`, which every other command shares.
+# /health for people, from the apps' Redis.
 {
   config,
   lib,
-  pkgs,
   ...
 }:
 let
@@ -23,33 +21,19 @@ let
     places = (import ../places.nix).host;
   };
 
-  json = pkgs.formats.json { };
-  written = json.generate "soloscope.json" settings.configuration;
-  # Read by the program itself before it is deployed.
-  file = pkgs.runCommand "soloscope.json" { nativeBuildInputs = [ cfg.package ]; } ''
-    soloscope --config ${written} check-config
-    ln -s ${written} $out
-  '';
-
   # The groups whose sockets are read.
   groups = import ../apps/groups.nix soloscope.apps;
 in
 {
   options.services.soloscope.exporter = {
-    package = mkOption {
-      type = types.package;
-      default = pkgs.callPackage ../../exporter/package.nix { };
-      defaultText = lib.literalExpression "pkgs.callPackage ./exporter/package.nix { }";
-      description = "The package with the command `soloscope`.";
-    };
     port = portOption "`soloscope serve`" defaults.port;
     history = mkOption {
-      type = types.ints.between 0 366;
+      type = types.int;
       default = defaults.history;
       description = "How many days back `/metrics` shows the apps' counts. 0 shows today only.";
     };
     maxConnections = mkOption {
-      type = types.ints.between 1 10000;
+      type = types.int;
       default = defaults.maxConnections;
       description = "How many connections are served at once. Further ones wait.";
     };
@@ -75,9 +59,6 @@ in
   };
 
   config = mkIf soloscope.enable {
-    environment.systemPackages = [ cfg.package ];
-    environment.etc."soloscope/soloscope.json".source = file;
-
     services.soloscope = {
       listeners."services.soloscope.exporter.port" = cfg.port;
       secrets.generate = mkIf (cfg.tokenFile == null) { exporter-token = "key"; };
@@ -92,11 +73,11 @@ in
         "soloscope-secrets.service"
       ];
       requires = mkIf (soloscope.secrets.generate != { }) [ "soloscope-secrets.service" ];
-      restartTriggers = [ file ];
+      restartTriggers = [ config.environment.etc."soloscope/soloscope.json".source ];
       startLimitIntervalSec = 0; # it may start before its secrets or its Redis
       serviceConfig = import ../hardening.nix // {
         Type = "notify";
-        ExecStart = "${lib.getExe cfg.package} serve";
+        ExecStart = "${lib.getExe soloscope.package} serve";
         Restart = "on-failure";
         RestartSec = 2;
         LoadCredential = mapAttrsToList (name: path: "${name}:${path}") settings.credentials;

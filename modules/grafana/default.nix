@@ -6,24 +6,84 @@
 {
   config,
   lib,
+  options,
   pkgs,
   ...
 }:
 let
   inherit (lib)
+    concatMap
+    filterAttrs
     mapAttrsToList
     mkDefault
     mkIf
     mkOption
     types
     ;
-  inherit (import ../types.nix { inherit lib; }) mkDefaults portOption secretFile;
+  inherit (import ../types.nix { inherit lib; })
+    inForce
+    listensHere
+    mkDefaults
+    portOption
+    secretFile
+    ;
+  places = (import ../places.nix).host;
   defaults = (import ../defaults.nix).grafana;
   soloscope = config.services.soloscope;
   cfg = soloscope.grafana;
-  settings = import ./settings.nix {
-    inherit soloscope;
-    places = (import ../places.nix).host;
+  settings = import ./settings.nix { inherit soloscope places; };
+  upstream = config.services.grafana;
+
+  # A host whose Grafana has a key or a password already keeps it: then none is
+  # made and none is loaded.
+  isOurs = name: upstream.settings.security.${name} == settings.settings.security.${name};
+  inUse = {
+    grafana-admin-password = isOurs "admin_password";
+    grafana-secret-key = isOurs "secret_key";
+  };
+  makesKey = cfg.secretKeyFile == null && inUse.grafana-secret-key;
+
+  # Grafana refuses two default data sources, so a host's own goes before ours.
+  # From the definitions, because the merged list depends on the answer.
+  ours = settings.datasources.datasources;
+  sources =
+    let
+      # What a definition says below `path`, without mkIf, mkForce and the like.
+      below =
+        path: definition:
+        concatMap (
+          value:
+          if value ? _type then
+            below path value.content
+          else if path == [ ] then
+            [ value ]
+          else
+            below (lib.tail path) (value.${lib.head path} or (lib.mkIf false null))
+        ) (lib.modules.dischargeProperties definition);
+    in
+    lib.concatLists (
+      concatMap (below [
+        "settings"
+        "datasources"
+      ]) options.services.grafana.provision.datasources.definitions
+    );
+  isTheirs = source: !(lib.elem (source.uid or null) (map (source: source.uid) ours));
+  theirDefault = lib.any (source: isTheirs source && source.isDefault or false) sources;
+  datasources = map (
+    source:
+    source // lib.optionalAttrs (source ? isDefault) { isDefault = source.isDefault && !theirDefault; }
+  ) ours;
+
+  server = option: "services.grafana.settings.${option}";
+  notBesideAPath = kind: list: {
+    assertion =
+      upstream.provision.${kind}.path == null || upstream.provision.${kind}.settings == null;
+    message = "services.grafana.provision.${kind}.path is set, and nixpkgs takes either that or services.grafana.provision.${kind}.settings, where soloscope's are. Write yours in `settings.${list}` and remove `path`; or set services.grafana.provision.${kind}.settings = lib.mkForce null and add soloscope's to your files (${
+      if kind == "datasources" then
+        "with the uids ${lib.concatMapStringsSep ", " (source: source.uid) ours}"
+      else
+        "a provider for ${places.dashboards}"
+    }).";
   };
 
   # The same dashboards in two forms: with Prometheus, and from Loki alone.
@@ -63,8 +123,8 @@ in
       description = ''
         A file with the password of the first account. When it is null, one is made at
         the first boot: {file}`/var/lib/soloscope-secrets/grafana-admin-password`.
-        Grafana reads it at its first start only; later
-        `grafana cli admin reset-admin-password` changes the password.
+        Grafana reads it at its first start only; later, and in a Grafana that was there
+        before, `grafana cli admin reset-admin-password` changes the password.
       '';
     };
     secretKeyFile = mkOption {
@@ -74,8 +134,9 @@ in
       description = ''
         A file with the key that encrypts secrets in Grafana's database. When it is null,
         one is made at the first boot: {file}`/var/lib/soloscope-secrets/grafana-secret-key`.
-        A host whose Grafana already has a database must give the key it was made with
-        (without a setting that was `SW2YcwTIb9zpOOhoPsMm`), or its stored secrets are lost.
+        A host whose Grafana was there before keeps its key: the one in
+        `services.grafana.settings.security.secret_key`, or without a setting the one that
+        Grafana had before NixOS 26.05.
       '';
     };
   };
@@ -84,10 +145,72 @@ in
     services.soloscope = {
       listeners."services.soloscope.grafana.port" = cfg.port;
       secrets.generate = {
-        grafana-admin-password = mkIf (cfg.adminPasswordFile == null) "password";
-        grafana-secret-key = mkIf (cfg.secretKeyFile == null) "key";
+        grafana-admin-password = mkIf (
+          cfg.adminPasswordFile == null && inUse.grafana-admin-password
+        ) "password";
+        grafana-secret-key = mkIf makesKey "key";
       };
     };
+
+    assertions = [
+      {
+        assertion = cfg.secretKeyFile == null || inUse.grafana-secret-key;
+        message = "services.soloscope.grafana.secretKeyFile and services.grafana.settings.security.secret_key are both set. Remove one of them.";
+      }
+      {
+        assertion = cfg.adminPasswordFile == null || inUse.grafana-admin-password;
+        message = "services.soloscope.grafana.adminPasswordFile and services.grafana.settings.security.admin_password are both set. Remove one of them.";
+      }
+      (notBesideAPath "datasources" "datasources")
+      (notBesideAPath "dashboards" "providers")
+      (inForce {
+        program = "Grafana";
+        option = server "server.http_port";
+        value = upstream.settings.server.http_port;
+        ours = "services.soloscope.grafana.port";
+        expected = cfg.port;
+      })
+      (listensHere "Grafana" (server "server.http_addr") upstream.settings.server.http_addr)
+      (inForce {
+        program = "Grafana";
+        option = server "server.root_url";
+        value = upstream.settings.server.root_url;
+        ours = "services.soloscope.grafana.rootUrl";
+        expected = settings.rootUrl;
+      })
+      (inForce {
+        program = "Grafana";
+        option = "services.grafana.provision.enable";
+        value = upstream.provision.enable;
+        expected = true;
+      })
+    ]
+    # Each of these keeps soloscope's own checks and scrapes out.
+    ++
+      mapAttrsToList
+        (
+          option: expected:
+          inForce {
+            program = "Grafana";
+            option = server option;
+            value = lib.attrByPath (lib.splitString "." option) expected upstream.settings;
+            inherit expected;
+          }
+        )
+        {
+          "server.protocol" = "http";
+          "server.enforce_domain" = false;
+          "metrics.enabled" = true;
+        }
+    ++ lib.optionals (upstream.provision.datasources.settings != null) (
+      map (source: {
+        assertion =
+          lib.count (
+            other: other.name == source.name || other.uid or null == source.uid
+          ) upstream.provision.datasources.settings.datasources == 1;
+        message = "services.grafana.provision.datasources.settings.datasources has the name `${source.name}` or the uid `${source.uid}` twice, once from you and once from soloscope, and Grafana keeps one. Remove yours, or give it another name and uid.";
+      }) ours
+    );
 
     environment.etc."soloscope/dashboards".source = dashboards;
 
@@ -100,7 +223,7 @@ in
         datasources.settings = {
           apiVersion = mkDefault settings.datasources.apiVersion;
           prune = mkDefault settings.datasources.prune;
-          inherit (settings.datasources) datasources;
+          inherit datasources;
         };
         dashboards.settings = {
           apiVersion = mkDefault settings.dashboards.apiVersion;
@@ -112,7 +235,38 @@ in
     systemd.services.grafana = {
       after = [ "soloscope-secrets.service" ];
       requires = mkIf (soloscope.secrets.generate != { }) [ "soloscope-secrets.service" ];
-      serviceConfig.LoadCredential = mapAttrsToList (name: path: "${name}:${path}") settings.credentials;
+      serviceConfig.LoadCredential = mapAttrsToList (name: path: "${name}:${path}") (
+        filterAttrs (name: _: inUse.${name}) settings.credentials
+      );
+    };
+
+    # Without this a Grafana that was here before could no longer read the secrets
+    # in its database: nixpkgs left Grafana's own default key in force until 26.05.
+    systemd.services.soloscope-grafana-key = mkIf makesKey {
+      description = "soloscope: keep the key of the Grafana that was here before";
+      requiredBy = [ "soloscope-secrets.service" ];
+      before = [ "soloscope-secrets.service" ];
+      unitConfig.ConditionPathExists = [
+        upstream.settings.database.path
+        "!${places.secrets}/grafana-secret-key"
+      ];
+      script = ''
+        echo SW2YcwTIb9zpOOhoPsMm > grafana-secret-key
+        chmod 0400 grafana-secret-key
+        echo "kept the key that Grafana's database was made with, which is publicly known; accounts and passwords stay as they were"
+      '';
+      serviceConfig = import ../hardening.nix // {
+        Type = "oneshot";
+        DynamicUser = false;
+        PrivateUsers = false;
+        StateDirectory = baseNameOf places.secrets;
+        StateDirectoryMode = "0700";
+        WorkingDirectory = places.secrets;
+        PrivateNetwork = true;
+        RestrictAddressFamilies = "none";
+        IPAddressDeny = "any";
+        UMask = "0077";
+      };
     };
   };
 }

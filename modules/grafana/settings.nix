@@ -1,14 +1,17 @@
 # What Grafana is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { settings, datasources, dashboards, rootUrl, credentials }
+#   { soloscope, places } -> { settings, datasources, dashboards, part, rootUrl, subPath, credentials }
 #     settings     grafana.ini, by section
 #     datasources  a provisioning file
 #     dashboards   a provisioning file
+#     part         of soloscope.json
 #     rootUrl      where a person reaches Grafana
+#     subPath      the path before each of Grafana's own, such as `/grafana`, or ""
 #     credentials  credential name -> the file that the unit loads (host only)
 { soloscope, places }:
 let
   inherit (import ../pure.nix) optionals optionalAttrs;
+  urls = import ../urls.nix;
   defaults = import ../defaults.nix;
   cfg = soloscope.grafana;
   address = defaults.listenAddress;
@@ -25,11 +28,20 @@ let
     else
       "${local cfg.port}/";
 
+  # A root URL without a path may lack the last slash, too.
+  subPath = builtins.elemAt (builtins.match "(.*[^/])?/*" (urls.need rootUrl).path) 0;
+
   secretFile = name: "$__file{${places.grafanaSecret name}}";
   given = file: name: if file == null then "${places.secrets}/${name}" else file;
 in
 {
+  part.grafana = {
+    listenAddress = address;
+    inherit (cfg) enable port;
+    inherit rootUrl;
+  };
   inherit rootUrl;
+  subPath = if subPath == null then "" else subPath;
 
   credentials = {
     grafana-admin-password = given cfg.adminPasswordFile "grafana-admin-password";
@@ -42,7 +54,7 @@ in
       http_port = cfg.port;
       domain = if soloscope.domain == null then address else soloscope.domain;
       root_url = rootUrl;
-      serve_from_sub_path = soloscope.domain != null && path != "/";
+      serve_from_sub_path = subPath != null;
     };
     security = {
       admin_user = cfg.adminUser;

@@ -65,7 +65,18 @@ in
   };
 
   config = mkIf cfg.enable {
+    # What the host runs beside soloscope, where nixpkgs has no option for the port.
+    services.soloscope.listeners = mkIf (
+      config.services.alloy.enable
+      && !lib.any (lib.hasInfix "server.http.listen-addr") config.services.alloy.extraFlags
+    ) { "services.alloy" = 12345; };
+
     assertions =
+      lib.optional (cfg.nginx.enable && config.services.caddy.enable) {
+        assertion = false;
+        message = "services.caddy.enable and services.soloscope.nginx.enable both want the ports 80 and 443. Set services.soloscope.nginx.enable = false and let Caddy pass ${toString cfg.domain} on to 127.0.0.1:${toString cfg.grafana.port}.";
+      }
+      ++
       mapAttrsToList (port: options: {
         assertion = lib.length options == 1;
         message = "${concatStringsSep " and " options} are both ${port}: one port serves one program. Set one of them to a free port.";

@@ -20,6 +20,7 @@ let
     types
     ;
   inherit (import ../types.nix { inherit lib; }) duration portOption;
+  inherit (import ../durations.nix) milliseconds;
   defaults = (import ../defaults.nix).logs;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
@@ -290,6 +291,52 @@ in
       services.soloscope.logs.shipper is "promtail", which has not been maintained since March 2026. It works; its successor with the same pipeline is "alloy", which needs some 300 MB more memory.
     '';
 
+    # Sources that would meet in one name: Loki keeps the lines of a job for one
+    # time, and Alloy names its parts with letters, digits and underscores only.
+    assertions =
+      let
+        sources = lib.mapAttrsToList (
+          name: source:
+          source
+          // {
+            inherit name;
+            job = if source.job != null then source.job else name;
+          }
+        ) cfg.sources;
+        meet =
+          key: differ:
+          lib.filter (group: lib.length (lib.unique (map differ group)) > 1) (
+            lib.attrValues (lib.groupBy key sources)
+          );
+        names = lib.concatMapStringsSep ", " (source: "`${source.name}`");
+        unitJobs = map (lib.removeSuffix ".service") (
+          lib.concatMap (app: app.units) (lib.attrValues soloscope.apps)
+        );
+      in
+      map (group: {
+        assertion = false;
+        message = "services.soloscope.logs.sources: ${names group} all have the job `${(lib.head group).job}`, and the lines of a job are kept for one time. Give them the same `retention`, or each a `job` of its own.";
+      }) (meet (source: source.job) (source: source.retention))
+      ++ map (source: {
+        assertion = source.retention == null || !(lib.elem source.job unitJobs);
+        message = "services.soloscope.logs.sources.${source.name} has a retention and the job `${source.job}`, which is also the job of an app's unit, whose lines would go as early. Give it a `job` of its own.";
+      }) sources
+      ++ map (group: {
+        assertion = false;
+        message = "services.soloscope.logs.sources: ${names group} are one name to Alloy, which knows letters, digits and underscores only. Rename one of them.";
+      }) (
+        meet (
+          source:
+          lib.stringAsChars (c: if builtins.match "[A-Za-z0-9]" c == null then "_" else c) source.name
+        ) (source: source.name)
+      )
+      ++ [
+        {
+          assertion = milliseconds cfg.maxAge <= milliseconds "167h";
+          message = "services.soloscope.logs.maxAge is ${cfg.maxAge}, but Loki takes no line that is older than a week. Set it to 167h or less.";
+        }
+      ];
+
     services.journald = {
       # What is not on disk is lost at a reboot before it was shipped.
       storage = lib.mkDefault "persistent";
@@ -311,7 +358,7 @@ in
       description = "soloscope: mark a new system";
       wantedBy = [ "multi-user.target" ];
       after = [ "soloscope-${cfg.shipper}.service" ];
-      path = [ soloscope.exporter.package ];
+      path = [ soloscope.package ];
       script = ''
         system=$(readlink /run/current-system) || exit 0
         if [ "$system" != "$(cat "$STATE_DIRECTORY/system" 2>/dev/null)" ]; then

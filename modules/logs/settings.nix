@@ -1,7 +1,8 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, arguments, retentionStreams, positions, rewind }
+#   { soloscope, places } -> { configuration, part, arguments, retentionStreams, positions, rewind }
 #     configuration     Promtail's file; Alloy reads it, too
+#     part              of soloscope.json: which shipper it is, and where its metrics are
 #     arguments         of the engine's program, for that file
 #     retentionStreams  sources that Loki keeps for a shorter time
 #     rewind            arguments of rewind.sh after the file of positions
@@ -255,6 +256,12 @@ in
     ];
 
     scrape_configs = [ journal ] ++ sources;
+  };
+
+  part.shipper = {
+    engine = cfg.shipper;
+    listenAddress = address;
+    port = cfg.ports.${cfg.shipper};
   };
 
   arguments =

@@ -5,7 +5,6 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
@@ -18,12 +17,10 @@ let
     ;
   inherit (import ../types.nix { inherit lib; }) duration mkDefaults portOption;
   defaults = (import ../defaults.nix).loki;
-  inherit (import ../defaults.nix) listenAddress;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
   settings = import ./settings.nix { inherit soloscope places; };
-  shipper = soloscope.logs.shipper;
 in
 {
   options.services.soloscope.loki = {
@@ -101,9 +98,6 @@ in
           echo ${lib.escapeShellArg (builtins.toJSON settings.runtime)} > ${places.lokiRuntime}
         fi
       '';
-      environment.etc."soloscope/loki/rules/fake/soloscope.yaml".source =
-        (pkgs.formats.yaml { }).generate "soloscope-loki-rules.yaml"
-          settings.rules;
 
       systemd.services.loki.serviceConfig = {
         # nixpkgs says `full`; Loki writes nowhere but its own folder.
@@ -139,14 +133,7 @@ in
           # As Loki: it reads Loki's folder and writes Loki's file of overrides.
           User = config.services.loki.user;
           Group = config.services.loki.group;
-          ExecStart = utils.escapeSystemdExecArgs (
-            [ (lib.getExe' soloscope.exporter.package "soloscope") ]
-            ++ settings.budget
-            ++ [
-              "--shipper"
-              "http://${listenAddress}:${toString soloscope.logs.ports.${shipper}}/metrics"
-            ]
-          );
+          ExecStart = "${lib.getExe soloscope.package} loki-budget";
           StateDirectory = "soloscope-loki-budget";
           StateDirectoryMode = "0755";
           ReadWritePaths = [ config.services.loki.dataDir ];

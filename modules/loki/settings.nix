@@ -1,10 +1,9 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, rules, budget, runtime }
+#   { soloscope, places } -> { configuration, part, runtime }
 #     configuration  Loki's file
-#     rules          the ruler's
-#     budget         what keeps the folder under `maxDiskGiB`: arguments of `soloscope`
+#     part           of soloscope.json: where Loki is, and its disk budget
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
 #     soloscope  the completed options (complete.nix or config.services.soloscope)
@@ -39,29 +38,25 @@ let
 in
 {
   runtime.overrides = { };
-  rules = import ./rules.nix { };
 
-  budget = [
-    "--config"
-    "${places.config}/soloscope.json"
-    "loki-budget"
-    "--folder"
-    places.loki
-    "--overrides"
-    places.lokiRuntime
-    "--state"
-    "${places.lokiBudget}/state.json"
-    "--metrics"
-    "${places.lokiBudget}/loki-budget.prom"
-    "--max-gib"
-    (toString cfg.maxDiskGiB)
-    "--retention"
-    cfg.retention
-    "--floor"
-    cfg.budgetFloor
-    "--streams"
-    (builtins.toJSON retentionStream)
-  ];
+  part.loki = {
+    listenAddress = address;
+    inherit (cfg) port;
+    budget =
+      if cfg.maxDiskGiB == null then
+        null
+      else
+        {
+          folder = places.loki;
+          overridesFile = places.lokiRuntime;
+          stateFile = "${places.lokiBudget}/state.json";
+          metricsFile = "${places.lokiBudget}/loki-budget.prom";
+          maxGib = cfg.maxDiskGiB;
+          inherit (cfg) retention;
+          floor = cfg.budgetFloor;
+          streams = retentionStream;
+        };
+  };
 
   configuration = {
     auth_enabled = false; # one tenant, called "fake"; nothing listens beyond 127.0.0.1

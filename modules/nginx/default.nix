@@ -24,6 +24,15 @@ let
     places = (import ../places.nix).host;
   };
   tls = cfg.tls != "off";
+  vhost = config.services.nginx.virtualHosts.${soloscope.domain};
+  acme = config.security.acme;
+  email = (acme.certs.${soloscope.domain} or acme.defaults).email;
+  # What a site says about its own certificate, and ours would contradict.
+  hasItsOwn =
+    vhost.useACMEHost != null
+    || vhost.addSSL
+    || vhost.onlySSL
+    || (cfg.tls == "acme" && (builtins.tryEval vhost.sslCertificate).success);
 in
 {
   options.services.soloscope.nginx = {
@@ -33,21 +42,26 @@ in
       defaultText = lib.literalExpression "config.services.soloscope.domain != null";
       description = ''
         Whether nginx serves Grafana at {option}`services.soloscope.domain`. Turn it off
-        when another program does that.
+        when another program does that, such as Caddy or a proxy on another host. It passes
+        the requests below `path` to {option}`services.soloscope.grafana.port` on 127.0.0.1
+        with their path and their header `Host`, and lets websockets through.
       '';
     };
     tls = mkOption {
       type = types.enum [
         "acme"
         "certificate"
+        "host"
         "off"
       ];
       default = defaults.tls;
       description = ''
         Where the certificate comes from: `acme` gets one from Let's Encrypt (set
         {option}`security.acme.acceptTerms` and {option}`security.acme.defaults.email`),
-        `certificate` uses the two files named here, `off` serves plain HTTP, for a host
-        behind something else that ends TLS.
+        `certificate` uses the two files named here, `host` leaves it to what the host
+        says under `services.nginx.virtualHosts.<domain>` (a site that exists, or
+        `useACMEHost`), `off` serves plain HTTP, for a host behind something else that ends
+        TLS.
       '';
     };
     certificate = mkOption {
@@ -91,10 +105,14 @@ in
           message = "services.soloscope.nginx.tls is `certificate`. Set services.soloscope.nginx.certificate and services.soloscope.nginx.certificateKeyFile to its files.";
         }
         {
+          assertion = cfg.tls == "acme" && soloscope.domain != null -> acme.acceptTerms && email != null;
+          message = "services.soloscope.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set services.soloscope.nginx.tls to `certificate`, `host` or `off`.";
+        }
+        {
           assertion =
-            cfg.tls == "acme"
-            -> config.security.acme.acceptTerms && config.security.acme.defaults.email != null;
-          message = "services.soloscope.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set services.soloscope.nginx.tls to `certificate` or `off`.";
+            soloscope.domain != null
+            -> !(hasItsOwn && lib.elem cfg.tls [ "acme" "certificate" ]);
+          message = "services.nginx.virtualHosts.\"${toString soloscope.domain}\" says itself where its certificate comes from, and services.soloscope.nginx.tls is `${cfg.tls}`. Set services.soloscope.nginx.tls = \"host\".";
         }
       ];
     }
@@ -106,9 +124,8 @@ in
         commonHttpConfig = settings.logFormat;
         virtualHosts.${soloscope.domain} = {
           inherit (settings) locations;
-          extraConfig = settings.accessLog;
-          forceSSL = mkDefault tls;
-          enableACME = mkDefault (cfg.tls == "acme");
+          forceSSL = mkIf (cfg.tls != "host") (mkDefault tls);
+          enableACME = mkIf (cfg.tls != "host") (mkDefault (cfg.tls == "acme"));
           sslCertificate = mkIf (cfg.tls == "certificate") cfg.certificate;
           sslCertificateKey = mkIf (cfg.tls == "certificate") cfg.certificateKeyFile;
         };

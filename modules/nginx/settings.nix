@@ -1,9 +1,8 @@
 # What nginx is told about Grafana. Pure, builtins only.
 #
-#   { soloscope, places } -> { locations, logFormat, accessLog, source }
+#   { soloscope, places } -> { locations, logFormat, source }
 #     locations  what services.nginx.virtualHosts.<domain>.locations takes
 #     logFormat  a directive for all hosts: the log format `soloscope`, JSON
-#     accessLog  a directive for one host that writes in it
 #     source     the file, as services.soloscope.logs.sources takes it
 { soloscope, ... }:
 let
@@ -23,29 +22,25 @@ let
     proxy_set_header X-Forwarded-Host $http_host;
   '';
 
-  location = {
-    proxyPass = upstream;
-    recommendedProxySettings = false; # they would send $host
-    extraConfig = headers;
-  };
 in
 {
   logFormat = nginxLogFormat "soloscope";
-  accessLog = "access_log ${file} soloscope;";
   source = {
     format = "nginx-json";
     paths = [ file ];
     job = "nginx";
   };
 
-  locations = {
-    ${path} = location;
-    # Live updates. A silent one is closed by nginx after a minute otherwise.
-    "${path}api/live/" = location // {
-      proxyWebsockets = true;
-      extraConfig = headers + ''
-        proxy_read_timeout 1h;
-      '';
-    };
+  # One place for all of Grafana: its live updates and Loki's live tail are
+  # websockets, and each data source may have its own.
+  locations.${path} = {
+    proxyPass = upstream;
+    proxyWebsockets = true;
+    recommendedProxySettings = false; # they would send $host
+    # Here and not on the server, which may have pages that are not ours.
+    extraConfig = headers + ''
+      access_log ${file} soloscope;
+      proxy_read_timeout 1h; # a silent websocket would be closed after a minute
+    '';
   };
 }

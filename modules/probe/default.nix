@@ -9,20 +9,15 @@
 }:
 let
   inherit (lib)
-    attrValues
-    concatMap
-    filter
     mapAttrsToList
     mkIf
     ;
   inherit (import ../durations.nix) milliseconds;
   places = (import ../places.nix).host;
   soloscope = config.services.soloscope;
-  settings = import ../exporter/settings.nix { inherit soloscope places; };
+  settings = import ./settings.nix { inherit soloscope places; };
 
-  checks = filter (check: check.kind == "api") (
-    concatMap (app: attrValues app.checks) (attrValues soloscope.apps)
-  );
+  inherit (settings) checks;
   # The timer runs as often as the most frequent check wants; the command asks
   # only what is due.
   every = lib.foldl' lib.min (lib.head intervals) (lib.tail intervals);
@@ -45,7 +40,7 @@ in
       after = [ "network-online.target" ];
       serviceConfig = import ../hardening.nix // {
         Type = "oneshot";
-        ExecStart = "${lib.getExe soloscope.exporter.package} probe";
+        ExecStart = "${lib.getExe soloscope.package} probe";
         DynamicUser = false;
         User = name;
         Group = name;
@@ -54,7 +49,7 @@ in
         UMask = "0022"; # and others read them
         LoadCredential = mapAttrsToList (
           credential: path: "${credential}:${path}"
-        ) settings.probeCredentials;
+        ) settings.credentials;
         RestrictAddressFamilies = [
           "AF_UNIX" # the resolver's socket
           "AF_INET"

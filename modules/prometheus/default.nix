@@ -12,6 +12,7 @@ let
   inherit (lib)
     concatStringsSep
     escapeShellArg
+    mapAttrsToList
     mkDefault
     mkEnableOption
     mkIf
@@ -20,14 +21,19 @@ let
     ;
   inherit (import ../types.nix { inherit lib; })
     duration
+    exporterInForce
     flagList
+    inForce
+    listensHere
     mkDefaults
     portOption
+    servedAtRoot
     ;
   defaults = (import ../defaults.nix).prometheus;
   address = (import ../defaults.nix).listenAddress;
   soloscope = config.services.soloscope;
   cfg = soloscope.prometheus;
+  upstream = config.services.prometheus;
   settings = import ./settings.nix {
     inherit soloscope;
     places = (import ../places.nix).host;
@@ -63,11 +69,12 @@ let
 
   # --- jobs of the same name ----------------------------------------------------
   ourJobs = map (job: job.job_name) settings.scrapeConfigs;
-  jobs = map (job: job.job_name) config.services.prometheus.scrapeConfigs;
+  jobs = map (job: job.job_name) upstream.scrapeConfigs;
+  missing = lib.subtractLists jobs ourJobs;
   howToFree =
     name:
     if cfg.exporters ? ${name}.enable then
-      "Remove yours from services.prometheus.scrapeConfigs, or set services.soloscope.prometheus.exporters.${name}.enable = false."
+      "Rename yours in services.prometheus.scrapeConfigs where it reads other hosts. Where it reads this one, remove it, or set services.soloscope.prometheus.exporters.${name}.enable = false."
     else if soloscope.apps ? ${name} then
       "Rename services.soloscope.apps.${name}, or remove your job from services.prometheus.scrapeConfigs."
     else
@@ -124,10 +131,51 @@ in
     {
       services.soloscope.listeners."services.soloscope.prometheus.port" = cfg.port;
 
-      assertions = map (name: {
-        assertion = lib.count (job: job == name) jobs == 1;
+      assertions =
+        map (name: {
+        assertion = lib.count (job: job == name) jobs <= 1;
         message = "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${howToFree name}";
-      }) ourJobs;
+      }) ourJobs
+      ++ [
+        (inForce {
+          program = "Prometheus";
+          option = "services.prometheus.port";
+          value = upstream.port;
+          ours = "services.soloscope.prometheus.port";
+          expected = cfg.port;
+        })
+        (listensHere "Prometheus" "services.prometheus.listenAddress" upstream.listenAddress)
+        (servedAtRoot "Prometheus" "services.prometheus.webExternalUrl" upstream.webExternalUrl
+          upstream.extraFlags
+        )
+        # Graphs ask for rates over four of these.
+        (inForce {
+          program = "Prometheus";
+          option = "services.prometheus.globalConfig.scrape_interval";
+          value = upstream.globalConfig.scrape_interval;
+          ours = "services.soloscope.prometheus.scrapeInterval";
+          expected = cfg.scrapeInterval;
+        })
+      ]
+      # Each of these replaces or hides what soloscope sets.
+      ++
+        mapAttrsToList
+          (
+            name: expected:
+            inForce {
+              program = "Prometheus";
+              option = "services.prometheus.${name}";
+              value = upstream.${name};
+              inherit expected;
+            }
+          )
+          {
+            configText = null;
+            enableAgentMode = false;
+            webConfigFile = null;
+          };
+
+      warnings = lib.optional (missing != [ ]) "services.prometheus.scrapeConfigs is without soloscope's jobs ${concatStringsSep ", " missing}, so what shows them stays empty. Most likely a lib.mkForce there drops them: write your jobs without it, since lists are added to each other.";
 
       services.prometheus = {
         enable = true;
@@ -136,12 +184,13 @@ in
         listenAddress = mkDefault address;
         retentionTime = mkDefault cfg.retention;
         globalConfig = mkDefaults settings.globalConfig;
-        inherit (settings) scrapeConfigs;
+        inherit (settings) scrapeConfigs alertmanagers;
         ruleFiles = [ ((pkgs.formats.json { }).generate "soloscope-rules.yml" settings.rules) ];
       };
     }
 
     (mkIf cfg.exporters.node.enable {
+      assertions = exporterInForce config "node";
       services.soloscope.listeners."services.soloscope.prometheus.exporters.node.port" =
         cfg.exporters.node.port;
 
@@ -156,6 +205,7 @@ in
     })
 
     (mkIf redis.enable {
+      assertions = exporterInForce config "redis";
       services.soloscope.listeners."services.soloscope.prometheus.exporters.redis.port" =
         cfg.exporters.redis.port;
 

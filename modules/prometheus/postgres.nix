@@ -16,7 +16,7 @@ let
     mkMerge
     unique
     ;
-  inherit (import ../types.nix { inherit lib; }) portOption;
+  inherit (import ../types.nix { inherit lib; }) exporterInForce portOption;
   urls = import ../urls.nix;
   defaults = (import ../defaults.nix).prometheus.exporters.postgres;
   address = (import ../defaults.nix).listenAddress;
@@ -34,8 +34,12 @@ let
     }) (attrNames withPostgres)
   );
   server = head servers;
-  local = server.socket != null && config.services.postgresql.enable;
-  role = "postgres-exporter"; # nixpkgs' name for the exporter's user
+  upstream = config.services.prometheus.exporters.postgres;
+  # The exporter's user is the role's name. A host may have made it the database's
+  # own superuser, who needs no role of ours.
+  role = if upstream.runAsLocalSuperUser then "postgres" else "postgres-exporter";
+  needsRole =
+    server.socket != null && config.services.postgresql.enable && !upstream.runAsLocalSuperUser;
   password = "postgres-password";
   url = urls.need server.url;
 in
@@ -53,9 +57,10 @@ in
     };
   };
 
-  config = mkIf (soloscope.enable && soloscope.prometheus.enable && withPostgres != { }) (mkMerge [
+  # Also without Prometheus: `soloscope serve` reads it for the app's health.
+  config = mkIf (soloscope.enable && withPostgres != { }) (mkMerge [
     {
-      assertions = [
+      assertions = exporterInForce config "postgres" ++ [
         {
           assertion = lib.length servers == 1;
           message = "services.soloscope.apps: ${lib.concatStringsSep ", " (attrNames withPostgres)} declare different `postgres` servers, and one postgres exporter reads one server. Declare it the same in each, or in one app only.";
@@ -74,10 +79,12 @@ in
         listenAddress = mkDefault address;
         extraFlags = settings.exporters.postgres.flags;
         dataSourceName = mkIf (server.passwordFile == null) (
-          if server.socket != null then
-            "user=${role} database=postgres host=${server.socket} sslmode=disable"
-          else
-            server.url
+          mkDefault (
+            if server.socket != null then
+              "user=${role} database=postgres host=${server.socket} sslmode=disable"
+            else
+              toString server.url
+          )
         );
       };
     }
@@ -99,7 +106,7 @@ in
       };
     })
 
-    (mkIf local {
+    (mkIf needsRole {
       services.postgresql.ensureUsers = [ { name = role; } ];
       systemd.services.soloscope-postgres-role = {
         description = "soloscope: let the postgres exporter read PostgreSQL's statistics";

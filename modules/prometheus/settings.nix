@@ -1,9 +1,12 @@
 # What Prometheus and its exporters are told. Pure, builtins only.
 #
-#   { soloscope, places } -> { globalConfig, scrapeConfigs, rules, flags, exporters }
+#   { soloscope, places } ->
+#     { globalConfig, scrapeConfigs, alertmanagers, rules, flags, exporters, part }
+#     rules      recording rules; alert rules are in ../alerts
+#     part       of soloscope.json
 #     flags      long options that the unit and the demo both pass
 #     exporters  the same for each exporter
-{ soloscope, ... }:
+{ soloscope, places }:
 let
   inherit (import ../pure.nix)
     filterAttrs
@@ -11,6 +14,7 @@ let
     optionalAttrs
     optionals
     ;
+  inherit (import ../grafana/settings.nix { inherit soloscope places; }) subPath;
   urls = import ../urls.nix;
   defaults = import ../defaults.nix;
   cfg = soloscope.prometheus;
@@ -33,7 +37,7 @@ let
     in
     {
       job_name = name;
-      inherit (url) scheme;
+      scheme = if url.scheme == "https" then "https" else "http";
       metrics_path = if url.path == "" then "/metrics" else url.path;
       static_configs = [
         {
@@ -81,6 +85,21 @@ let
   asksRedis = cfg.exporters.redis.enable && withRedis != { };
 in
 {
+  part = {
+    prometheus = {
+      listenAddress = address;
+      inherit (cfg) enable port;
+    };
+    postgresExporter =
+      if cfg.enable && withPostgres != { } then
+        {
+          listenAddress = address;
+          inherit (cfg.exporters.postgres) port;
+        }
+      else
+        null;
+  };
+
   globalConfig = {
     scrape_interval = cfg.scrapeInterval;
     evaluation_interval = cfg.evaluationInterval;
@@ -93,7 +112,10 @@ in
     (job soloscope.logs.shipper soloscope.logs.ports.${soloscope.logs.shipper})
   ]
   ++ optionals cfg.exporters.node.enable [ (job "node" cfg.exporters.node.port) ]
-  ++ optionals soloscope.grafana.enable [ (job "grafana" soloscope.grafana.port) ]
+  ++ optionals soloscope.grafana.enable [
+    # Without its path Grafana sends every client to the URL that people use.
+    (job "grafana" soloscope.grafana.port // { metrics_path = "${subPath}/metrics"; })
+  ]
   ++ optionals soloscope.alertmanager.enable [ (job "alertmanager" soloscope.alertmanager.port) ]
   ++ optionals asksRedis [
     # One exporter asks every app's Redis; the target is the Redis' own URL.
@@ -122,6 +144,10 @@ in
   ]
   ++ optionals (withPostgres != { }) [ (job "postgres" cfg.exporters.postgres.port) ]
   ++ mapAttrsToList ownMetrics withMetrics;
+
+  alertmanagers = optionals soloscope.alertmanager.enable [
+    { static_configs = [ { targets = [ (at soloscope.alertmanager.port) ]; } ]; }
+  ];
 
   rules.groups = (import ./rules.nix).groups ++ optionals (withMetrics != { }) [ objectives ];
 

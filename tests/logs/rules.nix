@@ -1,2 +1,9 @@
 # The rules of Loki's ruler, for the tests.
-import ../../modules/loki/rules.nix { }
+{
+  groups = builtins.concatMap (file: file.groups) (
+    builtins.attrValues
+      (import ../../modules/alerts/settings.nix {
+        soloscope = import ../../modules/complete.nix (import ../../demo/declaration.nix);
+      }).loki
+  );
+}

@@ -55,7 +55,6 @@ def path(small: Path, paths: Factory) -> LogPath:
     }
     told["runtime_config"]["period"] = "1s"
     (made.root / "loki.yaml").write_text(json.dumps(told))
-    (made.root / "soloscope.json").write_text(json.dumps(made.files["soloscope.json"]))
     return made
 
 
@@ -69,21 +68,20 @@ class Budget:
         self.state = path.root / "budget.json"
         self.metrics = path.root / "budget.prom"
 
-    def run(self, mebibytes: float, retention: str = "30d") -> dict[str, object]:
+    def run(self, mebibytes: float) -> dict[str, object]:
         """One run; gives its event."""
-        limits = self._path.files["loki.yaml"]["limits_config"]
+        config = self._path.root / "budget-config.json"
+        value = self._path.files["soloscope.json"]
+        value["loki"]["budget"] |= {
+            "maxGib": mebibytes / 1024,
+            "stateFile": str(self.state),
+            "metricsFile": str(self.metrics),
+        }
+        config.write_text(json.dumps(value))
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "soloscope"),
-                *("--config", str(self._path.root / "soloscope.json"), "loki-budget"),
-                *("--folder", str(self._path.root / "state/loki/")),
-                *("--overrides", str(self._path.root / "loki/overrides.json")),
-                *("--state", str(self.state)),
-                *("--max-gib", str(mebibytes / 1024)),
-                *("--retention", retention),
-                *("--streams", json.dumps(limits["retention_stream"])),
-                *("--shipper", f"{self._path.shipper_url}/metrics"),
-                *("--metrics", str(self.metrics)),
+                *("--config", str(config), "loki-budget"),
             ],
             capture_output=True,
             text=True,
@@ -244,4 +242,4 @@ def test_the_metrics_say_what_is_left(path: LogPath, budget: Budget) -> None:
     assert float(rows["soloscope_loki_bytes_per_day"]) > 0
     assert float(rows["soloscope_loki_days_left"]) >= 0
     assert 24 * 3600 <= float(rows["soloscope_loki_retention_seconds"]) <= 720 * 3600
-    assert rows["soloscope_loki_ingestion_blocked"] == "0"
+    assert float(rows["soloscope_loki_ingestion_blocked"]) == 0

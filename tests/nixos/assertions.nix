@@ -1,5 +1,6 @@
 # Evaluation only: a minimal host evaluates, each wrong declaration is told with
-# the option, the value and the fix, and no secret can come from the store.
+# the option, the value and the fix, by an assertion or by `soloscope check-config`,
+# and no secret can come from the store.
 #
 # Several mistakes share one evaluation, which takes seconds; what is expected of
 # each is the whole message. Another message, or a missing one, fails. No node boots.
@@ -32,85 +33,59 @@ let
 
   cases = {
     "apps" = {
-      module.services.soloscope.apps = {
-        "two words" = { };
-        node = { };
-        badRedis.redis.url = "redis.sock";
-        leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
-        twoUsers.redis = {
-          url = "redis://a@127.0.0.1:6379/1";
-          username = "b";
+      module = {
+        services.redis.servers = {
+          inStore = {
+            enable = true;
+            requirePass = "hunter2";
+          };
+          closed = {
+            enable = true;
+            unixSocketPerm = 600;
+          };
         };
-        noGroup.redis.url = "unix:///srv/redis.sock";
-        nowhere.counters.orders = { };
-        twice = {
-          redis.url = "redis://127.0.0.1:6379/2";
-          counters.orders = { };
-          uniques.orders = { };
-        };
-        names = {
-          redis.url = "redis://127.0.0.1:6379/3";
-          gauges."users-total" = { };
-          metrics.names."http-requests" = "x";
-        };
-        metrics.metrics.url = "127.0.0.1:8080/metrics";
-        job.jobs.digest = {
-          counter = "digests";
-          by = "04:00";
-        };
-        health.health = {
-          url = "ftp://127.0.0.1/";
-          interval = "10s";
-          timeout = "1m";
-        };
-        database.postgres = { };
-        checks.checks = {
-          mail = {
+        services.prometheus.exporters.postgres.runAsLocalSuperUser = true;
+        services.soloscope.apps = {
+          node = { };
+          leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
+          broken.redis.url = "redis://:hun/ter2@127.0.0.1:6379";
+          page.health.url = "http://me:hunter2@127.0.0.1/";
+          shop.checks.smtp = {
             kind = "tcp";
-            url = "127.0.0.1:25";
-            status = 204;
+            url = "tcp://me:hunter2@127.0.0.1:25";
           };
-          page = {
-            kind = "http";
-            url = "http://127.0.0.1:8081/";
-            keyFile = "/run/secrets/page";
+          data.postgres.url = "postgresql://me:hunter2@127.0.0.1/data";
+          twoUsers.redis = {
+            url = "redis://a@127.0.0.1:6379/1";
+            username = "b";
           };
-        };
-        first = {
-          units = [ "shared.service" ];
-          redis.url = "redis://127.0.0.1:6379/4";
-        };
-        second = {
-          units = [ "shared.service" ];
-          redis.url = "redis://127.0.0.1:6379/4";
+          noGroup.redis.url = "unix:///srv/redis.sock";
+          inStore.redis.url = "unix:///run/redis-inStore/redis.sock";
+          closed.redis.url = "unix:///run/redis-closed/redis.sock";
+          first.units = [ "shared.service" ];
+          second.units = [ "shared.service" ];
         };
       };
       expected =
         let
-          http = "Set it to a URL such as `http://127.0.0.1:8080/path`.";
-          redis = "Set it to `redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`.";
+          password =
+            option: instead:
+            "${o}.apps.${option} contains a password, which everybody can read in the Nix store. Take it out and set ${instead}.";
+          keyed = "a check of kind `api` with `keyFile`";
         in
         [
-          "${o}.apps declares `two words`. Use a name of letters, digits, dashes and underscores."
           "${o}.apps declares `node`, which is the name of one of soloscope's own jobs (`alertmanager`, `alloy`, `blackbox`, `grafana`, `loki`, `node`, `postgres`, `prometheus`, `promtail`, `redis`, `soloscope`, `soloscope-days`). Use another name; `title` says what people read."
-          "${o}.apps.badRedis.redis.url is `redis.sock`. ${redis}"
-          "${o}.apps.leaking.redis.url contains a password, which everybody can read in the Nix store. Take it out and set ${o}.apps.leaking.redis.passwordFile."
+          (password "leaking.redis.url" "${o}.apps.leaking.redis.passwordFile")
+          (password "broken.redis.url" "${o}.apps.broken.redis.passwordFile")
+          (password "page.health.url" keyed)
+          (password "shop.checks.smtp.url" keyed)
+          (password "data.postgres.url" "${o}.apps.data.postgres.passwordFile")
           "${o}.apps.twoUsers.redis.url names the user `a` and ${o}.apps.twoUsers.redis.username is `b`. Keep one of them."
           "${o}.apps.noGroup.redis.url is `unix:///srv/redis.sock`, which is no socket of services.redis.servers.*, so the group that may use it is unknown. Set ${o}.apps.noGroup.redis.group to the group of the socket (`stat -c %G` shows it)."
-          "${o}.apps.nowhere declares counters, but ${o}.apps.nowhere.redis.url is null. ${redis}"
-          "${o}.apps.twice declares `orders` as more than one of counters, breakdowns, uniques, timings. They share the keys of a day, so use different names."
-          "${o}.apps.names.gauges declares `users-total`. Use a name of letters, digits and underscores, not starting with a digit."
-          "${o}.apps.names.metrics.names declares `http-requests`. Use a name of letters, digits and underscores, as Prometheus names metrics."
-          "${o}.apps.metrics.metrics.url is `127.0.0.1:8080/metrics`. ${http}"
-          "${o}.apps.job.jobs.digest.counter is `digests`, which ${o}.apps.job.counters does not declare. Declare it, or use one of: none yet."
-          "${o}.apps.health.health.url is `ftp://127.0.0.1/`. ${http}"
-          "${o}.apps.health.health.timeout is 1m, longer than ${o}.apps.health.health.interval, 10s. Make it no longer."
-          "${o}.apps.database.postgres needs either `socket` or `url`. Set one of them."
-          "${o}.apps.checks.checks.mail.url is `127.0.0.1:25`. Set it to `tcp://HOST:PORT`."
-          "${o}.apps.checks.checks.mail.status or ${o}.apps.checks.checks.mail.body is set, but a check of kind `tcp` reads no answer. Remove it, or set ${o}.apps.checks.checks.mail.kind to `http`."
-          "${o}.apps.checks.checks.page.keyFile is set, but ${o}.apps.checks.checks.page.kind is `http`. Only a check of kind `api` may have a key."
+          "${o}.apps.inStore.redis.url names a server of services.redis.servers.* with requirePass, whose password everybody can read in the Nix store, but ${o}.apps.inStore.redis.passwordFile is null. Set requirePassFile there instead; it is used here as well."
+          "${o}.apps.closed.redis.url is the socket of a server of services.redis.servers.* with unixSocketPerm = 600, which keeps the group `redis-closed` out, and soloscope with it. Set it to 660."
           "${o}.apps: `first`, `second` all have `shared.service` in `units`, and a log line belongs to one app. Leave it in one of them."
-          "${o}.apps: `first`, `second` all count in redis://127.0.0.1:6379/4 with the prefix `metrics:`. Give each a `redis.prefix` of its own."
+          "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but ${o}.apps.data.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it."
         ];
     };
 
@@ -127,6 +102,29 @@ let
         "${o}.exporter.port and ${o}.loki.port are both 9847: one port serves one program. Set one of them to a free port."
         "${o}.apps.shop.health.url is http://localhost:8080/health, but ${o}.grafana.port is 8080 too: one port serves one program. Set ${o}.grafana.port to a free port, or correct the URL."
         "${o}.apps.shop.metrics.url is http://127.0.0.1:9100/metrics, but ${o}.prometheus.exporters.node.port is 9100 too: one port serves one program. Set ${o}.prometheus.exporters.node.port to a free port, or correct the URL."
+      ];
+    };
+
+    "programs of the host's own" = {
+      module = lib.recursiveUpdate minimal {
+        services.alloy.enable = true;
+        services.caddy.enable = true;
+        services.soloscope = {
+          domain = "grafana.example.org";
+          nginx.tls = "off";
+          logs.shipper = "alloy";
+        };
+      };
+      expected = [
+        "services.alloy and ${o}.logs.ports.alloy are both 12345: one port serves one program. Set one of them to a free port."
+        "services.caddy.enable and ${o}.nginx.enable both want the ports 80 and 443. Set ${o}.nginx.enable = false and let Caddy pass grafana.example.org on to 127.0.0.1:3000."
+      ];
+    };
+
+    "an age that Loki refuses" = {
+      module = lib.recursiveUpdate minimal { services.soloscope.logs.maxAge = "30d"; };
+      expected = [
+        "${o}.logs.maxAge is 30d, but Loki takes no line that is older than a week. Set it to 167h or less."
       ];
     };
 
@@ -153,7 +151,7 @@ let
             "services.prometheus.scrapeConfigs has the job `${name}` twice, once from you and once from soloscope, so every value would be there twice. ${fix}";
         in
         [
-          (twice "node" "Remove yours from services.prometheus.scrapeConfigs, or set ${o}.prometheus.exporters.node.enable = false.")
+          (twice "node" "Rename yours in services.prometheus.scrapeConfigs where it reads other hosts. Where it reads this one, remove it, or set ${o}.prometheus.exporters.node.enable = false.")
           (twice "grafana" "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads grafana.")
           (twice "shop" "Rename ${o}.apps.shop, or remove your job from services.prometheus.scrapeConfigs.")
         ];
@@ -172,11 +170,39 @@ let
       expected = [ ];
     };
 
+    "sources that meet in one name" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.apps.shop.units = [ "shop.service" ];
+        services.soloscope.logs.sources = {
+          access = {
+            paths = [ "/var/log/a.log" ];
+            job = "web";
+            retention = "48h";
+          };
+          errors = {
+            paths = [ "/var/log/b.log" ];
+            job = "web";
+          };
+          shop = {
+            paths = [ "/var/log/shop.log" ];
+            retention = "48h";
+          };
+          "shop-old".paths = [ "/var/log/old.log" ];
+          "shop_old".paths = [ "/var/log/older.log" ];
+        };
+      };
+      expected = [
+        "${o}.logs.sources: `access`, `errors` all have the job `web`, and the lines of a job are kept for one time. Give them the same `retention`, or each a `job` of its own."
+        "${o}.logs.sources.shop has a retention and the job `shop`, which is also the job of an app's unit, whose lines would go as early. Give it a `job` of its own."
+        "${o}.logs.sources: `shop-old`, `shop_old` are one name to Alloy, which knows letters, digits and underscores only. Rename one of them."
+      ];
+    };
+
     "nginx without terms" = {
       module = lib.recursiveUpdate minimal { services.soloscope.domain = "grafana.example.org"; };
       # The second is nixpkgs' own.
       expected = [
-        "${o}.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set ${o}.nginx.tls to `certificate` or `off`."
+        "${o}.nginx.tls is `acme`, which needs security.acme.acceptTerms = true and security.acme.defaults.email. Set both, or set ${o}.nginx.tls to `certificate`, `host` or `off`."
       ];
       contains = true;
     };
@@ -212,6 +238,170 @@ let
         "${o}.nginx.enable is true, but ${o}.domain is null. Set it to the name under which Grafana is reached."
       ];
     };
+
+    "Prometheus' own settings" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager.enable = true;
+        services.soloscope.apps.shop.postgres.socket = "/run/postgresql";
+        services.prometheus = {
+          port = 9095;
+          listenAddress = "10.0.0.1";
+          webExternalUrl = "https://example.org/prometheus/";
+          webConfigFile = "/etc/prometheus-web.yml";
+          globalConfig.scrape_interval = "1m";
+          enableAgentMode = true;
+          configText = "";
+          exporters.node.port = 9195;
+          exporters.redis.listenAddress = "10.0.0.1";
+          exporters.postgres.port = 9196;
+          alertmanager = {
+            port = 9094;
+            listenAddress = "10.0.0.1";
+            webExternalUrl = "https://example.org/alertmanager";
+          };
+        };
+      };
+      expected =
+        let
+          at =
+            option: value: program: ours: expected:
+            "services.prometheus.${option} is ${value}, but soloscope expects ${program} at ${o}.${ours} = ${expected}: set ${o}.${ours} = ${value} instead, or remove the other.";
+          without =
+            option: value: needed: program:
+            "services.prometheus.${option} is ${value}, but soloscope needs ${needed} to reach ${program}: remove it.";
+          below =
+            option: value: program:
+            "services.prometheus.${option}webExternalUrl is \"${value}\", which also moves ${program} below that path on 127.0.0.1, where soloscope does not look. Add \"--web.route-prefix=/\" to services.prometheus${lib.removeSuffix "." ".${option}"}.extraFlags and let the proxy in front take the path away.";
+          elsewhere = option: without option ''"10.0.0.1"'' ''"127.0.0.1"'';
+        in
+        [
+          (at "port" "9095" "Prometheus" "prometheus.port" "9090")
+          (elsewhere "listenAddress" "Prometheus")
+          (below "" "https://example.org/prometheus/" "Prometheus")
+          (without "webConfigFile" ''"/etc/prometheus-web.yml"'' "null" "Prometheus")
+          (at "globalConfig.scrape_interval" ''"1m"'' "Prometheus" "prometheus.scrapeInterval" ''"15s"'')
+          (without "enableAgentMode" "true" "false" "Prometheus")
+          (without "configText" ''""'' "null" "Prometheus")
+          (at "exporters.node.port" "9195" "the node exporter" "prometheus.exporters.node.port" "9100")
+          (elsewhere "exporters.redis.listenAddress" "the redis exporter")
+          (at "exporters.postgres.port" "9196" "the postgres exporter" "prometheus.exporters.postgres.port"
+            "9187"
+          )
+          (at "alertmanager.port" "9094" "Alertmanager" "alertmanager.port" "9093")
+          (elsewhere "alertmanager.listenAddress" "Alertmanager")
+          (below "alertmanager." "https://example.org/alertmanager" "Alertmanager")
+        ];
+      # nixpkgs does not take all of these together either.
+      contains = true;
+    };
+
+    "Grafana's own settings" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.grafana = {
+          secretKeyFile = "/run/secrets/a";
+          adminPasswordFile = "/run/secrets/b";
+        };
+        services.grafana = {
+          settings = {
+            server = {
+              http_port = 3001;
+              http_addr = "10.0.0.1";
+              protocol = "socket";
+              enforce_domain = true;
+              root_url = "https://example.org/";
+            };
+            metrics.enabled = false;
+            security.secret_key = "$__file{/run/secrets/c}";
+            security.admin_password = "$__file{/run/secrets/d}";
+          };
+          provision.datasources.settings.datasources = [
+            {
+              name = "Loki";
+              type = "loki";
+              url = "http://127.0.0.1:3100";
+            }
+          ];
+          provision.dashboards.path = "/etc/dashboards.yaml";
+        };
+      };
+      expected =
+        let
+          setting =
+            option: value: rest:
+            "services.grafana.settings.${option} is ${value}, but soloscope ${rest}";
+          needs = expected: "needs ${expected} to reach Grafana: remove it.";
+          both =
+            ours: theirs:
+            "${o}.grafana.${ours} and services.grafana.settings.security.${theirs} are both set. Remove one of them.";
+        in
+        [
+          (both "secretKeyFile" "secret_key")
+          (both "adminPasswordFile" "admin_password")
+          "services.grafana.provision.dashboards.path is set, and nixpkgs takes either that or services.grafana.provision.dashboards.settings, where soloscope's are. Write yours in `settings.providers` and remove `path`; or set services.grafana.provision.dashboards.settings = lib.mkForce null and add soloscope's to your files (a provider for /etc/soloscope/dashboards)."
+          (setting "server.http_port" "3001"
+            "expects Grafana at ${o}.grafana.port = 3000: set ${o}.grafana.port = 3001 instead, or remove the other."
+          )
+          (setting "server.http_addr" ''"10.0.0.1"'' (needs ''"127.0.0.1"''))
+          (setting "server.protocol" ''"socket"'' (needs ''"http"''))
+          (setting "server.enforce_domain" "true" (needs "false"))
+          (setting "server.root_url" ''"https://example.org/"''
+            "expects Grafana at ${o}.grafana.rootUrl = \"http://127.0.0.1:3000/\": set ${o}.grafana.rootUrl = \"https://example.org/\" instead, or remove the other."
+          )
+          (setting "metrics.enabled" "false" (needs "true"))
+          "services.grafana.provision.datasources.settings.datasources has the name `Loki` or the uid `loki` twice, once from you and once from soloscope, and Grafana keeps one. Remove yours, or give it another name and uid."
+          "Cannot set both dashboards settings and dashboards path" # nixpkgs' own
+        ];
+    };
+
+    "data sources as a file" = {
+      module = lib.recursiveUpdate minimal {
+        services.grafana.provision.datasources.path = "/etc/datasources.yaml";
+      };
+      expected = [
+        "services.grafana.provision.datasources.path is set, and nixpkgs takes either that or services.grafana.provision.datasources.settings, where soloscope's are. Write yours in `settings.datasources` and remove `path`; or set services.grafana.provision.datasources.settings = lib.mkForce null and add soloscope's to your files (with the uids prometheus, loki)."
+        "Cannot set both datasources settings and datasources path" # nixpkgs' own
+      ];
+    };
+
+    "a site that has a certificate" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.domain = "example.org";
+        services.nginx.virtualHosts."example.org" = {
+          useACMEHost = "wildcard.example.org";
+          addSSL = true;
+        };
+        security.acme = {
+          acceptTerms = true;
+          defaults.email = "admin@example.org";
+          certs."wildcard.example.org" = {
+          domain = "*.example.org";
+          dnsProvider = "inwx";
+          group = "nginx";
+        };
+        };
+      };
+      expected = [
+        "services.nginx.virtualHosts.\"example.org\" says itself where its certificate comes from, and ${o}.nginx.tls is `acme`. Set ${o}.nginx.tls = \"host\"."
+      ];
+      # nixpkgs has words of its own about each.
+      contains = true;
+    };
+
+    "alert rules" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope = {
+          prometheus.enable = false;
+          alerts.rules = {
+            ErorSpike.enable = false;
+            Slow.expr = "vector(1)";
+          };
+        };
+      };
+      expected = [
+        "${o}.alerts.rules.ErorSpike has no `expr`, and no rule of soloscope's has that name (CriticalError, ErrorSpike). Correct the name, or set `expr`."
+        "${o}.alerts.rules.Slow is a rule for Prometheus, but ${o}.prometheus.enable is false, so nothing evaluates it. Set ${o}.alerts.rules.Slow.source = \"loki\" and write `expr` in LogQL, or remove the rule."
+      ];
+    };
   };
 
   wrong = lib.concatLists (
@@ -226,6 +416,100 @@ let
       ++ map (message: "${name}: not expected: ${message}") others
     ) cases
   );
+
+  # --- what the program refuses when the host is built ------------------------------
+
+  judged.services.soloscope = {
+    loki.retention = "1h";
+    exporter.history = 400;
+    grafana.rootUrl = "status.example.org";
+    apps = {
+      "two words" = { };
+      badRedis.redis.url = "redis.sock";
+      nowhere.counters.orders = { };
+      twice = {
+        redis.url = "redis://127.0.0.1:6379/2";
+        counters.orders = { };
+        uniques.orders = { };
+      };
+      names = {
+        redis.url = "redis://127.0.0.1:6379/3";
+        gauges."users-total" = { };
+        metrics.url = "http://127.0.0.1:8081/";
+        metrics.names."http-requests" = "x";
+      };
+      metrics.metrics.url = "127.0.0.1:8080/metrics";
+      otherMetrics.metrics.url = "ftp://127.0.0.1:8080/metrics";
+      job.jobs.digest = {
+        counter = "digests";
+        by = "4:00";
+      };
+      health.health = {
+        url = "ftp://127.0.0.1/";
+        interval = "10s";
+        timeout = "1m";
+      };
+      database.postgres = { };
+      checks.checks = {
+        mail = {
+          kind = "tcp";
+          url = "127.0.0.1:25";
+          status = 204;
+        };
+        page = {
+          kind = "http";
+          url = "http://127.0.0.1:8081/";
+          keyFile = "/run/secrets/page";
+        };
+      };
+      template.units = [ "worker@.service" ];
+      zone.timeZone = "Europe/Berln";
+      first.redis.url = "redis://127.0.0.1:6379/4";
+      second.redis.url = "redis://127.0.0.1:6379/4";
+    };
+  };
+  judgedHost = host judged;
+  # The file that the host would have, as the program sees it.
+  refused =
+    let
+      written = pkgs.writeText "soloscope.json" (
+        builtins.toJSON
+          (import ../../modules/configuration/settings.nix {
+            soloscope = judgedHost.services.soloscope;
+            places = (import ../../modules/places.nix).host;
+          }).configuration
+      );
+    in
+    pkgs.runCommand "refused" { nativeBuildInputs = [ judgedHost.services.soloscope.package ]; } ''
+      soloscope --config ${written} check-config 2> $out && exit 1
+      cat $out
+      sed -n 's/^  \([^:]*\): .*/\1/p' $out > options
+      diff ${pkgs.writeText "options" (lib.concatLines refusedOptions)} options
+    '';
+  refusedOptions = [
+    "apps"
+    "apps.badRedis.redis.url"
+    "apps.checks.checks.mail.status"
+    "apps.checks.checks.mail.url"
+    "apps.checks.checks.page.keyFile"
+    "apps.database.postgres"
+    "apps.health.health.timeout"
+    "apps.health.health.url"
+    "apps.job.jobs.digest.by"
+    "apps.job.jobs.digest.counter"
+    "apps.metrics.metrics.url"
+    "apps.names.gauges"
+    "apps.names.metrics.names"
+    "apps.nowhere.redis.url"
+    "apps.otherMetrics.metrics.url"
+    "apps.second.redis.prefix"
+    "apps.template.units[0]"
+    "apps.twice.uniques.orders"
+    "apps.zone.timeZone"
+    "exporter.history"
+    "grafana.rootUrl"
+    "loki.budget.retention"
+  ];
 
   # --- values that no option takes ----------------------------------------------
 
@@ -271,8 +555,26 @@ let
       bad = [
         "30 days"
         "1m1h"
+        ""
         30
       ];
+    }
+    {
+      option = [ "domain" ];
+      good = "grafana.example.org";
+      bad = [
+        "https://grafana.example.org/"
+        "grafana.example.org:8443"
+        "example.org/grafana"
+      ];
+    }
+    {
+      option = [
+        "prometheus"
+        "retention"
+      ];
+      good = "1y";
+      bad = [ "" ];
     }
     {
       option = [
@@ -304,11 +606,92 @@ let
       security.acme.acceptTerms = true;
       security.acme.defaults.email = "admin@example.org";
     };
-    light = lib.recursiveUpdate minimal { services.soloscope.prometheus.enable = false; };
+    withoutPrometheus = lib.recursiveUpdate minimal {
+      services.soloscope.prometheus.enable = false;
+      services.soloscope.apps.shop.postgres.socket = "/run/postgresql";
+    };
     logs = {
       services.soloscope.apps.shop.units = [ "shop.service" ];
     };
     alertmanager = lib.recursiveUpdate minimal { services.soloscope.alertmanager.enable = true; };
+    # Two checks whose names, joined with a dash, would be one.
+    keys.services.soloscope.apps = {
+      shop.checks.eu-stripe = {
+        kind = "api";
+        url = "https://eu.example.org/";
+        keyFile = "/run/secrets/eu-stripe";
+      };
+      shop-eu.checks.stripe = {
+        kind = "api";
+        url = "https://stripe.example.org/";
+        keyFile = "/run/secrets/stripe";
+      };
+    };
+    # The e-mail of one certificate is enough for it.
+    acme = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "grafana.example.org";
+      security.acme.acceptTerms = true;
+      security.acme.certs."grafana.example.org".email = "admin@example.org";
+    };
+    # Below a path of a site that exists, with the certificate of that site.
+    site = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "example.org";
+      services.soloscope.nginx.path = "/grafana/";
+      services.soloscope.nginx.tls = "host";
+      services.nginx.virtualHosts."example.org" = {
+        useACMEHost = "wildcard.example.org";
+        addSSL = true;
+        root = "/srv/site";
+        extraConfig = "access_log /var/log/nginx/site.log;";
+      };
+      security.acme = {
+        acceptTerms = true;
+        defaults.email = "admin@example.org";
+        certs."wildcard.example.org" = {
+          domain = "*.example.org";
+          dnsProvider = "inwx";
+          group = "nginx";
+        };
+      };
+    };
+    # Another program in front.
+    caddy = lib.recursiveUpdate minimal {
+      services.soloscope.domain = "example.org";
+      services.soloscope.nginx.enable = false;
+      services.caddy = {
+        enable = true;
+        virtualHosts."example.org".extraConfig = "reverse_proxy 127.0.0.1:3000";
+      };
+    };
+    # A Grafana, a Prometheus and their secrets that were there before.
+    before = lib.recursiveUpdate minimal {
+      services.grafana = {
+        enable = true;
+        dataDir = "/persist/grafana";
+        settings.security.secret_key = "$__file{/run/secrets/grafana-key}";
+        settings.security.admin_password = "$__file{/run/secrets/grafana-password}";
+        provision.datasources.settings.datasources = lib.mkBefore [
+          {
+            name = "Mine";
+            type = "prometheus";
+            url = "http://10.0.0.1:9090";
+            isDefault = true;
+          }
+        ];
+      };
+      services.prometheus = {
+        enable = true;
+        webExternalUrl = "https://prometheus.example.org";
+      };
+    };
+    forced = lib.recursiveUpdate minimal {
+      services.prometheus.scrapeConfigs = lib.mkForce [
+        {
+          job_name = "prometheus";
+          static_configs = [ { targets = [ "127.0.0.1:9090" ]; } ];
+        }
+      ];
+    };
     # Everything that has a default replaced by something else.
     everything = lib.recursiveUpdate minimal {
       services.soloscope = {
@@ -329,6 +712,8 @@ let
     };
   };
   evaluated = lib.mapAttrs (_: module: toplevel (host module)) hosts // {
+    # The program has to be asked what is wrong with it.
+    judged = toplevel judgedHost;
     # Only the package of the shipper in use is looked at: here the second input
     # does not exist.
     alloy = toplevel (
@@ -344,6 +729,38 @@ let
   };
 
   everything = host hosts.everything;
+  before = host hosts.before;
+  defaultSources =
+    config:
+    map (source: source.name) (
+      lib.filter (
+        source: source.isDefault or false
+      ) config.services.grafana.provision.datasources.settings.datasources
+    );
+  site = (host hosts.site).services.nginx.virtualHosts."example.org";
+  ownSettings =
+    lib.optional (defaultSources before != [ "Mine" ]) "two data sources are the default"
+    ++ lib.optional (
+      defaultSources (host minimal) != [ "Prometheus" ]
+    ) "Prometheus is not the default data source"
+    ++ lib.optional (
+      lib.attrNames before.services.soloscope.secrets.generate != [ "exporter-token" ]
+    ) "a secret is made for a Grafana that has its own"
+    ++ lib.optional (
+      before.systemd.services.grafana.serviceConfig.LoadCredential != [ ]
+    ) "a credential is loaded for a Grafana that has its own"
+    ++ lib.optional (
+      site.extraConfig != "access_log /var/log/nginx/site.log;"
+    ) "the whole site's access log is ours"
+    ++ lib.optional (
+      !(lib.hasInfix "access_log" site.locations."/grafana/".extraConfig)
+    ) "Grafana's requests are not logged"
+    ++ lib.optional (site.enableACME || site.forceSSL) "the site's certificate is not its own"
+    ++ lib.optional (
+      lib.filter (lib.hasInfix "scrapeConfigs") (host hosts.forced).warnings != [
+        "services.prometheus.scrapeConfigs is without soloscope's jobs soloscope, loki, promtail, node, grafana, redis, so what shows them stays empty. Most likely a lib.mkForce there drops them: write your jobs without it, since lists are added to each other."
+      ]
+    ) "no warning about the scrape jobs that are not there";
   overridden =
     lib.optional (
       !everything.services.grafana.settings.users.allow_sign_up
@@ -358,7 +775,51 @@ let
       everything.systemd.services ? soloscope-secrets
     ) "a secret is made that nobody needs";
 
-  problems = wrong ++ taken ++ overridden;
+  keys = (host hosts.keys).systemd.services.soloscope-probe.serviceConfig.LoadCredential;
+  keysMeet =
+    lib.optional
+      (
+        keys != [
+          "check.shop-eu.stripe:/run/secrets/stripe"
+          "check.shop.eu-stripe:/run/secrets/eu-stripe"
+        ]
+      )
+      "soloscope-probe loads ${toString keys}: each check's key must be a credential of its own";
+
+  # What the host says about a Redis is used, and what no module defines is said.
+  shop = (host hosts.minimal).services.soloscope.apps.shop;
+  server =
+    (host {
+      services.redis.servers.shop = {
+        enable = true;
+        port = 6380;
+        requirePassFile = "/run/secrets/shop";
+      };
+      services.soloscope.apps = {
+        socket.redis.url = "unix:///run/redis-shop/redis.sock";
+        port.redis.url = "redis://127.0.0.1:6380";
+        user.redis.url = "redis://127.0.0.1:6380/1";
+        user.redis.username = "soloscope";
+      };
+    }).services.soloscope.apps;
+  facts =
+    lib.optional (shop.redis.group != "redis-shop" || shop.redis.passwordFile != null)
+      "the group of the app's Redis is not used"
+    ++ lib.optional (
+      map (app: app.redis.passwordFile) (lib.attrValues server) != [
+        "/run/secrets/shop"
+        "/run/secrets/shop"
+        null
+      ]
+    ) "the password file of the app's Redis is not used"
+    ++ lib.optional (
+      !(lib.elem "${o}.apps: no module of this host defines `shop.service`. A name that is misspelt has no log; a unit that comes from a package or is made at run time is no mistake." (host hosts.logs).warnings)
+    ) "a unit that no module defines is not said"
+    ++ lib.optional (
+      lib.filter (lib.hasInfix "postgres is set") (host hosts.withoutPrometheus).warnings == [ ]
+    ) "a database that nobody reads is not said";
+
+  problems = wrong ++ taken ++ overridden ++ ownSettings ++ keysMeet ++ facts;
 in
 pkgs.testers.runNixOSTest {
   name = "assertions";
@@ -367,6 +828,7 @@ pkgs.testers.runNixOSTest {
     hosts = ${builtins.toJSON evaluated}
     messages = ${builtins.toJSON (lib.mapAttrs (_: case: lib.length case.expected) cases)}
     problems = ${builtins.toJSON problems}
+    # What check-config said: ${refused}
     print(f"{len(hosts)} hosts evaluate; {sum(messages.values())} messages are as expected")
     t.assertEqual(problems, [])
   '';

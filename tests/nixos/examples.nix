@@ -13,7 +13,13 @@ let
   examples = lib.genAttrs files (
     name:
     let
-      config = host self.nixosModules.default (folder + "/${name}");
+      config = host self.nixosModules.default {
+        imports = [ (folder + "/${name}") ];
+        # The apps themselves, which the examples leave out.
+        systemd.services = lib.genAttrs [ "languagebuddy-backend" "languagebuddy-worker" "myapp" ] (_: {
+          script = "true";
+        });
+      };
     in
     {
       system = toplevel config;

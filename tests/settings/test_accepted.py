@@ -25,7 +25,7 @@ Program = Callable[[str], str]
 #: Shapes of a declaration that change what programs are told.
 SHAPES: dict[str, dict[str, Any]] = {
     "demo": {},
-    "with Alertmanager": {"alertmanager": {"enable": True}},
+    "without Alertmanager": {"alertmanager": {"enable": False}},
     "without Prometheus": {"prometheus": {"enable": False}},
     "other ports": {"loki": {"port": 3101, "grpcPort": 9196}},
     "short retention": {"loki": {"retention": "7d"}, "prometheus": {"retention": "7d"}},
@@ -80,6 +80,17 @@ def test_prometheus_takes_its_file_and_rules(
         accepted(program("promtool"), "check", "rules", str(rules))
 
 
+def test_alertmanager_takes_its_file(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, files = shape
+    if "alertmanager.yml" not in files:
+        assert not files["soloscope.json"]["alertmanager"]["enable"]
+        return
+    said = accepted(program("amtool"), "check-config", f"{folder}/alertmanager.yml")
+    assert "1 receivers" in said
+
+
 def test_loki_takes_its_rules(
     shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
 ) -> None:
@@ -123,12 +134,17 @@ def nginx_file(folder: Path, extra: str) -> str:
           );
           places = (import {modules}/places.nix).host;
         in
-        import {modules}/nginx/settings.nix {{ inherit soloscope places; }}
+        {{
+          inherit (import {modules}/nginx/settings.nix {{ inherit soloscope places; }})
+            locations
+            logFormat
+            ;
+        }}
         """
     )
-    locations = nix(str(wrapper))["locations"]
+    settings = nix(str(wrapper))
     blocks = []
-    for path, told in locations.items():
+    for path, told in settings["locations"].items():
         upgrade = ""
         if told.get("proxyWebsockets"):
             # What nixpkgs' option proxyWebsockets writes.
@@ -144,11 +160,13 @@ def nginx_file(folder: Path, extra: str) -> str:
         f"{name}_temp_path {folder}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    return (
+    text = (
         f"pid {folder}/pid; events {{}} http {{ {temporary} access_log off; "
+        f"{settings['logFormat']} "
         f"server {{ listen unix:{folder}/socket; server_name g.example.org; {extra} "
         f"{' '.join(blocks)} }} }}"
     )
+    return text.replace("/var/log/nginx", str(folder))
 
 
 def spoiled(folder: Path, name: str, *path: str) -> Path:
@@ -178,6 +196,10 @@ def test_the_checks_refuse_what_is_wrong(rendered: Rendered, program: Program) -
     said = refused(program("promtool"), "check", "config", str(wrong))
     assert "no_such_key" in said
 
+    wrong = spoiled(folder, "alertmanager.yml", "route")
+    said = refused(program("amtool"), "check-config", str(wrong))
+    assert "no_such_key" in said
+
     wrong = spoiled(folder, "rules/soloscope.yml", "groups", "0")
     assert "no_such_key" in refused(program("promtool"), "check", "rules", str(wrong))
 
@@ -189,6 +211,9 @@ def test_render_writes_what_design_lists(rendered: Rendered) -> None:
         "promtail.yaml",
         "prometheus.yml",
         "rules/soloscope.yml",
+        "loki/rules/fake/critical.yaml",
+        "loki/rules/fake/warning.yaml",
+        "alertmanager.yml",
         "grafana/grafana.ini",
         "grafana/provisioning/datasources/soloscope.yaml",
         "grafana/provisioning/dashboards/soloscope.yaml",

@@ -1,10 +1,22 @@
-"""`python -m soloscope`."""
+"""The program: `soloscope`, or `python -m soloscope`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from soloscope.cli import main
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command of the command line, and exit with its code."""
+    # Ctrl-C while Python loads or ends the program: silence, as `cli.main` has it else.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from soloscope.cli import main as run
+
+    sys.exit(run())
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,14 +1,16 @@
 """The command line: `soloscope [--config FILE] COMMAND`.
 
 Only the module of the wanted command is imported, and the configuration is read before
-it runs. Errors that soloscope raises on purpose are told in plain words on standard
-error; only an unexpected one shows a traceback.
+it runs. Errors that soloscope raises on purpose are one line on standard error; only an
+unexpected one shows a traceback. Exit codes beside the command's own: 74 when standard
+output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader
+left.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from soloscope.commands import COMMANDS
 from soloscope.errors import SoloscopeError
+from soloscope.terminal import not_written, prepare_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +38,8 @@ class _Version(argparse.Action):
         del rest
         from soloscope import version
 
-        parser.exit(message=f"soloscope {version()}\n")
+        print(f"soloscope {version()}")  # noqa: T201
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +66,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    prepare_output()
+    quiet = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        try:
+            code = _run(argv)
+        except SystemExit as ended:  # argparse has printed help, or what is wrong
+            code = int(ended.code or 0)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        return not_written(error)
+    finally:
+        signal.signal(signal.SIGINT, quiet)
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     module = import_module("soloscope.commands." + options.command.replace("-", "_"))
     parser = argparse.ArgumentParser(prog=f"soloscope {options.command}")
@@ -80,10 +102,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SoloscopeError as error:
         print(f"soloscope: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output, such as `head`, has enough. Python would complain
-        # again when it flushes at the end (docs: library/signal, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as the shell reports SIGPIPE

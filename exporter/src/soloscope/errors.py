@@ -13,10 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from soloscope.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "OTHER_SHAPE",
     "BackendUnavailable",
     "ConfigError",
     "DeliveryError",
@@ -26,10 +29,25 @@ __all__ = [
 ]
 
 
+OTHER_SHAPE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What Python raises while JSON is read that is not of the expected shape."""
+
+
 class SoloscopeError(Exception):
-    """Base of all errors that are told to the user without a traceback."""
+    """Base of the errors that the user sees without a traceback, as one line."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        # It may quote a server's answer or an argument.
+        return printable(super().__str__(), 2000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +59,9 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
-        if not self.value:
-            return f"{self.path}: {self.accepted}"
-        return f"{self.path}: {self.value} is not accepted; {self.accepted}"
+        path = printable(self.path, 100)
+        value = f"{printable(self.value, 100)} is not accepted; " if self.value else ""
+        return f"{path}: {value}{printable(self.accepted)}"
 
 
 class ConfigError(SoloscopeError):
@@ -60,7 +78,7 @@ class ConfigError(SoloscopeError):
         lines = "".join(f"\n  {problem}" for problem in self.problems)
         count = len(self.problems)
         noun = "problem" if count == 1 else "problems"
-        return f"{self.source}: {count} {noun}{lines}"
+        return f"{printable(self.source)}: {count} {noun}{lines}"
 
 
 class SecretUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)

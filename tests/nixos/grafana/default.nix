@@ -1,6 +1,7 @@
 # Grafana as people meet it: accounts, data sources, dashboards, and from another
 # machine through nginx with TLS. `sub` is a second host with the other shapes:
-# without Prometheus, without TLS, under a path.
+# without TLS, under a path of a site that exists, and with a Grafana of its own
+# that was there before, in a folder and with a data source of its own.
 {
   self,
   pkgs,
@@ -55,12 +56,37 @@ pkgs.testers.runNixOSTest {
     imports = [ base ];
     services.soloscope = {
       domain = "sub.test";
-      prometheus.enable = false;
       nginx = {
         tls = "off";
         path = "/grafana/";
       };
     };
+    services.nginx.virtualHosts."sub.test" = {
+      extraConfig = "access_log /var/log/nginx/site.log;";
+      locations."/".return = "200 'the site'";
+    };
+    services.grafana = {
+      dataDir = "/srv/grafana";
+      provision.datasources.settings.datasources = [
+        {
+          name = "Mine";
+          uid = "mine";
+          type = "prometheus";
+          url = "http://127.0.0.1:9090";
+          isDefault = true;
+        }
+      ];
+    };
+    # An empty database is one.
+    systemd.tmpfiles.rules = [
+      "d /srv/grafana/data 0700 grafana grafana"
+      "f /srv/grafana/data/grafana.db 0600 grafana grafana"
+    ];
+  };
+
+  nodes.without = {
+    imports = [ base ];
+    services.soloscope.prometheus.enable = false;
   };
 
   nodes.client =

@@ -11,13 +11,23 @@ def status(node: Any, url: str, *options: str) -> str:
     return node.succeed(shlex.join(words)).strip()
 
 
+def sources_of(node: Any, password: str, path: str = "") -> dict[str, bool]:
+    """The data sources of a host's Grafana: uid -> whether it is the default."""
+    found = node.succeed(
+        f"curl -sSf --user admin:{password} {GRAFANA}{path}/api/datasources"
+    )
+    return {source["uid"]: source["isDefault"] for source in json.loads(found)}
+
+
 start_all()
-for node in [machine, sub]:
+for node in [machine, sub, without]:
     node.wait_for_unit("grafana.service")
+for node in [machine, sub]:
     node.wait_for_unit("nginx.service")
 client.wait_for_unit("multi-user.target")
 machine.wait_until_succeeds(f"curl -sf {GRAFANA}/api/health", timeout=120)
 sub.wait_until_succeeds(f"curl -sf {GRAFANA}/grafana/api/health", timeout=120)
+without.wait_until_succeeds(f"curl -sf {GRAFANA}/api/health", timeout=120)
 with subtest("nothing but nginx listens beyond 127.0.0.1"):
     beyond = [line for line in beyond_loopback() if '"nginx"' not in line]
     t.assertEqual(beyond, [])
@@ -119,20 +129,42 @@ with subtest("through nginx a websocket works, for Grafana's own pages only"):
     answer = client.succeed(command.format("https://elsewhere.test"))
     t.assertRegex(answer, "^HTTP/1.1 403")
 
-with subtest("the other shapes: under a path, without TLS, without Prometheus"):
+with subtest("under a path of a site that exists, without TLS"):
     page = client.succeed("curl -sSf http://sub.test/grafana/login")
     assert '"appSubUrl":"/grafana"' in page, page[:2000]
+    t.assertEqual(client.succeed("curl -sSf http://sub.test/"), "the site")
+    # Each page is in its own log.
+    site = sub.succeed("cat /var/log/nginx/site.log")
+    assert "GET / " in site, site
+    assert "grafana" not in site, site
+    ours = sub.succeed("cat /var/log/nginx/soloscope.log")
+    paths = {json.loads(line)["path"].split("/")[1] for line in ours.splitlines()}
+    t.assertEqual(paths, {"grafana"})
+
+with subtest("a Grafana that was there before keeps its key, folder and default"):
+    key = sub.succeed(f"cat {SECRETS}/grafana-secret-key").strip()
+    t.assertEqual(key, "SW2YcwTIb9zpOOhoPsMm")
+    modes = sub.succeed(f"stat -c '%a %U:%G' {SECRETS}/*").splitlines()
+    t.assertEqual(set(modes), {"400 root:root"})
+    sub.succeed("test -s /srv/grafana/data/grafana.db")
     other = sub.succeed(f"cat {secret}").strip()
     assert other != password
-    found = sub.succeed(
-        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/datasources"
-    )
-    t.assertEqual([source["uid"] for source in json.loads(found)], ["loki"])
-    found = sub.succeed(
-        f"curl -sSf --user admin:{other} {GRAFANA}/grafana/api/dashboards/uid/soloscope-overview"
+    found = sources_of(sub, other, "/grafana")
+    t.assertEqual(found, {"loki": False, "mine": True, "prometheus": False})
+
+with subtest("Prometheus reads Grafana's metrics below the path, too"):
+    query = 'http://127.0.0.1:9090/api/v1/query?query=up{job="grafana"}'
+    command = f"curl -sSfg '{query}'"
+    sub.wait_until_succeeds(f"""{command} | grep -F ',"1"]'""", timeout=60)
+
+with subtest("without Prometheus there is Loki, and the overview asks it alone"):
+    other = without.succeed(f"cat {secret}").strip()
+    t.assertEqual(sources_of(without, other), {"loki": True})
+    found = without.succeed(
+        f"curl -sSf --user admin:{other} {GRAFANA}/api/dashboards/uid/soloscope-overview"
     )
     assert '"uid":"prometheus"' not in found
-    sub.fail("systemctl is-active prometheus.service")
+    without.fail("systemctl is-active prometheus.service")
 
 with subtest("after a reboot the keys are the same, and so are the accounts"):
     sums = machine.succeed(f"sha256sum {SECRETS}/*")

@@ -81,6 +81,32 @@ with subtest("a stopped database is told, and comes back"):
     machine.succeed("systemctl start postgresql.target")
     eventually("200 again", lambda: overall()[0], 200, 90)
 
+with subtest("a shipper that fails again and again is told, and comes back"):
+    shipper = "soloscope-promtail.service"
+    folder = f"/run/systemd/system/{shipper}.d"
+    machine.succeed(f"mkdir -p {folder}")
+    machine.succeed(
+        f'printf \'[Service]\\nExecStart=\\nExecStart=/bin/sh -c "exit 7"\\n'
+        f"RestartSec=30\\n' > {folder}/broken.conf"
+    )
+    machine.succeed(f"systemctl daemon-reload; systemctl restart {shipper} || true")
+    eventually(
+        "the shipper is not well",
+        lambda: (
+            shipper in machine.execute("soloscope health-check")[1].splitlines()[-1]
+        ),
+        True,
+    )
+    t.assertEqual(machine.execute("soloscope health-check")[0], 1)
+    machine.succeed(f"rm {folder}/broken.conf; systemctl daemon-reload")
+    machine.succeed(f"systemctl restart {shipper}")
+    eventually("well", lambda: machine.execute("soloscope health-check")[0], 0)
+
+with subtest("the disk budget reads the configuration file"):
+    machine.succeed("systemctl start soloscope-loki-budget.service")
+    machine.succeed("grep retention_period /var/lib/loki/soloscope-overrides.json")
+    eventually("its metrics", lambda: len(prometheus("soloscope_loki_days_left")), 1)
+
 with subtest("nobody but the probe sees the key of the outside API"):
     key = "/var/lib/test-secrets/api-key"
     # From the file: on a command line grep would find itself.

@@ -11,7 +11,8 @@ GRAFANA_FOLDERS = "services.grafana has folders of its own"
 DIFFERENCES: dict[str, dict[str, str]] = {
     "loki.yaml": {},
     "loki/overrides.json": {},
-    "loki/rules/fake/soloscope.yaml": {},
+    "loki/rules/fake/critical.yaml": {},
+    "loki/rules/fake/warning.yaml": {},
     "promtail.yaml": {
         "scrape_configs/journal/journal/path": "a host reads the machine's own journal",
     },
@@ -19,10 +20,10 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "prometheus.yml": {
         "rule_files": "the rules are a file of the store, checked by promtool",
         r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
-        "alerting": "nixpkgs always writes it, empty without Alertmanager",
         "remote_(read|write)": "nixpkgs always writes it, empty",
     },
     "rules/soloscope.yml": {},
+    "alertmanager.yml": {},
     "soloscope.json": {
         "exporter/tokenFile/(file|credential)": "a unit has credentials, a process files",
     },
@@ -41,7 +42,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
 
 
 def entry_name(position: int, entry: Any) -> str:
-    names = ("job_name", "uid", "name", "record")
+    names = ("job_name", "uid", "name", "record", "alert")
     named = [entry[n] for n in names if n in entry] if isinstance(entry, dict) else []
     return str(named[0]) if named else str(position)
 
@@ -141,9 +142,9 @@ with subtest("Loki"):
     name = "loki/overrides.json"
     compare(name, yaml(running["runtime_config"]["file"]), rendered[name])
     folder = running["ruler"]["storage"]["local"]["directory"]
-    (file,) = machine.succeed(f"find -L {folder} -type f").split()
-    name = "loki/rules/fake/soloscope.yaml"
-    compare(name, yaml(file), rendered[name])
+    for file in machine.succeed(f"find -L {folder} -type f").split():
+        name = f"loki/rules/{file.removeprefix(f'{folder}/')}"
+        compare(name, yaml(file), rendered[name])
 
 with subtest("the log shipper"):
     path = argument("soloscope-promtail.service", r"-config\.file=(\S+)")
@@ -168,6 +169,18 @@ with subtest("Prometheus"):
             continue  # the store, and the folder `data` in it
         found = argument("prometheus.service", rf"{re.escape(name)}=(\S+)")
         t.assertEqual(found, value, name)
+
+with subtest("Alertmanager"):
+    path = argument("alertmanager.service", r"--config\.file (\S+)")
+    # The unit has a /tmp of its own.
+    pid = machine.succeed("systemctl show --value -p MainPID alertmanager").strip()
+    name = "alertmanager.yml"
+    compare(name, yaml(f"/proc/{pid}/root{path}"), rendered[name])
+    for flag in rendered["programs.json"]["alertmanager"]["argv"][1:]:
+        name, _, value = flag.partition("=")
+        if name != "--config.file":
+            found = argument("alertmanager.service", rf"{re.escape(name)}[= ](\S*)")
+            t.assertEqual(found, value, name)
 
 with subtest("the exporters"):
     for unit, program in (("node", "node"), ("redis", "redis")):

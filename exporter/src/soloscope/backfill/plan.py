@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
-from soloscope.counts.model import midnight
+from soloscope.counts.model import ONE_DAY, midnight
 from soloscope.exporter.exposition import (
     BREAKDOWN,
     COUNT,
@@ -90,7 +90,7 @@ class Plan:
     @property
     def end(self) -> float:
         """Unix time of the last sample, the zero after the last day."""
-        return midnight(self.days[-1] + timedelta(days=1), self.zone)
+        return midnight(self.days[-1] + ONE_DAY, self.zone)
 
     @property
     def samples(self) -> int:
@@ -120,7 +120,7 @@ def days_to_write(
         until = min(until, first_known)
     fit = []
     for day in sorted(set(days)):
-        end = midnight(day + timedelta(days=1), zone)
+        end = midnight(day + ONE_DAY, zone)
         if oldest < end <= until:
             fit.append(day)
     return tuple(fit)
@@ -185,33 +185,22 @@ def windows(plans: Sequence[Plan]) -> list[tuple[float, float]]:
     return [(n * BLOCK, (n + 1) * BLOCK) for n in range(first, last + 1)]
 
 
-def _times(one: Plan, low: float, high: float) -> Iterator[tuple[date | None, float]]:
-    """Each sample's time in [low, high) with the share of its day, None at the end."""
+def _grid(one: Plan, low: float, high: float) -> list[tuple[date | None, float, str]]:
+    """Each sample in [low, high): its day, the share of the day's total, the time.
+
+    The last one is the zero after the last day, with None for the day.
+    """
+    grid: list[tuple[date | None, float, str]] = []
     for day in one.days:
         begin = midnight(day, one.zone)
-        end = midnight(day + timedelta(days=1), one.zone)
-        if end <= low or begin >= high:
-            continue
-        count = int((end - begin - 1) // STEP) + 1
-        for k in range(count):
-            at = begin + k * STEP
-            if low <= at < high:
-                yield day, at
+        last = int((midnight(day + ONE_DAY, one.zone) - begin - 1) // STEP)
+        grid += [
+            (day, k / last, go_time(at))
+            for k in range(last + 1)
+            if low <= (at := begin + k * STEP) < high
+        ]
     if low <= one.end < high:
-        yield None, one.end
-
-
-def _grid(one: Plan, low: float, high: float) -> list[tuple[date | None, float, str]]:
-    """Day, share of the day's total, and time as text for each sample."""
-    grid: list[tuple[date | None, float, str]] = []
-    for day, at in _times(one, low, high):
-        if day is None:
-            grid.append((None, 0.0, go_time(at)))
-            continue
-        begin = midnight(day, one.zone)
-        end = midnight(day + timedelta(days=1), one.zone)
-        last = int((end - begin - 1) // STEP)
-        grid.append((day, (at - begin) / STEP / last, go_time(at)))
+        grid.append((None, 0.0, go_time(one.end)))
     return grid
 
 

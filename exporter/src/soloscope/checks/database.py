@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from soloscope.backends.fetch import LARGE, fetch
-from soloscope.checks.kinds import expect
+from soloscope.backends.http import LARGE
+from soloscope.backends.metrics_text import samples
+from soloscope.checks.kinds import expect, get
 from soloscope.checks.model import CheckFailed, Outcome
 
 __all__ = ["figures", "p95", "postgres"]
@@ -33,30 +34,13 @@ _WANTED = (
     "pg_exporter_last_scrape_duration_seconds",
 )
 
-Sample = tuple[str, Mapping[str, str], float]
 
+def figures(text: str) -> dict[str, float | None]:
+    """What the health paths show, from the exporter's metrics.
 
-def samples(text: str) -> list[Sample]:
-    """The samples that are looked at, out of an exposition in Prometheus text."""
-    from prometheus_client.parser import text_string_to_metric_families
+    Raises ValueError when they are none.
 
-    # The exporter shows a thousand settings; only our lines are worth parsing.
-    lines = [
-        line
-        for line in text.splitlines()
-        if line.startswith(_WANTED) and line.split("{")[0].split(" ")[0] in _WANTED
-    ]
-    families = text_string_to_metric_families("\n".join(lines) + "\n")
-    return [
-        (sample.name, sample.labels, sample.value)
-        for family in families
-        for sample in family.samples
-    ]
-
-
-def figures(found: Iterable[Sample]) -> dict[str, float | None]:
-    """What the health paths show, from the exporter's samples.
-
+    up           whether the exporter reaches the database; None without a word on it
     size         connections that the server allows (pg_settings_max_connections)
     active       connections that run a query now
     idle         connections that wait, in a transaction or not
@@ -66,17 +50,17 @@ def figures(found: Iterable[Sample]) -> dict[str, float | None]:
     seconds      what the exporter's own queries took
     """
     active = idle = slow_now = 0.0
-    up = True
+    up: float | None = None
     size: float | None = None
     seconds: float | None = None
     calls: dict[tuple[tuple[str, str], ...], float] = {}
     spent: dict[tuple[tuple[str, str], ...], float] = {}
-    for name, labels, value in found:
+    for name, labels, value, *_ in samples(text, *_WANTED):
         state = labels.get("state", "")
         if math.isnan(value):
             continue
         if name == "pg_up":
-            up = up and value == 1
+            up = min(value, 1.0 if up is None else up)
         elif name == "pg_settings_max_connections":
             size = (size or 0.0) + value
         elif name == "pg_stat_activity_count":
@@ -95,7 +79,7 @@ def figures(found: Iterable[Sample]) -> dict[str, float | None]:
     slow = float(sum(spent.get(key, 0.0) > SLOW * n for key, n in calls.items() if n))
     total = active + idle
     return {
-        "up": float(up),
+        "up": up,
         "size": size,
         "active": active,
         "idle": idle,
@@ -123,15 +107,14 @@ def postgres(base: str) -> Callable[[float], Outcome]:
     lock = threading.Lock()
 
     def run(timeout: float) -> Outcome:
-        answer = fetch(f"{base}/metrics", timeout, limit=LARGE)
+        answer = get(f"{base}/metrics", timeout, limit=LARGE)
         expect(answer)
         try:
-            found = samples(answer.body.decode())
+            read = figures(answer.body.decode())
         except ValueError:
             raise CheckFailed("answered 200, but not with metrics") from None
-        if not any(name == "pg_up" for name, _, _ in found):
+        if read["up"] is None:
             raise CheckFailed(f"{base}/metrics has no `pg_up`: no postgres exporter")
-        read = figures(found)
         if read["up"] != 1:
             raise CheckFailed("the postgres exporter cannot reach the database")
         seconds = read["seconds"]

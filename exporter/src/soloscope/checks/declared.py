@@ -1,4 +1,4 @@
-"""The checks that a configuration asks for, and what is asked by whom.
+"""The checks that a configuration asks for.
 
 Interval and time-out of what is declared stand in the configuration. What every
 stack has is asked as often as the table of service health checks in the origin
@@ -8,13 +8,16 @@ documents says: an API every 30 s with 10 s to answer, a database every 30 s wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
 
 from redis.exceptions import ResponseError
 
-from soloscope.backends.fetch import base_url
+from soloscope.backends.http import base_url
 from soloscope.checks import kinds
-from soloscope.checks.model import Check, CheckFailed, Kind, Outcome
+from soloscope.checks.model import Check, CheckFailed, Kind, Outcome, Recorded
 from soloscope.checks.results import probed
 from soloscope.config import App, Config, Redis, redis_url
 from soloscope.config import Check as Declared
@@ -28,7 +31,21 @@ _API = (30.0, 10.0)
 _DATABASE = (30.0, 5.0)
 _REDIS = (10.0, 3.0)
 
-ScrapeError = Callable[[str], str | None]
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """How an app's last scrape went: whether Redis answered, or why not, and when.
+
+    `at` is on the monotonic clock; `left_out` names metrics that could not be read.
+    """
+
+    up: bool
+    error: str
+    at: float
+    left_out: Sequence[str] = ()
+
+
+LastScrape = Callable[[str], Scrape | None]
 
 
 def ping(redis: Redis) -> Callable[[float], Outcome]:
@@ -52,11 +69,11 @@ def ping(redis: Redis) -> Callable[[float], Outcome]:
     return run
 
 
-def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Check]:
+def checks(config: Config, last_scrape: LastScrape | None = None) -> list[Check]:
     """All checks, the stack's own first, in the order in which they are shown.
 
-    `scrape_error` says for an app why its last scrape failed, None when it did not;
-    without it (outside `serve`) there is no such check. A check that an app declares
+    `last_scrape` says how an app's last scrape went, None before the first; without
+    it (outside `serve`) there is no such check. A check that an app declares
     replaces a built-in one of the same name.
     """
     found: list[Check] = []
@@ -65,21 +82,19 @@ def checks(config: Config, scrape_error: ScrapeError | None = None) -> list[Chec
         interval, timeout = _API
         found.append(Check("", name, name, run, interval, timeout))
 
-    own("loki", kinds.loki(base_url(config.loki.listen_address, config.loki.port)))
+    own("loki", kinds.loki(base_url(config.loki)))
     if config.prometheus.enable:
-        base = base_url(config.prometheus.listen_address, config.prometheus.port)
-        own("prometheus", kinds.ready(base))
+        own("prometheus", kinds.ready(base_url(config.prometheus)))
     if config.grafana.enable:
-        base = base_url(config.grafana.listen_address, config.grafana.port)
-        own("grafana", kinds.grafana(base, config.grafana.root_url))
+        root_url = config.grafana.root_url
+        own("grafana", kinds.grafana(base_url(config.grafana), root_url))
     if config.alertmanager.enable:
-        base = base_url(config.alertmanager.listen_address, config.alertmanager.port)
-        own("alertmanager", kinds.ready(base))
+        own("alertmanager", kinds.ready(base_url(config.alertmanager)))
     database = _database(config)
     if database is not None and not database.app:
         found.append(database)
     for app in config.apps.values():
-        mine = _app(config, app, scrape_error)
+        mine = _app(config, app, last_scrape)
         if database is not None and database.app == app.name:
             mine = {database.name: database, **mine}
         found.extend(mine.values())
@@ -95,19 +110,21 @@ def _database(config: Config) -> Check | None:
     from soloscope.checks.database import postgres
 
     app = apps[0] if len(apps) == 1 else ""
-    run = postgres(base_url(exporter.listen_address, exporter.port))
+    run = postgres(base_url(exporter))
     return Check(app, "postgres", "postgres", run, *_DATABASE)
 
 
-def _app(
-    config: Config, app: App, scrape_error: ScrapeError | None
-) -> dict[str, Check]:
+def _app(config: Config, app: App, last_scrape: LastScrape | None) -> dict[str, Check]:
     mine: dict[str, Check] = {}
     if app.redis is not None:
-        mine["redis"] = Check(app.name, "redis", "redis", ping(app.redis), *_REDIS)
-        if scrape_error is not None:
-            run = _scrape(app.name, scrape_error)
-            mine["scrape"] = Check(app.name, "scrape", "scrape", run, passive=True)
+        redis = Check(app.name, "redis", "redis", ping(app.redis), *_REDIS)
+        if last_scrape is not None:
+            last = partial(last_scrape, app.name)
+            redis = replace(redis, witness=partial(_witness, last))
+            mine["scrape"] = Check(
+                app.name, "scrape", "scrape", partial(_scrape, last), passive=True
+            )
+        mine = {"redis": redis, **mine}
     if app.health is not None:
         run = kinds.http(app.health.url)
         interval, timeout = app.health.interval, app.health.timeout
@@ -135,7 +152,7 @@ def _run(
     if declared.kind == "tcp":
         return kinds.tcp(declared.url, max_seconds=declared.max_seconds)
     if declared.kind == "redis":
-        return _within(ping(Redis(redis_url(declared.url))), declared.max_seconds)
+        return _within(ping(Redis(redis_url(declared.url), "")), declared.max_seconds)
     return kinds.http(
         declared.url,
         status=declared.status,
@@ -147,14 +164,10 @@ def _run(
 def _within(
     run: Callable[[float], Outcome], limit: float | None
 ) -> Callable[[float], Outcome]:
-    from time import monotonic
-
     def timed(timeout: float) -> Outcome:
         start = monotonic()
         outcome = run(timeout)
-        seconds = monotonic() - start
-        if limit is not None and seconds > limit:
-            raise CheckFailed(f"took {seconds:.2f} s, allowed are {limit:g} s", seconds)
+        kinds.in_time(monotonic() - start, limit)
         return outcome
 
     return timed
@@ -164,11 +177,21 @@ def _unprobed(_timeout: float) -> Outcome:
     raise CheckFailed("`probe.resultFile` is not set, so nothing asks this API")
 
 
-def _scrape(app: str, scrape_error: ScrapeError) -> Callable[[float], Outcome]:
-    def run(_timeout: float) -> Outcome:
-        error = scrape_error(app)
-        if error is not None:
-            raise CheckFailed(f"the last scrape failed: {error}")
-        return Outcome("the last scrape was complete")
+def _scrape(last: Callable[[], Scrape | None], _timeout: float) -> Outcome:
+    scrape = last()
+    if scrape is not None and not scrape.up:
+        raise CheckFailed(f"the last scrape failed: {scrape.error}")
+    if scrape is not None and scrape.left_out:
+        count, names = len(scrape.left_out), ", ".join(scrape.left_out[:10])
+        more = ", …" if count > 10 else ""
+        return Outcome(f"complete but for {count} metrics: {names}{more}")
+    return Outcome("the last scrape was complete")
 
-    return run
+
+def _witness(last: Callable[[], Scrape | None]) -> Recorded | None:
+    """What the last scrape says about Redis."""
+    scrape = last()
+    if scrape is None:
+        return None
+    detail = "answered the last scrape" if scrape.up else scrape.error
+    return Recorded(scrape.up, scrape.at, detail)

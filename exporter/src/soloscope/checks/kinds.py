@@ -9,12 +9,22 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from soloscope.backends.fetch import Answer, fetch
+from soloscope.backends.http import LIMIT, Answer, NoAnswer, fetch
 from soloscope.checks.model import CheckFailed, Outcome
 
-__all__ = ["bearer", "expect", "grafana", "http", "loki", "ready", "tcp"]
+__all__ = ["expect", "get", "grafana", "http", "in_time", "loki", "ready", "tcp"]
+
+
+def get(url: str, timeout: float, key: str | None = None, limit: int = LIMIT) -> Answer:
+    """Any answer. `key` is sent as WhatsApp's API, OpenAI and Stripe all take it."""
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    try:
+        return fetch(url, timeout, headers, limit)
+    except NoAnswer as failed:
+        raise CheckFailed(str(failed), failed.seconds) from None
 
 
 def expect(
@@ -35,12 +45,14 @@ def expect(
         raise CheckFailed(
             f"answered {answer.status} without `{body}` in the body", answer.seconds
         )
-    if max_seconds is not None and answer.seconds > max_seconds:
-        raise CheckFailed(
-            f"took {answer.seconds:.2f} s, allowed are {max_seconds:g} s",
-            answer.seconds,
-        )
+    in_time(answer.seconds, max_seconds)
     return Outcome(f"answered {answer.status}", answer.seconds)
+
+
+def in_time(seconds: float, most: float | None) -> None:
+    """Fail when an answer took longer than was declared."""
+    if most is not None and seconds > most:
+        raise CheckFailed(f"took {seconds:.2f} s, allowed are {most:g} s", seconds)
 
 
 def http(
@@ -54,7 +66,7 @@ def http(
 
     def run(timeout: float) -> Outcome:
         return expect(
-            fetch(url, timeout), status=status, body=body, max_seconds=max_seconds
+            get(url, timeout), status=status, body=body, max_seconds=max_seconds
         )
 
     return run
@@ -75,10 +87,7 @@ def tcp(url: str, *, max_seconds: float | None = None) -> Callable[[float], Outc
             text = error.strerror or str(error)
             raise CheckFailed(text[:1].lower() + text[1:]) from None
         seconds = time.monotonic() - start
-        if max_seconds is not None and seconds > max_seconds:
-            raise CheckFailed(
-                f"took {seconds:.2f} s, allowed are {max_seconds:g} s", seconds
-            )
+        in_time(seconds, max_seconds)
         return Outcome("accepts connections", seconds)
 
     return run
@@ -90,22 +99,17 @@ def loki(base: str) -> Callable[[float], Outcome]:
     Its /ready can say 200 while every query hangs until the time-out (seen with
     3.6.4 when the query frontend announces an address it does not listen on).
     """
-
-    def run(timeout: float) -> Outcome:
-        answer = fetch(f"{base}/loki/api/v1/query?query=vector(1)", timeout)
-        expect(answer)
-        return Outcome("answers queries", answer.seconds)
-
-    return run
+    return _well(f"{base}/loki/api/v1/query?query=vector(1)", "answers queries")
 
 
 def ready(base: str) -> Callable[[float], Outcome]:
     """Prometheus and Alertmanager: 200 on /-/ready once they can serve."""
+    return _well(f"{base}/-/ready", "ready")
 
+
+def _well(url: str, detail: str) -> Callable[[float], Outcome]:
     def run(timeout: float) -> Outcome:
-        answer = fetch(f"{base}/-/ready", timeout)
-        expect(answer)
-        return Outcome("ready", answer.seconds)
+        return replace(expect(get(url, timeout)), detail=detail)
 
     return run
 
@@ -118,13 +122,13 @@ def grafana(base: str, root_url: str) -> Callable[[float], Outcome]:
     prefix = urlsplit(root_url).path.rstrip("/")
 
     def run(timeout: float) -> Outcome:
-        answer = fetch(f"{base}{prefix}/api/health", timeout)
+        answer = get(f"{base}{prefix}/api/health", timeout)
         if answer.status == 404 and prefix:
-            answer = fetch(f"{base}/api/health", timeout)
+            answer = get(f"{base}/api/health", timeout)
         expect(answer)
         try:
             database = json.loads(answer.body)["database"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise CheckFailed(
                 "answered 200, but not with Grafana's health", answer.seconds
             ) from None
@@ -133,8 +137,3 @@ def grafana(base: str, root_url: str) -> Callable[[float], Outcome]:
         return Outcome("database ok", answer.seconds)
 
     return run
-
-
-def bearer(key: str) -> dict[str, str]:
-    """The header that WhatsApp's Graph API, OpenAI and Stripe all take."""
-    return {"Authorization": f"Bearer {key}"}

@@ -28,6 +28,7 @@ Kind = Literal[
     "api",
     "postgres",
     "scrape",
+    "unit",
 ]
 
 # How long after its own time-out a check may still be running before that counts
@@ -70,6 +71,8 @@ class Check:
 
     `run` takes the time-out and raises CheckFailed. A `passive` check only looks at
     what is in memory or in a small file, so it is run when it is asked for.
+    `witness` is what else in this process last asked the same: when that is newer, it
+    counts, so that no two answers of one moment differ.
     """
 
     app: str
@@ -79,6 +82,7 @@ class Check:
     interval: float = 30.0
     timeout: float = 10.0
     passive: bool = False
+    witness: Callable[[], Recorded | None] = field(default=lambda: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is told about a check. `age`: seconds since its answer, None without."""
+    """A check at one moment. `age`: seconds since its answer, None without."""
 
     app: str
     name: str
@@ -110,7 +114,7 @@ class Result:
 def judge(
     check: Check, last: Recorded | None, running_since: float | None, now: float
 ) -> Result:
-    """What to tell about `check` at `now`, when it last answered `last`.
+    """The state of `check` at `now`, when it last answered `last`.
 
     A check that is still running after its time-out has failed, and so has one
     whose answer is older than twice its interval: an old answer is no answer.

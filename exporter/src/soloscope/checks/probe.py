@@ -3,7 +3,7 @@ answers in a file for `soloscope serve`.
 
 It is a process of its own because it holds the keys: WhatsApp's Graph API, OpenAI
 and Stripe are all URLs that take `Authorization: Bearer KEY`. A key is read at each
-use, sent to its own URL only (redirects are not followed), and never told: neither
+use, sent to its own URL only (redirects are not followed), and never shown: neither
 the answer's body nor the text of an unforeseen error is kept, for both may quote it.
 """
 
@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from soloscope.backends.fetch import fetch
 from soloscope.checks import results
-from soloscope.checks.kinds import bearer, expect
+from soloscope.checks.kinds import expect, get
 from soloscope.checks.model import CheckFailed
 from soloscope.checks.results import Probed
 from soloscope.config import Check, Config
@@ -40,9 +39,9 @@ def declared(config: Config) -> Iterator[tuple[str, str, Check]]:
 def ask(check: Check, now: Callable[[], float] = time.time) -> Probed:
     """Ask one API. Never raises: what went wrong is the answer."""
     try:
-        headers = bearer(check.key.read()) if check.key is not None else {}
+        key = None if check.key is None else check.key.read()
         outcome = expect(
-            fetch(check.url, check.timeout, headers),
+            get(check.url, check.timeout, key),
             status=check.status,
             body=check.body,
             max_seconds=check.max_seconds,
@@ -62,8 +61,8 @@ def probe(
     """Ask what is due and write the file; returns all results, kept ones included.
 
     The timer runs as often as the most frequent check wants; the others keep their
-    answer until their own interval is over. `everything` asks all. Raises OSError
-    when the file cannot be written.
+    answer until their own interval is over. `everything` asks all. Raises
+    SoloscopeError when the file cannot be written.
     """
     if config.probe is None:
         return {}

@@ -74,14 +74,35 @@ class Registry:
         with self._lock:
             if wait > 0 and not self._stopped:
                 self._lock.wait_for(lambda: len(self._last) >= active, wait)
-            last, running = dict(self._last), dict(self._running)
+            running = dict(self._running)
         found = []
         for i, check in enumerate(self.checks):
             if check.passive:
                 found.append(judge(check, self._ask(check), None, self._clock()))
             else:
-                found.append(judge(check, last.get(i), running.get(i), self._clock()))
+                known = self._witnessed(i, check)
+                found.append(judge(check, known, running.get(i), self._clock()))
         return tuple(found)
+
+    def _witnessed(self, i: int, check: Check) -> Recorded | None:
+        """The last answer, or the witness's when that is newer and says otherwise."""
+        seen = check.witness()
+        with self._lock:
+            last = self._last.get(i)
+            # One that says the same knows less: no time, and no figures.
+            if seen is None or (
+                last is not None and (seen.at <= last.at or seen.ok == last.ok)
+            ):
+                return last
+            self._last[i] = seen
+        self._note(check, last, seen)
+        return seen
+
+    def _note(self, check: Check, before: Recorded | None, now: Recorded) -> None:
+        """Report a check that has turned, or is not well at its first answer."""
+        turned = not now.ok if before is None else before.ok != now.ok
+        if turned and self._changed is not None:
+            self._changed(judge(check, now, None, now.at))
 
     def _work(self) -> None:
         while True:
@@ -105,9 +126,7 @@ class Registry:
                 again = max(started + check.interval, self._clock())
                 heapq.heappush(self._due, (again, i))
                 self._lock.notify_all()
-            turned = not recorded.ok if before is None else before.ok != recorded.ok
-            if turned and self._changed is not None:
-                self._changed(judge(check, recorded, None, recorded.at))
+            self._note(check, before, recorded)
 
     def _ask(self, check: Check) -> Recorded:
         start = self._clock()

@@ -1,11 +1,11 @@
-"""What is told about the checks: one document, of which the paths are parts. Pure.
+"""The health document, of which the paths are parts. Pure.
 
 /api/health, /api/status       the whole document
 /health/overall                its `status`, `timestamp` and `services`
 /health/database               its `database`, without `performance`
 /health/database/performance   its `database.performance`
 
-Each answers 200 when what it tells about is well, and 503 when it is not.
+Each answers 200 when its part is healthy, and 503 when it is not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATHS = (
 # only right after the start. What has not answered by then has failed.
 WAIT = 1.0
 
-# Which service a kind of check speaks for. The first three are always shown.
+# The kinds of checks of each service. The first three are always shown.
 _SERVICES: Mapping[str, tuple[Kind, ...]] = {
     "database": ("postgres",),
     "redis": ("redis",),
@@ -90,7 +90,7 @@ def database(results: Sequence[Result]) -> dict[str, Any] | None:
     result = found[0]
     figures = result.figures
     status = _word(result.ok)
-    told: dict[str, Any] = {
+    part: dict[str, Any] = {
         "status": status,
         "connection_pool": {
             key: _rounded(figures.get(key)) for key in ("size", "active", "idle")
@@ -106,8 +106,8 @@ def database(results: Sequence[Result]) -> dict[str, Any] | None:
         },
     }
     if not result.ok:
-        told["detail"] = told["performance"]["detail"] = result.detail
-    return told
+        part["detail"] = part["performance"]["detail"] = result.detail
+    return part
 
 
 def document(results: Sequence[Result], now: datetime) -> dict[str, Any]:

@@ -9,13 +9,16 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from soloscope.checks.model import CheckFailed, Outcome
+from soloscope.errors import OTHER_SHAPE
+from soloscope.files import replace_file
 
 __all__ = ["Probed", "probed", "read", "write"]
 
@@ -37,13 +40,7 @@ Results = Mapping[str, Mapping[str, Probed]]
 
 
 def write(path: Path, results: Results) -> None:
-    """Replace the file in one step, so that no reader sees half of it.
-
-    Anybody may read it: `serve` runs as another user. Raises OSError.
-    """
-    # `serve` only reads, and starts faster without it.
-    import tempfile
-
+    """Replace the file. Raises SoloscopeError."""
     value = {
         "version": VERSION,
         "results": {
@@ -51,38 +48,30 @@ def write(path: Path, results: Results) -> None:
             for app, mine in results.items()
         },
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1)
-            file.write("\n")
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, json.dumps(value, indent=1) + "\n")
 
 
 def read(path: Path) -> dict[str, dict[str, Probed]]:
     """The file's results. Raises OSError, and ValueError when it is not such a file."""
-    value = json.loads(path.read_bytes())
+    data = path.read_bytes()
     try:
+        value = json.loads(data)
         if value["version"] != VERSION:
             raise ValueError(f"version {value['version']!r}, expected {VERSION}")
         return {
-            str(app): {
-                str(name): Probed(
-                    ok=bool(one["ok"]),
-                    detail=str(one["detail"]),
-                    at=float(one["at"]),
-                    seconds=None if one["seconds"] is None else float(one["seconds"]),
-                )
-                for name, one in mine.items()
-            }
+            str(app): {str(name): _probed(one) for name, one in mine.items()}
             for app, mine in value["results"].items()
         }
-    except (KeyError, TypeError, AttributeError) as error:
+    except OTHER_SHAPE as error:
         raise ValueError(f"not a file of results: {error!r}") from None
+
+
+def _probed(one: Mapping[str, Any]) -> Probed:
+    at, seconds = float(one["at"]), one["seconds"]
+    if not math.isfinite(at):
+        raise ValueError("a time that is none")
+    seconds = None if seconds is None else float(seconds)
+    return Probed(bool(one["ok"]), str(one["detail"]), at, seconds)
 
 
 def probed(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from soloscope.checks.declared import checks
+from soloscope.checks.declared import Scrape, checks
 from soloscope.checks.model import Result
 from soloscope.checks.registry import Registry
 from soloscope.checks.report import PATHS, WAIT, answer, families
@@ -91,9 +92,13 @@ def create(config: Config, scrapers: Sequence[Scraper]) -> Health:
     """The checks that `config` asks for; the scrapers know their last scrape."""
     by_app = {scraper.app.name: scraper for scraper in scrapers}
 
-    def scrape_error(app: str) -> str | None:
+    def last_scrape(app: str) -> Scrape | None:
         scraper = by_app.get(app)
         last = None if scraper is None else scraper.last
-        return None if last is None or last.up else last.error
+        if last is None:
+            return None
+        at = time.monotonic() - max(0.0, time.time() - last.taken)
+        left_out = sorted({fault.name for fault in last.faults})
+        return Scrape(last.up, last.error, at, left_out)
 
-    return Health(Registry(checks(config, scrape_error), changed=_tell))
+    return Health(Registry(checks(config, last_scrape), changed=_tell))

@@ -10,16 +10,16 @@ access to Loki or Grafana. Dashboards find it with
 
 from __future__ import annotations
 
+import argparse
 import json
 import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from soloscope.errors import BackendUnavailable, SoloscopeError
+from soloscope.commands.options import app_of
+from soloscope.errors import BackendUnavailable
 
 if TYPE_CHECKING:
-    import argparse
-
     from soloscope.config import Config
 
 __all__ = ["add_arguments", "run"]
@@ -35,9 +35,12 @@ MOST = 500
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The text, and what it is about."""
-    parser.add_argument("text", metavar="TEXT", help="what happened")
+    parser.add_argument("text", type=_text, metavar="TEXT", help="what happened")
     parser.add_argument(
-        "--kind", default="note", help="deploy, incident, … (default: %(default)s)"
+        "--kind",
+        type=_text,
+        default="note",
+        help="deploy, incident, … (default: %(default)s)",
     )
     parser.add_argument("--app", help="the app that it is about")
     parser.add_argument(
@@ -48,20 +51,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _text(given: str) -> str:
+    text = " ".join(given.split())
+    if not text or len(text) > MOST:
+        raise argparse.ArgumentTypeError(f"must have 1 to {MOST} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
+    return text
+
+
 def run(config: Config, args: argparse.Namespace) -> int:
     """Hand the mark to the journal."""
-    if args.app is not None and args.app not in config.apps:
-        known = ", ".join(config.apps) or "none"
-        raise SoloscopeError(f"no app `{args.app}`; declared: {known}")
-    text = " ".join(args.text.split())
-    if not text or len(text) > MOST:
-        raise SoloscopeError(f"the text must have 1 to {MOST} characters")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     mark = {"time": now, "level": "info", "event": "annotation", "kind": args.kind}
     if args.app is not None:
         # Not `app`, which is a label.
-        mark["target"] = args.app
-    mark["text"] = text
+        mark["target"] = app_of(config, args.app).name
+    mark["text"] = args.text
     message = json.dumps(mark, ensure_ascii=False, separators=(",", ":"))
     datagram = f"PRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\nMESSAGE={message}\n"
     try:
@@ -69,6 +77,6 @@ def run(config: Config, args: argparse.Namespace) -> int:
             sender.sendto(datagram.encode(), args.journal)
     except OSError as error:
         raise BackendUnavailable(
-            f"no journal at `{args.journal}`: {error.strerror}"
+            f"no journal at `{args.journal}`: {error.strerror or error}"
         ) from None
     return 0

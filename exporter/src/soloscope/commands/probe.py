@@ -10,7 +10,6 @@ from dataclasses import asdict
 from soloscope import log
 from soloscope.checks.probe import probe
 from soloscope.config import Config
-from soloscope.errors import SoloscopeError
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """0 once the answers are written, whatever they say: `serve` tells that.
+    """0 once the answers are written, whatever they say: `serve` reports that.
 
     Raises SoloscopeError when the file cannot be written.
     """
@@ -42,13 +41,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
     if config.probe is None:
         log.event("nothing_to_probe", "No app declares a check of kind `api`")
         return 0
-    try:
-        found = probe(config, everything=args.all)
-    except OSError as error:
-        raise SoloscopeError(
-            f"{config.probe.result_file}: {error.strerror}; the folder must exist "
-            "and be writable for this process"
-        ) from None
+    found = probe(config, everything=args.all)
     for app, mine in found.items():
         for name, one in mine.items():
             log.event(

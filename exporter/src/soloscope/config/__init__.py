@@ -3,61 +3,38 @@
 The file is JSON with the names and the shape of the NixOS options (camelCase).
 Durations are written as Prometheus writes them ("30s", "1h30m").
 
-shape     what the file says
-reading   how one value is read
-file      which options there are; `load` and `parse`
+options   which options there are, and what each accepts
+values    how one value is read
+reading   the file against the options; `load` and `parse`
 """
 
-from soloscope.config.file import load, parse
-from soloscope.config.reading import duration, redis_url
-from soloscope.config.shape import (
-    Alertmanager,
+from soloscope.config.options import (
     App,
-    Breakdown,
+    Budget,
     Check,
     Config,
-    Counter,
-    Exporter,
-    Gauge,
-    Grafana,
-    Health,
     Job,
-    Loki,
-    Metrics,
+    Listener,
     Postgres,
-    PostgresExporter,
-    Probe,
-    Prometheus,
     Redis,
-    RedisUrl,
-    Timing,
-    Unique,
+    Shipper,
+    Stream,
 )
-from soloscope.errors import Problem
+from soloscope.config.reading import load, parse
+from soloscope.config.values import RedisUrl, duration, redis_url
 
 __all__ = [
-    "Alertmanager",
     "App",
-    "Breakdown",
+    "Budget",
     "Check",
     "Config",
-    "Counter",
-    "Exporter",
-    "Gauge",
-    "Grafana",
-    "Health",
     "Job",
-    "Loki",
-    "Metrics",
+    "Listener",
     "Postgres",
-    "PostgresExporter",
-    "Probe",
-    "Problem",
-    "Prometheus",
     "Redis",
     "RedisUrl",
-    "Timing",
-    "Unique",
+    "Shipper",
+    "Stream",
     "duration",
     "load",
     "parse",

@@ -1,11 +1,12 @@
 """What is wrong between what was declared and what is there.
 
-finding  one thing that was found, with its fix
-keys     what Redis holds, against what the app declares
-rights   what the exporter's Redis user may do
-lines    what the app logs, against what an event must have
-backends Loki, the log shipper and Prometheus, by what they say about themselves
-machine  systemd's units and the clock
+examination  all of it, in turn
+finding      one thing that was found, with its fix
+app_redis    one app's Redis: does it answer, and what does it say instead
+rights       what the exporter's Redis user may do
+scan, keys   the keys of an app's prefix, against what the app declares
+values       what they hold, against what `serve` can show
+lines        what the app logs, against what an event must have
+servers      Loki, the log shipper, Prometheus and `serve`, by their own words
+machine      systemd's units and the clock
 """
-
-from __future__ import annotations

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Finding", "Level", "note", "unseen", "wrong"]
+from soloscope.terminal import printable
 
-Level = Literal["wrong", "note", "unseen"]
+__all__ = ["LEVELS", "Finding", "Level", "note", "unseen", "wrong"]
+
+Level = Literal["wrong", "unseen", "note"]
+
+LEVELS: tuple[Level, ...] = ("wrong", "unseen", "note")
+"""In the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +31,14 @@ class Finding:
 
 def wrong(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that needs a repair."""
-    return Finding("wrong", code, app, _line(what), _line(fix))
+    return Finding("wrong", code, app, printable(what), printable(fix))
 
 
 def note(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that may be as it should be."""
-    return Finding("note", code, app, _line(what), _line(fix))
+    return Finding("note", code, app, printable(what), printable(fix))
 
 
 def unseen(code: str, app: str, what: str, fix: str) -> Finding:
     """Something that could not be looked at."""
-    return Finding("unseen", code, app, _line(what), _line(fix))
-
-
-def _line(text: str) -> str:
-    r"""One line that a terminal only shows: control characters as \x1b or \n.
-
-    Names of keys and errors of servers are quoted, and may hold anything.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
+    return Finding("unseen", code, app, printable(what), printable(fix))

@@ -1,26 +1,28 @@
 """What Redis holds, against what the app declares: pure.
 
-The keys come from a SCAN (rights.py); everything here is about their names, types and
-expiry, and about the values of the declared ones.
+The keys come from scan.py; everything here is about their names, types and expiry.
+What they hold is in values.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from soloscope.counts.model import midnight, number, today
+from soloscope.config.values import NAME
+from soloscope.counts.model import midnight, today
 from soloscope.counts.store import AHEAD
 from soloscope.doctor.finding import Finding, note, wrong
 
 if TYPE_CHECKING:
     from soloscope.config import App
 
-__all__ = ["FOREVER", "Key", "examine", "gauge_fields", "types_of", "value_faults"]
+__all__ = ["FOREVER", "Key", "examine", "is_other_type", "types_of"]
 
 FOREVER = -1
 """What TTL answers for a key without expiry (https://redis.io/commands/ttl)."""
@@ -29,6 +31,7 @@ _THIRTY_DAYS = 30 * 86400
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2}):(.+)\Z", re.DOTALL)
 # An expiry that is counted from the first write of a day may be this much short.
 _TOLERANCE = 2 * 3600.0
+_RENAME = "rename it to letters, digits and underscores and declare that name"
 # An app that writes a name for each user would fill the screen.
 _MOST = 10
 
@@ -58,6 +61,14 @@ def types_of(app: App) -> dict[str, tuple[str, str]]:
     return found
 
 
+def is_other_type(app: App, key: Key) -> bool:
+    """Whether a declared key of a day has another type than its kind wants."""
+    assert app.redis is not None  # noqa: S101 (only such apps have keys)
+    match = _DAY.match(key.name.removeprefix(app.redis.prefix))
+    declared = types_of(app).get(match[2]) if match else None
+    return declared is not None and key.type != declared[1]
+
+
 def _suggest(key: Key) -> str:
     """The option that would declare a key like this one."""
     kind = {"hash": "breakdowns", "set": "uniques"}.get(key.type)
@@ -81,64 +92,55 @@ def examine(
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     prefix = app.redis.prefix
     declared = types_of(app)
-    faults: dict[tuple[str, str], list[Key]] = {}
+    faults: dict[tuple[str, str], list[Key]] = defaultdict(list)
     seen: set[str] = set()
     day_now = today(now, app.zone)
+    kept = max(history, 1) * 86400 - _TOLERANCE
     for key in keys:
         rest = key.name.removeprefix(prefix)
         if rest == "now":
-            for fault in _now_faults(key):
-                faults.setdefault((fault, "now"), []).append(key)
+            if key.type != "hash":
+                faults["now-type", "now"].append(key)
+            if key.ttl != FOREVER:
+                faults["now-expiry", "now"].append(key)
             continue
         match = _DAY.match(rest)
         day = _date(match[1]) if match else None
         if match is None or day is None:
-            faults.setdefault(("foreign", ""), []).append(key)
+            faults["foreign", ""].append(key)
             continue
         name = match[2]
         seen.add(name)
         if name not in declared:
-            faults.setdefault(("undeclared", name), []).append(key)
+            faults["undeclared", name].append(key)
         elif key.type != declared[name][1]:
-            faults.setdefault(("type", name), []).append(key)
+            faults["type", name].append(key)
         if key.ttl == FOREVER:
-            faults.setdefault(("forever", name), []).append(key)
-        elif now + key.ttl < midnight(day, app.zone) + _kept(history):
-            faults.setdefault(("short", name), []).append(key)
+            faults["forever", name].append(key)
+        elif now + key.ttl < midnight(day, app.zone) + kept:
+            faults["short", name].append(key)
         if _ahead(app, day, day_now, now):
-            faults.setdefault(("future", ""), []).append(key)
+            faults["future", ""].append(key)
     for fault, group in groupby(sorted(faults.items()), lambda item: item[0][0]):
         names = [(name, found) for (_, name), found in group]
-        told = [_tell(app, fault, *one, history) for one in names[:_MOST]]
-        yield from told
+        shown = [_finding(app, fault, *one, history) for one in names[:_MOST]]
+        yield from shown
         if len(names) > _MOST:
-            yield _more(app, told[0].code, names[-1][0], len(names) - _MOST)
+            yield _more(app, shown[0].code, names[-1][0], len(names) - _MOST)
     if complete:
         for name in sorted(declared.keys() - seen):
-            kind = declared[name][0]
-            yield note(
-                "never-written",
-                app.name,
-                f"the {kind} `{name}` is declared, but Redis has no day of it",
-                f"nothing, if it is rare; otherwise see that the app writes "
-                f"`{prefix}{day_now}:{name}`",
-            )
+            what = f"the {declared[name][0]} `{name}` is declared, but Redis has no "
+            fix = "nothing, if it is rare; otherwise see that the app writes "
+            fix += f"`{prefix}{day_now}:{name}`"
+            yield note("never-written", app.name, what + "day of it", fix)
 
 
 def _more(app: App, code: str, name: str, count: int) -> Finding:
     """One line about the names that would be too many lines."""
-    said = {"undeclared": "not declared", "no-expiry": "without expiry"}
-    return wrong(
-        code,
-        app.name,
-        f"{count} more names such as `{name}`: the same, {said.get(code, code)}",
-        "as for the others; a name that holds a user or a number belongs into the "
-        "field of a breakdown",
-    )
-
-
-def _kept(history: int) -> float:
-    return max(history, 1) * 86400 - _TOLERANCE
+    said = {"undeclared": "not declared", "no-expiry": "without expiry"}.get(code, code)
+    what = f"{count} more names such as `{name}`: the same, {said}"
+    fix = "as for the others; a name that holds a user or a number belongs into the "
+    return wrong(code, app.name, what, fix + "field of a breakdown")
 
 
 def _date(text: str) -> date | None:
@@ -157,164 +159,81 @@ def _ahead(app: App, day: date, day_now: date, now: float) -> bool:
     return midnight(day, app.zone) - now > AHEAD
 
 
-def _now_faults(key: Key) -> Iterator[str]:
-    if key.type != "hash":
-        yield "now-type"
-    if key.ttl != FOREVER:
-        yield "now-expiry"
+_EXPIRE = f"after each write, `EXPIRE {{prefix}}<day>:{{name}} {_THIRTY_DAYS}`"
+_FAULTS = {
+    "forever": ("no-expiry", "{some} {have} no expiry", _EXPIRE),
+    "short": (
+        "short-expiry",
+        "{some} will be gone before the {days} days are over that are shown",
+        _EXPIRE,
+    ),
+    "type": (
+        "other-type",
+        "{some}: a {type}, but the {kind} `{name}` is a {expected}",
+        "{other}",
+    ),
+    "undeclared": (
+        "undeclared",
+        "{some}: the name `{name}` is not declared, so nothing shows it",
+        "{declare}, or stop writing it",
+    ),
+    "foreign": (
+        "undeclared",
+        "{some}: not of the form `{prefix}<yyyy-mm-dd>:<name>`",
+        "rename what belongs to the metrics; keep other keys out of the prefix",
+    ),
+    "future": (
+        "clock",
+        "{some}: that day has not begun in {app.zone.key}",
+        "set `apps.{app.name}.timeZone` to the zone that the app counts in, or set the "
+        "app's clock",
+    ),
+    "now-type": (
+        "other-type",
+        "{some}: a {type}, but the gauges are a hash",
+        "`HSET {key} <gauge> <value>`",
+    ),
+    "now-expiry": (
+        "short-expiry",
+        "{some} expires in {ttl} s, and the gauges with it",
+        "`PERSIST {key}`, and let the app set no expiry on it",
+    ),
+}
 
 
-def _tell(app: App, fault: str, name: str, found: list[Key], history: int) -> Finding:
+def _finding(
+    app: App, fault: str, name: str, found: list[Key], history: int
+) -> Finding:
     """One line about one fault."""
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     first = max(found, key=lambda key: key.name)
-    some = _some(len(found), first.name)
-    prefix = app.redis.prefix
-    expire = f"after each write, `EXPIRE {prefix}<day>:{name} {_THIRTY_DAYS}`"
-    if fault == "forever":
-        verb = "has" if len(found) == 1 else "have"
-        return wrong("no-expiry", app.name, f"{some} {verb} no expiry", expire)
-    if fault == "short":
-        return wrong(
-            "short-expiry",
-            app.name,
-            f"{some} will be gone before the {max(history, 1)} days are over that are "
-            f"shown",
-            expire,
-        )
-    if fault == "type":
-        kind, expected = types_of(app)[name]
-        return wrong(
-            "other-type",
-            app.name,
-            f"{some}: a {first.type}, but the {kind} `{name}` is a {expected}",
-            _other_type(app, name, first),
-        )
-    if fault == "undeclared":
-        kinds = _suggest(first)
-        fix = f"declare `apps.{app.name}.{kinds}.{name}`" if kinds else "rename it"
-        return wrong(
-            "undeclared",
-            app.name,
-            f"{some}: the name `{name}` is not declared, so nothing shows it",
-            f"{fix}, or stop writing it",
-        )
-    if fault == "foreign":
-        return wrong(
-            "undeclared",
-            app.name,
-            f"{some}: not of the form `{prefix}<yyyy-mm-dd>:<name>`",
-            "rename what belongs to the metrics; keep other keys out of the prefix",
-        )
-    if fault == "future":
-        return wrong(
-            "clock",
-            app.name,
-            f"{some}: that day has not begun in {app.zone.key}",
-            f"set `apps.{app.name}.timeZone` to the zone that the app counts in, or "
-            "set the app's clock",
-        )
-    if fault == "now-type":
-        return wrong(
-            "other-type",
-            app.name,
-            f"`{first.name}`: a {first.type}, but the gauges are a hash",
-            f"`HSET {first.name} <gauge> <value>`",
-        )
-    return wrong(
-        "short-expiry",
-        app.name,
-        f"`{first.name}` expires in {first.ttl} s, and the gauges with it",
-        f"`PERSIST {first.name}`, and let the app set no expiry on it",
-    )
+    kind, expected = types_of(app).get(name, ("", ""))
+    kinds = _suggest(first) if NAME.match(name) else ""
+    words = {
+        "app": app,
+        "key": first.name,
+        "name": name,
+        "prefix": app.redis.prefix,
+        "some": _some(len(found), first.name),
+        "have": "has" if len(found) == 1 else "have",
+        "days": max(history, 1),
+        "type": first.type,
+        "ttl": first.ttl,
+        "kind": kind,
+        "expected": expected,
+        "other": _other_type(app, name, kind, first),
+        "declare": f"declare `apps.{app.name}.{kinds}.{name}`" if kinds else _RENAME,
+    }
+    code, what, fix = _FAULTS[fault]
+    return wrong(code, app.name, what.format(**words), fix.format(**words))
 
 
-def _other_type(app: App, name: str, key: Key) -> str:
+def _other_type(app: App, name: str, kind: str, key: Key) -> str:
     option = f"apps.{app.name}.uniques.{name}.exact"
     if name in app.uniques and key.type == "set":
         return f"set `{option} = true`, or let the app use PFADD"
     if name in app.uniques and key.type == "string":
         return f"set `{option} = false`, or let the app use SADD"
     kinds = _suggest(key)
-    kind = types_of(app)[name][0]
     fix = f"declare it under `{kinds}`" if kinds else "declare another name"
     return f"{fix}, or let the app write a {kind}"
-
-
-# --- values -------------------------------------------------------------------------
-
-
-def value_faults(
-    app: App,
-    strings: Mapping[str, bytes | None],
-    hashes: Mapping[str, Mapping[bytes, bytes]],
-) -> Iterator[Finding]:
-    """What is wrong with today's values: by name, what GET and HGETALL answered."""
-    for name in app.counters:
-        value = strings.get(name)
-        if value is not None and number(value) is None:
-            shown = value[:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the counter `{name}` holds `{shown}`, which is not a number",
-                f"let the app use INCR only, and `DEL` today's key of `{name}`",
-            )
-    for name in app.timings:
-        fields = hashes.get(name)
-        if not fields:
-            continue
-        missing = [f for f in (b"count", b"ms") if f not in fields]
-        if missing:
-            lacking = " and ".join(f"`{f.decode()}`" for f in missing)
-            yield wrong(
-                "fields",
-                app.name,
-                f"the timing `{name}` has no field {lacking}",
-                f"for each call, `HINCRBY <key> count 1` and `HINCRBY <key> ms "
-                f"<milliseconds>`, or declare `{name}` under `breakdowns`",
-            )
-    for name, breakdown in app.breakdowns.items():
-        fields = hashes.get(name, {})
-        if len(fields) > breakdown.limit:
-            yield note(
-                "too-many-keys",
-                app.name,
-                f"`{name}` has {len(fields)} keys today; only the "
-                f"{breakdown.limit} largest are shown",
-                f"count fewer different keys, or raise "
-                f"`apps.{app.name}.breakdowns.{name}.limit`",
-            )
-
-
-def gauge_fields(app: App, fields: Mapping[bytes, bytes]) -> Iterator[Finding]:
-    """The fields of `<prefix>now` against the declared gauges."""
-    assert app.redis is not None  # noqa: S101 (only such apps have keys)
-    there = {
-        field.decode("utf-8", "backslashreplace"): v for field, v in fields.items()
-    }
-    for name in sorted(there.keys() - set(app.gauges)):
-        yield wrong(
-            "undeclared",
-            app.name,
-            f"the gauge `{name}` is not declared, so nothing shows it",
-            f"declare `apps.{app.name}.gauges.{name}`, or `HDEL "
-            f"{app.redis.prefix}now {name}`",
-        )
-    for name in app.gauges:
-        if name not in there:
-            yield wrong(
-                "never-written",
-                app.name,
-                f"the gauge `{name}` is declared, but `{app.redis.prefix}now` has no "
-                "such field",
-                f"let the app `HSET {app.redis.prefix}now {name} <value>`",
-            )
-        elif number(there[name]) is None:
-            shown = there[name][:20].decode("utf-8", "replace")
-            yield wrong(
-                "no-number",
-                app.name,
-                f"the gauge `{name}` holds `{shown}`, which is not a number",
-                f"let the app set a plain decimal number for `{name}`",
-            )

@@ -11,14 +11,15 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from soloscope.doctor.finding import Finding, note, wrong
 
 if TYPE_CHECKING:
-    from soloscope.backends.queries import Line
+    from soloscope.backends.loki import Line
 
 __all__ = ["event_time", "examine"]
 
@@ -36,19 +37,17 @@ _SHARE = 0.5
 
 def event_time(value: object) -> float | None:
     """An event's own time as Unix time: pino's milliseconds, seconds, or ISO 8601."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        # Unix time in seconds reaches 1e11 in the year 5138.
-        return value / 1000 if value > 1e11 else float(value)
-    if isinstance(value, str):
-        text = value.strip().replace(",", ".")
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        # Python's own logging writes local time without a zone: not to be judged.
-        return None if moment.tzinfo is None else moment.astimezone(UTC).timestamp()
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            # Unix time in seconds reaches 1e11 in the year 5138.
+            seconds = value / 1000 if value > 1e11 else float(value)
+            return seconds if isfinite(seconds) else None
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value.strip().replace(",", "."))
+            # Python's own logging writes local time without a zone: not to be judged.
+            return None if moment.tzinfo is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        pass
     return None
 
 
@@ -56,7 +55,7 @@ def _parsed(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any] | None
     for line in lines:
         try:
             value = json.loads(line.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         yield line, value if isinstance(value, dict) else None
 
@@ -94,33 +93,19 @@ def examine(app: str, lines: Iterable[Line]) -> Iterator[Finding]:
         belongs = name.startswith("conversation_") or with_id[name] >= _SHARE * count
         if belongs and with_id[name] < count:
             missing[name, "`conversation_id`"] += count - with_id[name]
-    for (name, what), count in sorted(missing.items()):
-        yield wrong(
-            "event-fields",
-            app,
-            f"`{name}` without {what} in {count} of {seen[name]} lines",
-            f"let the app log {what} with every `{name}`",
-        )
+    for (name, lacking), count in sorted(missing.items()):
+        what = f"`{name}` without {lacking} in {count} of {seen[name]} lines"
+        fix = f"let the app log {lacking} with every `{name}`"
+        yield wrong("event-fields", app, what, fix)
     for name, count in sorted(bad_last4.items()):
-        yield wrong(
-            "personal-data",
-            app,
-            f"`phone_last4` of `{name}` is not four digits in {count} lines",
-            "log the last four digits only, without stars and never the number",
-        )
-    if off and abs(median(off)) > _OFF:
-        seconds = median(off)
-        yield wrong(
-            "clock",
-            app,
-            f"the events' own time is {abs(seconds):.0f} s "
-            f"{'ahead of' if seconds > 0 else 'behind'} the journal's",
-            "log UTC or a time with its zone, and keep the app's clock with NTP",
-        )
+        what = f"`phone_last4` of `{name}` is not four digits in {count} lines"
+        fix = "log the last four digits only, without stars and never the number"
+        yield wrong("personal-data", app, what, fix)
+    if off and abs(seconds := median(off)) > _OFF:
+        way = "ahead of" if seconds > 0 else "behind"
+        what = f"the events' own time is {abs(seconds):.0f} s {way} the journal's"
+        fix = "log UTC or a time with its zone, and keep the app's clock with NTP"
+        yield wrong("clock", app, what, fix)
     if total and plain > _SHARE * total:
-        yield note(
-            "no-json",
-            app,
-            f"{plain} of {total} lines are not JSON, so they have no event or level",
-            "let the app log one JSON object per line",
-        )
+        what = f"{plain} of {total} lines are not JSON, so they have no event or level"
+        yield note("no-json", app, what, "let the app log one JSON object per line")

@@ -1,1 +1,6 @@
-"""Keeps Loki's folder under its budget."""
+"""Keeps Loki's folder under its budget.
+
+budget  what the folder holds, and the retention that follows from it
+state   what one run leaves for the next
+keep    one run
+"""

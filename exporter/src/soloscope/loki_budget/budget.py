@@ -12,18 +12,20 @@ Sources: Loki's documentation of `runtime_config`, `retention_period`,
 from __future__ import annotations
 
 import base64
-import re
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-__all__ = ["Decision", "Limits", "Usage", "decide", "hours", "measure", "overrides"]
+    from soloscope.config import Stream
 
-#: Loki frees only after compaction and a delay, about 40 minutes after it was told.
+__all__ = ["Decision", "Limits", "Usage", "decide", "measure", "overrides"]
+
+#: Loki frees only after compaction and a delay, about 40 minutes later.
 #: Until then what comes in needs room.
 TARGET = 0.85
 
@@ -36,15 +38,6 @@ BLOCK = timedelta(minutes=15)
 BLOCK_STATUS = 429
 
 _HOUR = 3600.0
-_UNITS = {"h": 1, "d": 24, "w": 168, "y": 8760}
-
-
-def hours(duration: str) -> int:
-    """Whole hours of a duration such as `30d` or `1w12h`; `ValueError` otherwise."""
-    parts = re.findall(r"(\d+)([hdwy])", duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise ValueError(f"`{duration}` is no duration in hours, days, weeks or years")
-    return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Decision:
-    """What Loki is told: hours of retention, and until when it takes nothing."""
+    """Hours of retention, and until when Loki takes nothing."""
 
     retention: int
     blocked_until: datetime | None
@@ -115,22 +108,30 @@ def _newest(file: Path) -> float | None:
 def measure(folder: Path, now: float) -> Usage:
     """The sizes of Loki's folder; `now` in seconds since 1970.
 
-    What is deleted while it is counted counts nothing.
+    What is deleted while it is counted counts nothing. Raises OSError for what may not
+    be looked at.
     """
     parts: dict[str, int] = {}
     ages: list[tuple[float, int]] = []
-    for file in folder.rglob("*"):
-        try:
-            status = file.lstat()
-        except FileNotFoundError:
-            continue
-        top, *below = file.relative_to(folder).parts
-        part = "index" if top == "chunks" and below[:1] == ["index"] else top
-        size = status.st_blocks * 512
-        parts[part] = parts.get(part, 0) + size
-        if part == "chunks" and file.is_file():
-            newest = _newest(file) or status.st_mtime
-            ages.append(((now - newest) / _HOUR, size))
+
+    def unless_deleted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for at, folders, files in os.walk(folder, onerror=unless_deleted):
+        for name in (*folders, *files):
+            file = Path(at, name)
+            try:
+                status = file.lstat()
+            except FileNotFoundError:
+                continue
+            top, *below = file.relative_to(folder).parts
+            part = "index" if top == "chunks" and below[:1] == ["index"] else top
+            size = status.st_blocks * 512
+            parts[part] = parts.get(part, 0) + size
+            if part == "chunks" and name in files:
+                newest = _newest(file) or status.st_mtime
+                ages.append(((now - newest) / _HOUR, size))
     return Usage(parts, ages)
 
 
@@ -154,20 +155,15 @@ def decide(
     return Decision(retention, now + BLOCK if full else None)
 
 
-def overrides(
-    decision: Decision, streams: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Loki's file of overrides for the one tenant.
-
-    `streams` are the declared retentions of single streams (`selector`, `period`,
-    `priority`); none outlives the rest.
-    """
+def overrides(decision: Decision, streams: Sequence[Stream]) -> dict[str, Any]:
+    """Loki's file of overrides for the one tenant; no stream outlives the rest."""
     limits: dict[str, Any] = {"retention_period": f"{decision.retention}h"}
     if streams:
         limits["retention_stream"] = [
             {
-                **stream,
-                "period": f"{min(hours(stream['period']), decision.retention)}h",
+                "selector": stream.selector,
+                "period": f"{min(int(stream.period // _HOUR), decision.retention)}h",
+                "priority": stream.priority,
             }
             for stream in streams
         ]

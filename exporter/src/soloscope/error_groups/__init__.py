@@ -14,13 +14,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from soloscope.backends.http import understood
+
 __all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query"]
 
 #: What makes two errors the same.
 GROUP_LABELS = ("app", "event", "error", "text")
-
-#: Answers one instant query: (labels, value) per series.
-Ask = Callable[[str], Sequence[tuple[dict[str, str], float]]]
 
 # The last margin line of a traceback names the error; otherwise the first line does.
 _PYTHON = r"(?s)^Traceback \\(most recent call last\\).*\\n([^\\s].*)$"
@@ -87,6 +86,10 @@ def seen_query(which: str, span: str, app: str = ".+") -> str:
     )
 
 
+#: Answers one instant query: (labels, value) per series.
+Ask = Callable[[str], Sequence[tuple[dict[str, str], float]]]
+
+
 @dataclass(frozen=True)
 class Group:
     """An error that came `count` times; `new` says that it never came before."""
@@ -132,9 +135,11 @@ def groups(
         if group not in first or group not in last:
             # It went out of the span between two of the questions.
             continue
-        began = datetime.fromtimestamp(first[group], UTC)
-        ended = datetime.fromtimestamp(last[group], UTC)
+        with understood("Loki"):
+            began = datetime.fromtimestamp(first[group], UTC)
+            ended = datetime.fromtimestamp(last[group], UTC)
+            times = int(count)
         name, event, error, text = group
         new = began >= since
-        found.append(Group(name, event, error, text, int(count), began, ended, new))
+        found.append(Group(name, event, error, text, times, began, ended, new))
     return sorted(found, key=lambda group: (-group.count, group.app, group.text))

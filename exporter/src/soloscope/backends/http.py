@@ -1,0 +1,142 @@
+"""The one HTTP client: a GET with one deadline, a limit of bytes, and JSON.
+
+Redirects are not followed: a check says which status is right, a redirect to a login
+page is not it, and a key is sent to its own URL only. Neither proxies nor ~/.netrc of
+the environment count.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from soloscope.config import Listener
+from soloscope.errors import OTHER_SHAPE, BackendUnavailable
+
+LIMIT = 4 * 1024 * 1024
+"""More bytes of a body than this are not read."""
+
+LARGE = 64 * 1024 * 1024
+"""The limit for our own servers, whose answers are read whole."""
+
+TIMEOUT = 15.0
+"""Seconds for one query. People wait for these, so they may take a moment."""
+
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "soloscope"}
+
+
+class NoAnswer(BackendUnavailable):
+    """There was no whole answer in time; `seconds` have passed."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, body (cut at the limit) and how long both took, in seconds."""
+
+    status: int
+    body: bytes
+    seconds: float
+    headers: Mapping[str, str]
+
+
+def base_url(at: Listener) -> str:
+    """`http://ADDRESS:PORT` of a program, also for an IPv6 address."""
+    host = at.listen_address
+    return f"http://{f'[{host}]' if ':' in host else host}:{at.port}"
+
+
+def fetch(
+    url: str,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    limit: int = LIMIT,
+) -> Answer:
+    """GET `url`. Raises NoAnswer, with nothing quoted that was sent or answered.
+
+    `timeout` (seconds) is for the whole body, so a server that sends one byte at a time
+    does not hold the caller longer.
+    """
+    # Slow to import: `serve` does so after it is ready, a command only if it asks.
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    paths = ssl.get_default_verify_paths()
+    start = time.monotonic()
+    body = bytearray()
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            with session.get(
+                url,
+                headers={**_HEADERS, **(headers or {})},
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+                # The host's own authorities ($SSL_CERT_FILE), not those of certifi.
+                verify=paths.cafile or paths.capath or True,
+            ) as response:
+                while len(body) < limit and (chunk := response.raw.read1(65536)):
+                    body += chunk
+                    if time.monotonic() - start > timeout:
+                        raise TimeoutError
+    except (OSError, ValueError, HTTPError) as error:  # requests' own are OSErrors
+        why = _reason(error, timeout)
+        raise NoAnswer(why, time.monotonic() - start) from None
+    seconds = time.monotonic() - start
+    return Answer(response.status_code, bytes(body[:limit]), seconds, response.headers)
+
+
+def _reason(error: BaseException, timeout: float) -> str:
+    """The error at the root of `error`, in the system's own words."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    # What others say may quote what was sent, such as a key.
+    return f"not an HTTP answer ({type(error).__name__})"
+
+
+@contextmanager
+def understood(where: str) -> Iterator[None]:
+    """What the answer of `where` does not have, in the block, is BackendUnavailable."""
+    try:
+        yield
+    except OTHER_SHAPE:
+        raise BackendUnavailable(f"{where}: answered something else") from None
+
+
+def ask(url: str, timeout: float) -> Answer:
+    """GET `url` of the stack's own; the error names the address."""
+    try:
+        return fetch(url, timeout, limit=LARGE)
+    except NoAnswer as failed:
+        raise BackendUnavailable(f"{url.partition('?')[0]}: {failed}") from None
+
+
+def get_json(url: str, timeout: float = TIMEOUT) -> Any:
+    """The JSON object at `url`."""
+    where = url.partition("?")[0]
+    answer = ask(url, timeout)
+    try:
+        value = json.loads(answer.body)
+    except OTHER_SHAPE:
+        value = None
+    if answer.status != 200:
+        # Both servers say in one line what they did not like.
+        said = value.get("error") if isinstance(value, dict) else None
+        text = str(said or answer.body[:200].decode("utf-8", "replace")).strip()
+        raise BackendUnavailable(f"{where}: answered {answer.status}: {text}")
+    if not isinstance(value, dict):
+        raise BackendUnavailable(f"{where}: answered something else")
+    return value

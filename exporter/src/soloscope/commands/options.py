@@ -1,0 +1,59 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from soloscope.config import App, Config
+from soloscope.errors import SoloscopeError
+from soloscope.secret import Secret
+
+__all__ = ["add_redis_password_file", "app_of", "seconds", "with_password"]
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number of seconds from `low` to `high`."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g}")
+        return value
+
+    read.__name__ = "number"  # argparse names it
+    return read
+
+
+def app_of(config: Config, name: str) -> App:
+    """The app that an option names. Raises SoloscopeError."""
+    if name not in config.apps:
+        known = ", ".join(config.apps) or "none"
+        raise SoloscopeError(f"no app `{name}`; declared: {known}")
+    return config.apps[name]
+
+
+def add_redis_password_file(parser: argparse.ArgumentParser) -> None:
+    """Declare the option of that name."""
+    parser.add_argument(
+        "--redis-password-file",
+        metavar="FILE",
+        help="a file with the Redis password, when the configured one is a credential "
+        "of the service",
+    )
+
+
+def with_password(config: Config, file: str | None) -> Config:
+    """The configuration with the password of each Redis in `file`, if one is given."""
+    if file is None:
+        return config
+    secret = Secret(file=str(Path(file).absolute()))
+    apps = {
+        name: replace(app, redis=replace(app.redis, password=secret))
+        if app.redis is not None
+        else app
+        for name, app in config.apps.items()
+    }
+    return replace(config, apps=apps)

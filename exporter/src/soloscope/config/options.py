@@ -1,0 +1,406 @@
+"""The options of the configuration file, as frozen dataclasses.
+
+A field is an option: its name in camelCase, its type, and how its value is read. What
+a type alone does not say stands in `Annotated`. Only what may be absent is None; every
+other key must be there, because defaults stand in one place, the NixOS module.
+Durations are held in seconds. `faults` finds what no single value shows; a field that
+was refused is None or empty there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from soloscope.config.values import (
+    NAME,
+    Reader,
+    RedisUrl,
+    Rejected,
+    address,
+    filled,
+    http_url,
+    matching,
+    number,
+    postgres_url,
+    prefix,
+    redis_url,
+    seconds,
+    tcp_url,
+    whole,
+)
+from soloscope.secret import Secret
+
+CheckKind = Literal["http", "api", "tcp", "redis"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Faults = Iterator[tuple[str, str]]
+"""The option's path below the object, and what would be accepted."""
+
+
+class Option(NamedTuple):
+    """The option's name where it is not the field's; empty for the key itself."""
+
+    name: str
+
+
+class Names(NamedTuple):
+    """How the keys of a table, which users choose, are read."""
+
+    read: Reader
+
+
+METRIC = Names(
+    matching(
+        NAME.pattern,
+        "a name of letters, digits and underscores, not starting with a digit",
+    )
+)
+# Together with a prefix, two of them fit in a file's name.
+APP = Names(
+    matching(
+        "[a-zA-Z0-9][a-zA-Z0-9_-]{0,119}",
+        "a name of at most 120 letters, digits, dashes and underscores",
+    )
+)
+_PROMETHEUS = matching(
+    "[a-zA-Z_:][a-zA-Z0-9_:]*",
+    "a metric's name of letters, digits, underscores and colons",
+)
+# systemd.unit(5). A template without an instance has no journal of its own.
+_UNIT = matching(
+    r"[a-zA-Z0-9:_.\\@-]{1,240}(?<!@)\.(service|socket|timer|mount|path|scope|slice"
+    r"|target|swap|device|automount)",
+    "a full unit name such as `shop.service`; of a template, name each instance, as in "
+    "`worker@1.service`",
+)
+_INTERVAL = seconds(most="1y")
+_TIMEOUT = seconds(most="1d")
+_MOST = number(86_400, "a number of seconds above zero and under a day")
+
+
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """How an app's counts are reached: keys are `<prefix><day>:<name>`."""
+
+    url: Annotated[RedisUrl, redis_url]
+    prefix: Annotated[str, prefix]
+    password: Annotated[Secret | None, Option("passwordFile")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """So many today: `INCR <prefix><day>:<name>`."""
+
+    help: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """So many today by key: `HINCRBY <prefix><day>:<name> <key> 1`."""
+
+    help: str
+    limit: Annotated[int, whole(1, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """So many different ones today: PFADD, or SADD when `exact`."""
+
+    help: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Calls and milliseconds today: a hash with the fields `count` and `ms`."""
+
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The value now: a field of the hash `<prefix>now`."""
+
+    help: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that must have counted `min` in `counter` at `by`, in the app's zone."""
+
+    counter: Annotated[str, filled]
+    by: time
+    min: Annotated[int, whole(1, 2**53)]
+
+
+def _late(interval: float | None, timeout: float | None) -> Faults:
+    if interval and timeout and timeout > interval:
+        yield "timeout", f"no longer than the interval of {interval:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The app's own health endpoint: 200 is healthy. Interval, timeout in seconds."""
+
+    url: Annotated[str, http_url]
+    interval: Annotated[float, _INTERVAL]
+    timeout: Annotated[float, _TIMEOUT]
+
+    def faults(self) -> Faults:
+        """A time-out that is longer than the interval."""
+        yield from _late(self.interval, self.timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The app's own metrics endpoint (Prometheus text).
+
+    `names` says what the app calls the metrics that dashboards and rules know.
+    """
+
+    url: Annotated[str, http_url]
+    names: Annotated[Mapping[str, Annotated[str, _PROMETHEUS]], Names(_PROMETHEUS)]
+
+    def faults(self) -> Faults:
+        """A metric that is given two names."""
+        known: dict[str, str] = {}
+        for ours, theirs in self.names.items():
+            if theirs in known:
+                taken = f"`{known[theirs]}` is that metric already; name another"
+                yield f"names.{ours}", taken
+            known[theirs] = ours
+
+
+_CHECK_URLS: Mapping[str, Reader] = {
+    "http": http_url,
+    "api": http_url,
+    "tcp": tcp_url,
+    "redis": redis_url,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A further health check. Interval, timeout and max_seconds are in seconds.
+
+    `api` runs in `soloscope probe`, the only process that may read `key`.
+    """
+
+    kind: CheckKind
+    url: Annotated[str, filled]
+    interval: Annotated[float, _INTERVAL]
+    timeout: Annotated[float, _TIMEOUT]
+    status: Annotated[int, whole(100, 599)]
+    body: Annotated[str | None, filled] = None
+    max_seconds: Annotated[float | None, _MOST] = None
+    key: Annotated[Secret | None, Option("keyFile")] = None
+
+    def faults(self) -> Faults:
+        """What does not fit the kind, and a time-out longer than the interval."""
+        yield from _late(self.interval, self.timeout)
+        if self.url and self.kind:
+            try:
+                _CHECK_URLS[self.kind](self.url)
+            except Rejected as rejected:
+                yield "url", str(rejected)
+        if self.key and self.kind != "api":
+            yield "keyFile", 'only a check with kind = "api" may have a key'
+        if self.kind in {"tcp", "redis"}:
+            for option, value in (("status", self.status), ("body", self.body)):
+                if value not in (None, 200):
+                    yield option, "only a check of kind `http` or `api` reads an answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """The app's database, for the postgres exporter: a socket folder or a URL."""
+
+    socket: Path | None = None
+    url: Annotated[str | None, postgres_url] = None
+
+    def faults(self) -> Faults:
+        """Both or neither."""
+        if (self.socket is None) == (self.url is None):
+            yield "", "set either `socket` or `url`"
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What the app promises: the share of requests that it answers well."""
+
+    availability: Annotated[float, number(1, "a share between 0 and 1, such as 0.99")]
+
+
+_DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One app and what it takes part in. `redis` is None without counts."""
+
+    name: Annotated[str, Option("")]
+    title: str
+    zone: Annotated[ZoneInfo, Option("timeZone")]
+    units: tuple[Annotated[str, _UNIT], ...]
+    counters: Annotated[Mapping[str, Counter], METRIC]
+    breakdowns: Annotated[Mapping[str, Breakdown], METRIC]
+    uniques: Annotated[Mapping[str, Unique], METRIC]
+    timings: Annotated[Mapping[str, Timing], METRIC]
+    gauges: Annotated[Mapping[str, Gauge], METRIC]
+    jobs: Annotated[Mapping[str, Job], METRIC]
+    checks: Annotated[Mapping[str, Check], APP]
+    objectives: Objectives
+    redis: Redis | None = None
+    health: Health | None = None
+    metrics: Metrics | None = None
+    postgres: Postgres | None = None
+
+    def faults(self) -> Faults:
+        """Names that meet in one key, jobs without a counter, counts without Redis."""
+        # These four share the keys of a day, so one name is one key.
+        taken: dict[str, str] = {}
+        for kind in _DAY_KINDS:
+            for metric in getattr(self, kind):
+                if metric in taken:
+                    clash = f"apps.{self.name}.{taken[metric]}.{metric}"
+                    yield (
+                        f"{kind}.{metric}",
+                        f"the name is taken by {clash}; choose another",
+                    )
+                taken.setdefault(metric, kind)
+        known = ", ".join(f"`{name}`" for name in self.counters) or "none is declared"
+        for job, declared in self.jobs.items():
+            if declared.counter and declared.counter not in self.counters:
+                yield f"jobs.{job}.counter", f"a counter of this app: {known}"
+        needs = [kind for kind in (*_DAY_KINDS, "gauges") if getattr(self, kind)]
+        if needs and self.redis is None:
+            kinds = ", ".join(needs)
+            yield "redis.url", f"must be set for {kinds}, as `redis://HOST:PORT/DB`"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where a program listens."""
+
+    listen_address: Annotated[str, address]
+    port: Annotated[int, whole(0, 65535)]
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter(Listener):
+    """`soloscope serve`. `history` is in days; 0 shows today only."""
+
+    history: Annotated[int, whole(0, 366)]
+    max_connections: Annotated[int, whole(1, 10_000)]
+    log_level: LogLevel
+    token: Annotated[Secret | None, Option("tokenFile")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Streams of Loki that are kept for a shorter time: `period` in seconds."""
+
+    selector: Annotated[str, filled]
+    period: Annotated[float, seconds("24h", option="loki.shorter.<name>.retention")]
+    priority: Annotated[int, whole(1, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The disk budget of Loki's folder; `retention` and `floor` in seconds.
+
+    Loki's compactor refuses to keep anything for less than 24 hours.
+    """
+
+    folder: Path
+    overrides_file: Path
+    state_file: Path
+    metrics_file: Path
+    max_gib: Annotated[float, number(1e9, "a number above zero")]
+    retention: Annotated[float, seconds("24h", option="loki.retention")]
+    floor: Annotated[float, seconds("24h", option="loki.budgetFloor")]
+    streams: tuple[Stream, ...]
+
+    def faults(self) -> Faults:
+        """A floor above the retention."""
+        if self.floor and self.retention and self.floor > self.retention:
+            yield "floor", "`loki.budgetFloor` may not be above `loki.retention`"
+
+
+@dataclass(frozen=True, slots=True)
+class Loki(Listener):
+    """`budget` is None when Loki's folder has no bound."""
+
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shipper(Listener):
+    """The program that carries the log to Loki, and where its metrics are."""
+
+    engine: Literal["promtail", "alloy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus(Listener):
+    """Only if it is enabled it listens."""
+
+    enable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grafana(Listener):
+    """`root_url` is what people use."""
+
+    enable: bool
+    root_url: Annotated[str, http_url]
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager(Listener):
+    """Only if it is enabled it listens."""
+
+    enable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What `soloscope probe` leaves for `soloscope serve`."""
+
+    result_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. `zone` is the developer's; each app has its own."""
+
+    zone: Annotated[ZoneInfo, Option("timeZone")]
+    exporter: Exporter
+    loki: Loki
+    shipper: Shipper
+    prometheus: Prometheus
+    grafana: Grafana
+    alertmanager: Alertmanager
+    apps: Annotated[Mapping[str, App], APP]
+    postgres_exporter: Listener | None = None
+    probe: Probe | None = None
+
+    def faults(self) -> Faults:
+        """Apps that count in the same keys."""
+        owners: dict[tuple[str, str], str] = {}
+        for name, app in self.apps.items():
+            if app.redis is None or app.redis.url is None or app.redis.prefix is None:
+                continue
+            owner = owners.setdefault((app.redis.url.server, app.redis.prefix), name)
+            if owner != name:
+                yield (
+                    f"apps.{name}.redis.prefix",
+                    f"apps.{owner} has the same prefix in the same database; "
+                    "each app needs its own",
+                )

@@ -1,0 +1,73 @@
+"""What one run of the disk budget leaves for the next, as a file of JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from soloscope import log
+from soloscope.errors import OTHER_SHAPE
+from soloscope.files import replace_file
+from soloscope.loki_budget.budget import Decision
+
+__all__ = ["State", "load", "save"]
+
+
+@dataclass(frozen=True)
+class State:
+    """`at` is Unix time; `carried` are hours that no longer retention was tried in.
+
+    `dropped` are the lines of each unit that the shipper had dropped by then.
+    """
+
+    at: float
+    decision: Decision | None = None
+    carried: float = 0.0
+    dropped: dict[str, float] = field(default_factory=dict)
+
+
+def load(path: Path, now: float) -> State:
+    """What the last run left. A broken file counts as none, which the log says."""
+    try:
+        value = json.loads(path.read_bytes())
+        until = value["blocked_until"]
+        blocked = None if until is None else datetime.fromisoformat(until)
+        return State(
+            at=_number(value["at"]),
+            decision=Decision(int(_number(value["retention"])), blocked),
+            carried=_number(value["carried"]),
+            dropped={str(u): _number(n) for u, n in value["dropped"].items()},
+        )
+    except FileNotFoundError:
+        pass
+    except (OSError, *OTHER_SHAPE) as error:
+        log.event(
+            "budget_state_broken",
+            f"{path} is not what a run leaves ({error}); beginning anew",
+            level=logging.WARNING,
+        )
+    return State(at=now)
+
+
+def _number(value: float) -> float:
+    if isinstance(value, bool) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{value!r} is no number above zero")
+    return value
+
+
+def save(path: Path, state: State) -> None:
+    """Leave `state` for the next run. Raises SoloscopeError."""
+    decision = state.decision
+    until = None if decision is None else decision.blocked_until
+    value = {
+        "at": state.at,
+        "carried": state.carried,
+        "retention": None if decision is None else decision.retention,
+        "blocked_until": None if until is None else until.isoformat(),
+        "dropped": state.dropped,
+    }
+    replace_file(path, json.dumps(value))

@@ -1,0 +1,329 @@
+# What a user says about an app, `apps.<name>`: each option with its default, which
+# stands nowhere else. What a value may be is said once too, by the Python package
+# (exporter/src/soloscope/config/options.py), which reads every value at the build.
+#
+# default.nix makes a submodule of this, and complete.nix fills a bare declaration
+# with it where there is no nixpkgs. So it takes from nixpkgs only what complete.nix
+# has as well: mkOption, literalExpression and types.
+{ lib }:
+let
+  inherit (lib) literalExpression mkOption types;
+  inherit (import ../types.nix { inherit lib; }) matching secretFile;
+
+  help =
+    what:
+    mkOption {
+      type = types.str;
+      default = "";
+      example = what;
+      description = "What it counts, in a few words, as people read it in graphs.";
+    };
+
+  unit = mkOption {
+    type = types.str;
+    default = "";
+    example = "currencyEUR";
+    description = "The unit in which Grafana shows the value, as Grafana names units. Empty is a plain number.";
+  };
+
+  # attrsOf (submodule …) with one description
+  table =
+    description: example: options:
+    mkOption {
+      type = types.attrsOf (types.submodule { inherit options; });
+      default = { };
+      inherit description;
+      example = literalExpression example;
+    };
+
+  interval =
+    default:
+    mkOption {
+      type = types.str;
+      inherit default;
+      description = "How often it is asked, a duration such as `30s` or `5m`.";
+    };
+
+  timeout =
+    default:
+    mkOption {
+      type = types.str;
+      inherit default;
+      description = "When an answer comes too late. No longer than `interval`.";
+    };
+
+  redis = {
+    url = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "unix:///run/redis-shop/redis.sock";
+      description = ''
+        The Redis that holds the app's counts: `redis://HOST:PORT/DB`, `rediss://…`
+        for TLS, or `unix:///PATH?db=DB`. Null when the app counts nothing there.
+        A password does not belong here: use `passwordFile`.
+      '';
+    };
+    username = mkOption {
+      type = types.nullOr (matching "Redis user name" "[A-Za-z0-9._~-]+");
+      default = null;
+      example = "soloscope";
+      description = ''
+        The ACL user to log in as. It needs
+        `+mget +get +hgetall +pfcount +scard +sunion +ttl +ping` on `%R~PREFIX*`.
+        Null logs in as the default user.
+      '';
+    };
+    passwordFile = mkOption {
+      type = secretFile;
+      default = null;
+      defaultText = "the `requirePassFile` of the services.redis.servers.* that `url` names, or null";
+      example = "/run/secrets/shop-redis";
+      description = "A file with the password for this Redis. systemd reads it, so root alone needs access.";
+    };
+    prefix = mkOption {
+      type = types.str;
+      default = "metrics:";
+      description = "What the app's keys begin with, before the day: `metrics:2026-11-18:orders`.";
+    };
+    group = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      defaultText = "the group of the services.redis.servers.* whose socket `url` names, or null";
+      example = "redis-shop";
+      description = "The group that may use the socket in `url`. soloscope's units become members of it.";
+    };
+  };
+
+  health = {
+    url = mkOption {
+      type = types.str;
+      example = "http://127.0.0.1:8080/api/health";
+      description = "Where the app says how it is: 200 is well, anything else is not.";
+    };
+    interval = interval "30s";
+    timeout = timeout "10s";
+  };
+
+  # How often a check of a kind is asked, and when an answer is too late.
+  times = {
+    http = {
+      interval = "30s";
+      timeout = "10s";
+    };
+    tcp = {
+      interval = "30s";
+      timeout = "5s";
+    };
+    redis = {
+      interval = "10s";
+      timeout = "3s";
+    };
+    # Outside APIs count and may bill each question.
+    api = {
+      interval = "5m";
+      timeout = "10s";
+    };
+  };
+  byKind = key: {
+    defaultText = builtins.concatStringsSep ", " (
+      map (kind: "${times.${kind}.${key}} for `${kind}`") (builtins.attrNames times)
+    );
+  };
+
+  check = kind: {
+    kind = mkOption {
+      type = types.enum (builtins.attrNames times);
+      example = "http";
+      description = ''
+        How it is asked: `http` expects a status, `tcp` a connection, `redis` a PONG.
+        `api` is `http` with a key, asked by a process of its own that holds the key.
+      '';
+    };
+    url = mkOption {
+      type = types.str;
+      example = "https://api.openai.com/v1/models";
+      description = "What is asked: `http(s)://…`, `tcp://HOST:PORT`, or a Redis URL, as `kind` says.";
+    };
+    interval = interval times.${kind}.interval // byKind "interval";
+    timeout = timeout times.${kind}.timeout // byKind "timeout";
+    status = mkOption {
+      type = types.int;
+      default = 200;
+      description = "The HTTP status that means well.";
+    };
+    body = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "\"ok\":true";
+      description = "Text that the answer must contain. Null accepts any answer.";
+    };
+    maxSeconds = mkOption {
+      type = types.nullOr types.number;
+      default = null;
+      example = 1.0;
+      description = "An answer that takes longer counts as a failure. Null leaves only the time-out.";
+    };
+    keyFile = mkOption {
+      type = secretFile;
+      default = null;
+      example = "/run/secrets/openai";
+      description = "A file with the key that is sent as `Authorization: Bearer`. Only for kind `api`.";
+    };
+  };
+
+  postgres = {
+    socket = mkOption {
+      type = types.nullOr types.externalPath;
+      default = null;
+      example = "/run/postgresql";
+      description = "The folder of the database's unix socket. Set this or `url`.";
+    };
+    url = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "postgresql://soloscope@127.0.0.1:5432/shop";
+      description = "Where the database is when it has no local socket. Set this or `socket`. A password belongs in `passwordFile`.";
+    };
+    passwordFile = mkOption {
+      type = secretFile;
+      default = null;
+      example = "/run/secrets/shop-postgres";
+      description = "A file with the database user's password.";
+    };
+  };
+in
+{ name, ... }:
+{
+  options = {
+    title = mkOption {
+      type = types.str;
+      default = name;
+      defaultText = "the app's attribute name";
+      example = "LanguageBuddy";
+      description = "What people call the app.";
+    };
+    timeZone = mkOption {
+      type = types.str;
+      default = "UTC"; # not the host's: apps that write UTC days are the rule
+      example = "Europe/Berlin";
+      description = "Whose midnight starts a new day in the app's Redis keys.";
+    };
+    units = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "shop.service" ];
+      description = ''
+        The full names of the systemd units whose journal is this app's log. They get the log
+        label `app`. Of a template each instance is named: `worker@1.service`.
+      '';
+    };
+    inherit redis;
+    counters =
+      table "Counts of a day: the app does `INCR PREFIX<day>:<name>`."
+        ''{ orders.help = "Orders placed"; }''
+        {
+          help = help "Orders placed";
+          inherit unit;
+        };
+    breakdowns =
+      table "Counts of a day by key: the app does `HINCRBY PREFIX<day>:<name> KEY 1`."
+        ''{ refusals.help = "Payments refused, by reason"; }''
+        {
+          help = help "Payments refused, by reason";
+          limit = mkOption {
+            type = types.int;
+            default = 200;
+            description = "How many keys of a day are shown. The rest is counted in `soloscope_keys_dropped`.";
+          };
+        };
+    uniques =
+      table "Different things in a day: the app does `PFADD PREFIX<day>:<name> ID` (or `SADD`)."
+        ''{ buyers.help = "People who ordered"; }''
+        {
+          help = help "People who ordered";
+          exact = mkOption {
+            type = types.bool;
+            default = false;
+            description = ''
+              Whether the app uses `SADD` (exact, to 10,000 a day) instead of `PFADD`
+              (an estimate with a standard error of 0.81 %).
+            '';
+          };
+        };
+    timings =
+      table
+        "Calls and milliseconds of a day: the app does `HINCRBY PREFIX<day>:<name> count 1` and `… ms 245`."
+        ''{ payment.help = "Calls to the payment service"; }''
+        { help = help "Calls to the payment service"; };
+    gauges =
+      table "Values of now: the app does `HSET PREFIXnow <name> 12`."
+        ''{ users.help = "Registered users"; }''
+        {
+          help = help "Registered users";
+          inherit unit;
+        };
+    jobs =
+      table
+        "Work that must be done by a time of day, in the app's time zone. A job is late five minutes after it."
+        ''{ invoices = { counter = "invoices_sent"; by = "04:00"; }; }''
+        {
+          counter = mkOption {
+            type = types.str;
+            example = "invoices_sent";
+            description = "The counter of this app that the work raises.";
+          };
+          by = mkOption {
+            type = types.str;
+            example = "04:00";
+            description = "When it must be done.";
+          };
+          min = mkOption {
+            type = types.int;
+            default = 1;
+            description = "How much the counter must show by then.";
+          };
+        };
+    health = mkOption {
+      type = types.nullOr (types.submodule { options = health; });
+      default = null;
+      description = "The app's health endpoint. Null when it has none.";
+    };
+    metrics = {
+      url = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "http://127.0.0.1:8080/metrics";
+        description = "The app's own metrics in Prometheus' text format. Null when it has none.";
+      };
+      names = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        example = {
+          http_requests_total = "shop_requests_total";
+        };
+        description = ''
+          What the app calls the metrics that dashboards and rules know as
+          `http_requests_total{method,route,status}` and
+          `http_request_duration_seconds`. The parts of a histogram follow.
+        '';
+      };
+    };
+    checks = mkOption {
+      type = types.attrsOf (types.submodule ({ config, ... }: { options = check config.kind; }));
+      default = { };
+      description = "Further things that must answer for the app to work.";
+      example = literalExpression ''{ mail = { kind = "tcp"; url = "tcp://127.0.0.1:25"; }; }'';
+    };
+    postgres = mkOption {
+      type = types.nullOr (types.submodule { options = postgres; });
+      default = null;
+      description = "The app's PostgreSQL database, for its metrics and health. Null when it has none.";
+    };
+    objectives.availability = mkOption {
+      type = types.float;
+      default = 0.99; # with few requests 99.9 % is one failure in a week
+      example = 0.999;
+      description = "The share of requests that the app promises to answer well over 30 days.";
+    };
+  };
+}

@@ -1,0 +1,67 @@
+# What the apps are to soloscope's own programs. Pure, builtins only.
+#
+#   { soloscope, places } -> { part, passwords, keys }
+#     part       of soloscope.json: each app as it is declared, without what is only
+#                for units
+#     passwords  of the apps' Redis: credential -> the file that a unit loads
+#     keys       of outside APIs: the same
+{ soloscope, places }:
+let
+  inherit (import ../pure.nix) filterAttrs mapAttrsToList;
+  inherit (import ../urls.nix) withUser;
+  cfg = soloscope.apps;
+
+  # A name that is joined from two needs a separator that neither may contain:
+  # `check-shop-eu-stripe` would be the key of two checks.
+  redisCredential = app: "redis-${app}";
+  checkCredential = app: check: "check.${app}.${check}";
+  secret = credential: file: if file == null then null else places.secret credential file;
+
+  app =
+    name: app:
+    app
+    // {
+      redis =
+        if app.redis.url == null then
+          null
+        else
+          removeAttrs app.redis [
+            "group"
+            "username"
+          ]
+          // {
+            url = withUser app.redis.username app.redis.url;
+            passwordFile = secret (redisCredential name) app.redis.passwordFile;
+          };
+      metrics = if app.metrics.url == null then null else app.metrics;
+      checks = builtins.mapAttrs (
+        check: given: given // { keyFile = secret (checkCredential name check) given.keyFile; }
+      ) app.checks;
+      postgres = if app.postgres == null then null else removeAttrs app.postgres [ "passwordFile" ];
+    };
+
+  # [ { name = credential; value = file; } … ] without those that have no file
+  files = entries: builtins.listToAttrs (builtins.filter (entry: entry.value != null) entries);
+in
+{
+  part.apps = builtins.mapAttrs app cfg;
+
+  passwords = files (
+    mapAttrsToList (name: app: {
+      name = redisCredential name;
+      value = app.redis.passwordFile;
+    }) cfg
+  );
+
+  keys = files (
+    builtins.concatLists (
+      mapAttrsToList (
+        name: app:
+        mapAttrsToList (check: given: {
+          name = checkCredential name check;
+          value = given.keyFile;
+        }) (filterAttrs (_: check: check.kind == "api") app.checks)
+      ) cfg
+    )
+  );
+}

@@ -1,0 +1,170 @@
+"""Prometheus' rendered rules do what their tests say, and each rule has a test.
+
+Each `*.yml` beside this file is a test of promtool's; it names the rule files as
+they are rendered, `rules/NAME.yml`. Loki's rules are tested on the live path
+(tests/logs/test_loki.py).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Rendered = Callable[..., tuple[Path, dict[str, Any]]]
+Program = Callable[[str], str]
+
+TESTS = sorted(Path(__file__).parent.glob("*.yml"))
+
+#: A rule as a user adds one.
+OWN = {
+    "expr": "app:http_request_errors:ratio_rate5m > 0.05",
+    "for": "2m",
+    "severity": "critical",
+    "summary": "{{ $labels.app }} fails",
+}
+
+
+def each_rule(folder: Path) -> Iterator[tuple[Path, int, int, dict[str, Any]]]:
+    """Each rendered rule with its file and its place in it."""
+    for file in sorted((folder / "rules").glob("*.yml")):
+        for i, group in enumerate(json.loads(file.read_text())["groups"]):
+            for j, rule in enumerate(group["rules"]):
+                yield file, i, j, rule
+
+
+def promtool(program: Program, folder: Path, tests: list[Path]) -> tuple[bool, str]:
+    """Whether promtool's tests pass on the rules of `folder`, and its words."""
+    copies = [shutil.copy(path, folder / path.name) for path in tests]
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", *map(str, copies)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def untested(folder: Path, tests: list[Path]) -> list[str]:
+    """What no test looks at: files, and alerts that never fire or are never silent.
+
+    Of recording rules it is enough that a test fails without them (see below).
+    """
+    files: set[str] = set()
+    fires: set[str] = set()
+    silent: set[str] = set()
+    for path in tests:
+        content = yaml.safe_load(path.read_text())
+        files.update(content["rule_files"])
+        for test in content["tests"]:
+            for case in test.get("alert_rule_test", []):
+                (fires if case.get("exp_alerts") else silent).add(case["alertname"])
+    rules = list(each_rule(folder))
+    rendered = {str(file.relative_to(folder)) for file, *_ in rules}
+    alerts = {rule["alert"] for *_, rule in rules if "alert" in rule}
+    return [
+        *(f"{name} has no test" for name in sorted(rendered - files)),
+        *(f"{name} fires in no test" for name in sorted(alerts - fires)),
+        *(f"{name} is silent in no test" for name in sorted(alerts - silent)),
+    ]
+
+
+def test_the_rules_do_what_their_tests_say(
+    rendered: Rendered, program: Program
+) -> None:
+    folder, _ = rendered()
+    assert TESTS
+    passed, words = promtool(program, folder, TESTS)
+    assert passed, words
+    assert untested(folder, TESTS) == []
+
+
+def test_each_rule_is_missed_by_a_test(rendered: Rendered, program: Program) -> None:
+    folder, _ = rendered()
+    rules = list(each_rule(folder))
+    assert len(rules) >= 5
+    for file, i, j, rule in rules:
+        whole = file.read_text()
+        content = json.loads(whole)
+        del content["groups"][i]["rules"][j]
+        file.write_text(json.dumps(content))
+        passed, _ = promtool(program, folder, TESTS)
+        assert not passed, f"no test misses {rule.get('record') or rule['alert']}"
+        file.write_text(whole)
+
+
+def case(alerts: list[dict[str, Any]], errors: int) -> dict[str, Any]:
+    """A test of the rule OWN: what fires at ten minutes with errors a minute."""
+    series = [
+        {"series": 'http_requests_total{app="a",status="200"}', "values": "0+100x20"},
+        {
+            "series": 'http_requests_total{app="a",status="500"}',
+            "values": f"0+{errors}x20",
+        },
+    ]
+    expected = {"eval_time": "10m", "alertname": "Fails", "exp_alerts": alerts}
+    return {
+        "interval": "1m",
+        "input_series": series,
+        "alert_rule_test": [expected],
+    }
+
+
+def test_a_rule_of_ones_own_is_rendered_and_must_have_a_test(
+    rendered: Rendered, program: Program, tmp_path: Path
+) -> None:
+    folder, _ = rendered(alerts={"rules": {"Fails": OWN}})
+    assert untested(folder, TESTS) == [
+        "rules/critical.yml has no test",
+        "Fails fires in no test",
+        "Fails is silent in no test",
+    ]
+    fired = {
+        "exp_labels": {"app": "a", "severity": "critical"},
+        "exp_annotations": {"summary": "a fails"},
+    }
+    own = tmp_path / "own.yml"
+    content = {
+        "rule_files": ["rules/soloscope.yml", "rules/critical.yml"],
+        "evaluation_interval": "1m",
+        "tests": [case([fired], errors=6)],
+    }
+    own.write_text(json.dumps(content))
+    assert untested(folder, [*TESTS, own]) == ["Fails is silent in no test"]
+    content["tests"] = [case([fired], errors=6), case([], errors=5)]
+    own.write_text(json.dumps(content))
+    assert untested(folder, [*TESTS, own]) == []
+    passed, words = promtool(program, folder, [*TESTS, own])
+    assert passed, words
+    # It says so when a rule does not do what its test says.
+    content["tests"] = [case([fired], errors=5)]
+    own.write_text(json.dumps(content))
+    passed, words = promtool(program, folder, [own])
+    assert not passed
+    assert "Fails" in words
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "expected"),
+    [
+        ({"CriticalError": {"enable": False}}, "critical.yaml", None),
+        ({"ErrorSpike": {"threshold": 7.5}}, "warning.yaml", "> 7.5 *"),
+        ({"ErrorSpike": {"for": "10m"}}, "warning.yaml", '"for": "10m"'),
+        ({"ErrorSpike": {"severity": "info"}}, "info.yaml", '"severity": "info"'),
+    ],
+)
+def test_a_rule_is_changed_by_its_name(
+    rendered: Rendered, change: dict[str, Any], file: str, expected: str | None
+) -> None:
+    folder, _ = rendered(alerts={"rules": change})
+    path = folder / "loki/rules/fake" / file
+    if expected is None:
+        assert not path.exists()
+    else:
+        assert expected in path.read_text()
