@@ -9,7 +9,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -191,10 +194,7 @@ def test_noauth_and_a_wrong_password(tmp_path: Path) -> None:
         down(with_one.store.read(), "password")
 
 
-ACL = (
-    "on >secret %R~metrics:* "
-    "-@all +mget +get +hgetall +pfcount +scard +sunion +ttl +ping"
-)
+ACL = "on >secret %R~metrics:* -@all +get +hgetall +pfcount +scard +sunion +ttl +ping"
 
 
 def acl_app(path: Path, folder: Path) -> App:
@@ -238,6 +238,40 @@ def test_noperm_for_one_command_and_for_all(
     down(reader.store.read(), "no permissions")
     tell(db, "ACL", "SETUSER", "reader", "resetkeys", "%R~other:*", "+@all")
     down(reader.store.read(), "no permissions")
+
+
+def test_a_user_who_may_not_read_hashes_or_expiries(
+    redis_socket: Path, db: redis.Redis, tmp_path: Path
+) -> None:
+    tell(db, "ACL", "SETUSER", "reader", "reset", *ACL.split())
+    tell(db, "ACL", "SETUSER", "reader", "-hgetall", "-ttl")
+    db.set(DAY + "conversations", 31)
+    reader = counted(acl_app(redis_socket, tmp_path), Clock("2026-11-18 12:00"))
+    for _ in range(4):
+        snapshot = up(reader.store.read())
+        # The same at each scrape, and no claim about what was not seen.
+        assert conversations(snapshot) == 31
+        assert snapshot.keys_without_expiry is None
+        assert {(f.name, f.reason.rsplit("'", 2)[1]) for f in snapshot.faults} == {
+            ("deficiencies", "hgetall"),
+            ("openai", "hgetall"),
+            ("users_total", "hgetall"),
+            ("revenue", "hgetall"),
+            ("keys_without_expiry", "ttl"),
+        }
+        assert "keys_without_expiry" not in snapshot_json(snapshot)
+    tell(db, "ACL", "SETUSER", "reader", "+ttl")
+    assert [up(reader.store.read()).keys_without_expiry for _ in range(30)][-1] == 1
+
+
+def test_no_command_of_a_connection_is_refused(
+    redis_socket: Path, db: redis.Redis, tmp_path: Path
+) -> None:
+    """redis-py would introduce itself, which the documented rights do not allow."""
+    tell(db, "ACL", "SETUSER", "reader", "reset", *ACL.split())
+    tell(db, "ACL", "LOG", "RESET")
+    up(counted(acl_app(redis_socket, tmp_path), Clock("2026-11-18 12:00")).store.read())
+    assert tell(db, "ACL", "LOG") == []
 
 
 def test_loading(tmp_path: Path) -> None:
@@ -316,6 +350,39 @@ def test_moved(tmp_path: Path) -> None:
         down(reader.store.read(), str(b_port))
 
 
+def test_a_cluster_of_one_node(tmp_path: Path) -> None:
+    """Counts are steady; estimates by day; only their windows cannot be merged."""
+    port, bus = free_port(), free_port()
+    argv = [program("redis-server"), "--port", str(port), "--save", ""]
+    argv += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
+    argv += ["--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    app = an_app(redis={"url": f"redis://127.0.0.1:{port}"})
+    reader = counted(app, Clock("2026-11-18 12:00"))
+    with (
+        running(argv, tmp_path / "log"),
+        redis.Redis(host="127.0.0.1", port=port, protocol=2) as node,
+    ):
+        until("the node listens", lambda: "refused" not in reader.store.read().error)
+        down(reader.store.read(), "Hash slot not served")
+        tell(node, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until("the cluster is well", lambda: reader.store.read().up)
+        for day in ("18", "17"):
+            node.set(f"metrics:2026-11-{day}:conversations", 2)
+            node.pfadd(f"metrics:2026-11-{day}:active_users", "a", day)
+            node.sadd(f"metrics:2026-11-{day}:payers", "a", day)
+        reader = counted(app, Clock("2026-11-18 12:00"))
+        for _ in range(3):
+            snapshot = up(reader.store.read())
+            assert snapshot.windows["7d"]["conversations"] == 4
+            assert snapshot.windows["7d"]["payers"] == 3
+            assert snapshot.windows["1d"]["active_users"] == 2
+            assert [day.uniques["active_users"] for day in snapshot.days[:2]] == [2, 2]
+            assert "active_users" not in snapshot.windows["7d"]
+            (fault,) = snapshot.faults
+            assert fault.name == "active_users"
+            assert "set exact = true" in fault.reason
+
+
 def test_an_answer_that_is_no_redis() -> None:
     def talk(peer: socket.socket) -> None:
         peer.recv(1000)
@@ -342,6 +409,70 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
         reader = counted(app, Clock("2026-11-18 12:00"))
         down(reader.store.read(), "no whole answer")
         assert time.monotonic() - begun < 1.5
+
+
+# Two counters and the expiries of both are asked for.
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (b"$1\r\n5\r\n" * 2 + b":9\r\n" * 5, True),
+        (b"$1\r\n5\r\n" * 2 + b":9\r\n", False),
+        (b"$1\r\n", False),
+        (b"", False),
+    ],
+)
+def test_an_answer_of_another_length(answer: bytes, whole: bool) -> None:
+    """Replies that nobody asked for never answer the next commands."""
+
+    def talk(peer: socket.socket) -> None:
+        peer.recv(10_000)
+        peer.sendall(answer)
+        if whole:
+            time.sleep(0.2)
+
+    others: dict[str, Any] = {
+        kind: {} for kind in ("breakdowns", "uniques", "timings", "gauges")
+    }
+    with raw_server(talk) as port:
+        app = an_app(redis={"url": f"redis://127.0.0.1:{port}"}, **others)
+        reader = counted(app, Clock("2026-11-18 12:00"), history=0)
+        for _ in range(3):
+            snapshot = reader.store.read()
+            if whole:
+                assert conversations(up(snapshot)) == 5
+            else:
+                down(snapshot, f"127.0.0.1:{port}")
+
+
+def test_a_late_answer_never_becomes_another_value(tmp_path: Path) -> None:
+    """Whatever is read after a time-out was asked for after it."""
+    debug = ("--enable-debug-command", "local")
+    path = tmp_path / "r.sock"
+    with (
+        own_redis(tmp_path, *debug),
+        client(path) as db,
+        client(path) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reader = counted(an_app(path), Clock("2026-11-18 12:00"), history=0)
+        seen = {True: 0, False: 0}
+        for n in range(1, 13):
+            db.set(DAY + "conversations", 1000 + n)
+            db.set(DAY + "digests_created", 2000 + n)
+            db.hset("metrics:now", "users_total", 3000 + n)
+            nap = pool.submit(tell, other, "DEBUG", "SLEEP", 1.15 if n % 4 == 0 else 0)
+            time.sleep(0.02)
+            snapshot = reader.store.read()
+            seen[snapshot.up] += 1
+            if snapshot.up:
+                assert snapshot.today is not None
+                assert snapshot.today.counters == {
+                    "conversations": 1000 + n,
+                    "digests_created": 2000 + n,
+                }
+                assert snapshot.gauges == {"users_total": 3000 + n}
+            nap.result(10)
+        assert seen == {True: 9, False: 3}
 
 
 def test_a_slow_first_reading_does_not_hold_up_the_answer(
@@ -491,9 +622,12 @@ NASTY = [
 
 
 def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -> None:
+    from prometheus_client.openmetrics.parser import (
+        text_string_to_metric_families as parse_openmetrics,
+    )
     from prometheus_client.parser import text_string_to_metric_families as parse
 
-    from soloscope.exporter.exposition import TEXT
+    from soloscope.exporter.exposition import OPENMETRICS, TEXT
     from soloscope.exporter.exposition import counts as write
 
     app = an_app(redis_socket, breakdowns={"deficiencies": {}})
@@ -503,6 +637,8 @@ def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -
     db.hset(DAY + "deficiencies", b"x" * 10_000, 99)
     snapshot = up(reader.store.read())
     text = write([snapshot], TEXT)
+    openmetrics = write([snapshot], OPENMETRICS) + "# EOF\n"
+    assert "soloscope_breakdown" in {f.name for f in parse_openmetrics(openmetrics)}  # type: ignore[no-untyped-call]
     read = {
         sample.labels["key"]: sample.value
         for family in parse(text)
@@ -605,6 +741,36 @@ def test_a_server_that_is_full_says_so(tmp_path: Path) -> None:
 def test_a_host_that_does_not_exist() -> None:
     app = an_app(redis={"url": "redis://no-such-host.invalid"})
     down(counted(app, Clock("2026-11-18 12:00")).store.read(), "no-such-host.invalid")
+
+
+@pytest.mark.parametrize("host", ["a..b", ".x", "x" * 70, "no-such-host.invalid"])
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_a_host_that_cannot_be_one(scheme: Any, host: str) -> None:
+    app = an_app()
+    assert app.redis is not None
+    url = replace(app.redis.url, scheme=scheme, host=host, path=None)
+    app = replace(app, redis=replace(app.redis, url=url))
+    snapshot = counted(app, Clock("2026-11-18 12:00")).store.read()
+    assert not snapshot.up
+    assert "no such host" in snapshot.error or "not known" in snapshot.error
+
+
+def test_forty_apps_in_one_redis(redis_socket: Path, db: redis.Redis) -> None:
+    for n in range(40):
+        db.set(f"app{n}:{datetime.now(UTC).date()}:conversations", n)
+    apps = [
+        declare(
+            redis_socket, redis={"url": f"unix://{redis_socket}", "prefix": f"app{n}:"}
+        )
+        for n in range(40)
+    ]
+    with serving(configure(*apps)) as url:
+        begun = time.monotonic()
+        text = get(url + "/metrics")
+        assert time.monotonic() - begun < 10
+    found = [s for s in samples(text, "soloscope_count_total") if "conversations" in s]
+    values = sorted(float(s.rpartition(" ")[2]) for s in found)
+    assert values == [float(n) for n in range(40)]
 
 
 def test_without_hiredis_the_same_is_read(

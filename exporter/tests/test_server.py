@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import socket
 import threading
@@ -11,8 +12,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -23,7 +26,16 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporting import configure, declare, get, raw_request, samples, serving
 from soloscope.exporter.exposition import accepted_format
-from soloscope.web.application import accepts_gzip
+from soloscope.log import set_up
+from soloscope.web.application import (
+    Request,
+    Response,
+    Route,
+    Routes,
+    accepts_gzip,
+    application,
+)
+from soloscope.web.server import HttpServer
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
@@ -364,3 +376,139 @@ def test_a_client_that_reads_nothing_holds_up_nobody(url: str) -> None:
     with socket.create_connection((host, int(port)), 5) as peer:
         peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
         assert "soloscope_up" in get(url + "/metrics")
+
+
+@contextmanager
+def sixteen() -> Iterator[str]:
+    """A server that has 16 connections at most, and answers with 60 kB."""
+    routes = {"/metrics": Route(lambda _request: Response(b"x" * 60_000))}
+    server = HttpServer("127.0.0.1", 0, routes, max_connections=16)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("count", "sent", "leave"),
+    [
+        (200, b"", False),
+        (100, b"GET /metrics HTTP/1.1\r\nHos", False),
+        (30, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50, False),
+        (80, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", True),
+    ],
+    ids=["idle", "half a head", "never read", "leave"],
+)
+def test_many_clients_at_a_small_limit(count: int, sent: bytes, leave: bool) -> None:
+    with sixteen() as url, ExitStack() as peers:
+        host, _, port = url.removeprefix("http://").partition(":")
+        for _ in range(count):
+            peer = socket.create_connection((host, int(port)), 5)
+            if sent:
+                peer.sendall(sent)
+            if leave:
+                peer.close()
+            else:
+                peers.callback(peer.close)
+        begun = time.monotonic()
+        for _ in range(3):
+            assert get(url + "/metrics") == "x" * 60_000
+        assert time.monotonic() - begun < 8
+
+
+def test_clients_that_ask_a_lot_and_read_nothing() -> None:
+    """More than there are threads, each with more than waitress buffers for one."""
+    with sixteen() as url, ExitStack() as peers:
+        host, _, port = url.removeprefix("http://").partition(":")
+        for _ in range(8):
+            peer = socket.create_connection((host, int(port)), 5)
+            peers.callback(peer.close)
+            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+        time.sleep(0.5)
+        assert get(url + "/metrics", timeout=40) == "x" * 60_000
+
+
+def test_heads_that_drip_lock_nobody_out() -> None:
+    with sixteen() as url, ExitStack() as stack:
+        host, _, port = url.removeprefix("http://").partition(":")
+        peers = [socket.create_connection((host, int(port)), 5) for _ in range(40)]
+        done = threading.Event()
+
+        def drip() -> None:
+            while not done.wait(0.05):
+                for peer in peers:
+                    with suppress(OSError):
+                        peer.send(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        for peer in peers:
+            stack.callback(peer.close)
+        stack.callback(thread.join, 5)
+        stack.callback(done.set)
+        for _ in range(5):
+            assert get(url + "/metrics") == "x" * 60_000
+
+
+# --- the application, without a socket ---------------------------------------------
+
+
+def call(
+    routes: Routes, method: str, path: str, body: bytes = b"", **environ: str
+) -> tuple[str, dict[str, str], bytes]:
+    told: list[tuple[str, dict[str, str]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], *_rest: object) -> None:
+        told.append((status, dict(headers)))
+
+    given_: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, **environ}
+    given_ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    answer: Any = application(routes)
+    content = b"".join(answer(given_, start))
+    ((status, headers),) = told
+    return status, headers, content
+
+
+def test_a_route_with_a_body() -> None:
+    def echo(request: Request) -> Response:
+        return Response(request.body + request.headers["x-note"].encode())
+
+    routes = {"/alerts": Route(echo, methods=("POST",), max_body=5)}
+    note = {"HTTP_X_NOTE": "!"}
+    status, headers, content = call(routes, "POST", "/alerts", b"fire", **note)
+    assert (status, content) == ("200 OK", b"fire!")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert call(routes, "POST", "/alerts", b"flames", **note)[0].startswith("413 ")
+    status, headers, _ = call(routes, "GET", "/alerts")
+    assert (status, headers["Allow"]) == ("405 Method Not Allowed", "POST")
+    assert call(routes, "POST", "/other", b"fire")[0] == "400 Bad Request"
+
+
+def test_a_fault_of_ours_is_logged_and_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(_request: Request) -> Response:
+        raise RuntimeError("hunter2")
+
+    set_up("info")
+    status, _, content = call({"/": Route(broken)}, "GET", "/")
+    assert (status, content) == (
+        "500 Internal Server Error",
+        b"Internal error. The log says more.\n",
+    )
+    (logged,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (logged["event"], logged["path"]) == ("request_failed", "/")
+    assert "hunter2" in logged["traceback"]
+
+
+def test_a_token_that_stays_missing_is_logged_once(
+    redis_socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up("info")
+    missing = {"tokenFile": {"file": str(tmp_path / "absent")}}
+    with serving(configure(declare(redis_socket), exporter=missing)) as url:
+        for _ in range(3):
+            assert ask(url + "/api/admin/metrics", Authorization="Bearer x")[0] == 401
+    assert capsys.readouterr().out.count('"token_unavailable"') == 1

@@ -69,7 +69,7 @@ let
       example = "soloscope";
       description = ''
         The ACL user to log in as. It needs
-        `+mget +get +hgetall +pfcount +scard +sunion +ttl +ping` on `%R~PREFIX*`.
+        `+get +hgetall +pfcount +scard +sunion +ttl +ping` on `%R~PREFIX*`.
         Null logs in as the default user.
       '';
     };

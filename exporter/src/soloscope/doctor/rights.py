@@ -25,7 +25,7 @@ def needed(app: App) -> dict[str, tuple[bytes, ...]]:
     key = f"{app.redis.prefix}doctor".encode()
     found: dict[str, tuple[bytes, ...]] = {"ping": (), "ttl": (key,)}
     if app.counters:
-        found |= {"mget": (key,), "get": (key,)}
+        found |= {"get": (key,)}
     if app.breakdowns or app.timings or app.gauges:
         found |= {"hgetall": (key,)}
     if any(not unique.exact for unique in app.uniques.values()):
