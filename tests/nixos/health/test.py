@@ -102,6 +102,11 @@ with subtest("a shipper that fails again and again is told, and comes back"):
     machine.succeed(f"systemctl restart {shipper}")
     eventually("well", lambda: machine.execute("soloscope health-check")[0], 0)
 
+with subtest("the disk budget reads the configuration file"):
+    machine.succeed("systemctl start soloscope-loki-budget.service")
+    machine.succeed("grep retention_period /var/lib/loki/soloscope-overrides.json")
+    eventually("its metrics", lambda: len(prometheus("soloscope_loki_days_left")), 1)
+
 with subtest("nobody but the probe sees the key of the outside API"):
     key = "/var/lib/test-secrets/api-key"
     # From the file: on a command line grep would find itself.

@@ -156,10 +156,10 @@ def _values(
     gauges = names.now.decode("utf-8", "replace")
     store = Store(app, app.redis, history, clock=clock)
     try:
-        left_out = dict.fromkeys(store.read().faults)
+        found = dict.fromkeys(store.read().faults)
     finally:
         store.close()
-    faults = [fault for fault in left_out if fault.key not in {gauges, *known}]
+    faults = [fault for fault in found if fault.key not in {gauges, *known}]
     held = _read(app, client, [(f.name, f.key.encode()) for f in faults])
     yield from values.left_out(app, faults, held)
     day = today(clock(), app.zone)
