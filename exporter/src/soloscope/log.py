@@ -11,13 +11,17 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-__all__ = ["event", "get", "set_up"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+__all__ = ["Pauses", "event", "get", "set_up"]
 
 _LEVELS = {"WARNING": "warn", "CRITICAL": "fatal"}
 
@@ -62,6 +66,28 @@ def event(
     if logger.isEnabledFor(level):
         text = {"message": message} if message else {}
         logger.log(level, {"event": name, **text, **fields})
+
+
+class Pauses:
+    """Whether a fault that stays may be logged again."""
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
+        self._logged: dict[Hashable, float] = {}
+
+    def over(self, fault: Hashable, seconds: float) -> bool:
+        """Whether `fault` was not logged in the last `seconds`; counts as logging."""
+        now = self._ticks()
+        if fault in self._logged and now - self._logged[fault] < seconds:
+            return False
+        if len(self._logged) > 1000:
+            self._logged.clear()
+        self._logged[fault] = now
+        return True
+
+    def end(self, fault: Hashable) -> None:
+        """The fault is gone; the next one is logged at once."""
+        self._logged.pop(fault, None)
 
 
 def set_up(level: str, stream: IO[str] | None = None) -> None:

@@ -7,6 +7,7 @@ which is what a person means by it; `increase(…[7d])` is not.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -112,7 +113,8 @@ def label(raw: bytes) -> str | None:
     if len(raw) > LABEL_LIMIT:
         return None
     text = raw.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else text.translate(_CONTROL)
+    # Interned, because the same keys come for each of thirty days.
+    return sys.intern(text if text.isprintable() else text.translate(_CONTROL))
 
 
 def keep_largest(totals: Mapping[str, Number], limit: int) -> list[str]:

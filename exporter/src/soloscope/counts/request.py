@@ -44,10 +44,9 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class CachedDay:
-    """A day as it was last read. `present` has the names of the keys that exist."""
+    """A day as it was last read."""
 
     values: DayValues
-    present: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
 
 
@@ -112,12 +111,7 @@ class DayRequest:
             read(app.timings, _timing),
             overlong,
         )
-        present = frozenset(
-            name
-            for name, reply in answers.items()
-            if reply and not isinstance(reply, ResponseError)
-        )
-        return CachedDay(values, present, tuple(faults))
+        return CachedDay(values, tuple(faults))
 
 
 def _count(reply: bytes | None) -> Number:

@@ -174,7 +174,8 @@ class Store:
         if known is None:
             places = [(today, name) for name in names]
         else:
-            new = [(today, name) for name in names if name in known.present]
+            there = {**known.values.plain(), **known.values.breakdowns}
+            new = [(today, name) for name, value in there.items() if value]
             places = self._expiries.next(new, window, names)
         gauges: list[Command] = []
         if self._app.gauges:

@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from soloscope.counts.model import Fault, Snapshot
-from soloscope.log import event
+from soloscope.log import Pauses, event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from soloscope.config import App
     from soloscope.counts.store import Store
@@ -29,6 +29,9 @@ PATIENCE = 3.0
 
 IMPATIENCE = 0.3
 """Seconds that it waits for one that did not; the others must not suffer again."""
+
+STOP_PATIENCE = 1.5
+"""Seconds that a reading may still take when all is stopped."""
 
 FAULT_PAUSE = 3600.0
 """Seconds until the same fault is logged again."""
@@ -42,12 +45,11 @@ class ScrapeLog:
 
     def __init__(self, app: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._ticks = ticks
-        self._logged: dict[Hashable, float] = {}
+        self._pauses = Pauses(ticks)
 
     def fault(self, fault: Fault) -> None:
         """A metric was left out."""
-        if self._due((fault.name, fault.reason), FAULT_PAUSE):
+        if self._pauses.over((fault.name, fault.reason), FAULT_PAUSE):
             event(
                 "metric_left_out",
                 f"{fault.name} is not shown: {fault.reason}",
@@ -60,22 +62,13 @@ class ScrapeLog:
 
     def error(self, name: str, message: str, **fields: Any) -> None:
         """The whole reading failed."""
-        if self._due(name, DOWN_PAUSE):
+        if self._pauses.over(name, DOWN_PAUSE):
             event(name, message, level=logging.ERROR, target=self._app, **fields)
 
     def back(self) -> None:
         """It is good again."""
-        self._logged.pop("redis_unreachable", None)
+        self._pauses.end("redis_unreachable")
         event("redis_back", "Redis answers again", target=self._app)
-
-    def _due(self, key: Hashable, pause: float) -> bool:
-        now = self._ticks()
-        if key in self._logged and now - self._logged[key] < pause:
-            return False
-        if len(self._logged) > 1000:
-            self._logged.clear()
-        self._logged[key] = now
-        return True
 
 
 class Scraper:
@@ -112,8 +105,13 @@ class Scraper:
 
     def stop(self) -> None:
         """Read no more, and close the connection."""
-        self._thread.submit(self._store.close)
+        closed = self._thread.submit(self._store.close)
         self._thread.shutdown(wait=False)
+        try:
+            closed.result(STOP_PATIENCE)
+        except TimeoutError:
+            # Wakes the thread, which the interpreter waits for at its end.
+            self._store.close()
 
     def _read(self) -> Snapshot:
         try:

@@ -17,10 +17,16 @@ from soloscope import version
 from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
 from soloscope.errors import SecretUnavailable
-from soloscope.exporter.exposition import Format, accepted_format, counts
+from soloscope.exporter.exposition import (
+    OPENMETRICS,
+    TEXT,
+    Format,
+    accepted_format,
+    counts,
+)
 from soloscope.exporter.families import app_families, encode, metric_info
 from soloscope.exporter.scraper import Scraper, gather
-from soloscope.log import event
+from soloscope.log import Pauses, event
 from soloscope.web.application import Request, Response, Route, Routes
 
 if TYPE_CHECKING:
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
     from soloscope.secret import Secret
 
 __all__ = ["Service", "scrapers", "snapshot_json"]
+
+TOKEN_PAUSE = 300.0
+"""Seconds until it is logged again that the token cannot be read."""
 
 
 def scrapers(config: Config) -> list[Scraper]:
@@ -50,12 +59,18 @@ class Service:
         self._scrapers = sources
         self._checks = checks
         self._process = ProcessCollector(registry=None)
-        self._info = metric_info(config.apps.values())
-        self._build = InfoMetricFamily(
+        build = InfoMetricFamily(
             "soloscope_build", "The version of soloscope that answers"
         )
-        self._build.add_metric([], {"version": version()})
+        build.add_metric([], {"version": version()})
+        # What does not change while the process lives.
+        steady = [metric_info(config.apps.values()), build]
+        self._steady = {
+            form: encode(steady, form).removesuffix(b"# EOF\n")
+            for form in (TEXT, OPENMETRICS)
+        }
         self._began = time.monotonic()
+        self._pauses = Pauses()
         # Apps without Redis have nothing to ask, but are described all the same.
         self._quiet = [
             Snapshot(app, up=False) for app in config.apps.values() if app.redis is None
@@ -98,14 +113,12 @@ class Service:
         )
         metrics = [
             *app_families(snapshots, form),
-            self._info,
             *(self._checks.families() if self._checks is not None else ()),
-            self._build,
             *self._process.collect(),
             duration,
         ]
         duration.add_metric([], time.perf_counter() - begun)
-        return large + encode(metrics, form)
+        return large + self._steady[form] + encode(metrics, form)
 
     def _metrics(self, request: Request) -> Response:
         form = accepted_format(request.headers.get("accept", ""))
@@ -122,7 +135,7 @@ class Service:
         if token is None:
             text = "not set up: set `services.soloscope.exporter.tokenFile`\n"
             return Response(text.encode(), 404)
-        if not _authorised(token, request.headers.get("authorization", "")):
+        if not self._authorised(token, request.headers.get("authorization", "")):
             return Response(
                 b"A valid token is needed.\n",
                 401,
@@ -131,6 +144,20 @@ class Service:
         snapshots = [*gather(self._scrapers), *self._quiet]
         apps = {s.app.name: snapshot_json(s) for s in snapshots}
         return _json({"apps": apps}, {"Cache-Control": "no-store"})
+
+    def _authorised(self, token: Secret, header: str) -> bool:
+        """Whether the header brings the token; any other takes as long to compare."""
+        scheme, _, given = header.partition(" ")
+        try:
+            expected = token.read()
+        except SecretUnavailable as error:
+            if self._pauses.over("token_unavailable", TOKEN_PAUSE):
+                event("token_unavailable", str(error), level=logging.ERROR)
+            return False
+        # A header's bytes come to us as Latin-1.
+        sent = given.strip().encode("latin-1", "replace")
+        same = hmac.compare_digest(sent, expected.encode())
+        return same and scheme.lower() == "bearer"
 
     def _start_page(self, request: Request) -> Response:
         del request
@@ -146,20 +173,6 @@ class Service:
             f"<title>soloscope</title><h1>soloscope</h1><p>{apps}</p><ul>{rows}</ul>"
         )
         return Response(page.encode(), content_type="text/html; charset=utf-8")
-
-
-def _authorised(token: Secret, header: str) -> bool:
-    """Whether the header brings the token; a near miss takes as long as a far one."""
-    scheme, _, given = header.partition(" ")
-    try:
-        expected = token.read()
-    except SecretUnavailable as error:
-        event("token_unavailable", str(error), level=logging.ERROR)
-        return False
-    # A header's bytes come to us as Latin-1.
-    sent = given.strip().encode("latin-1", "replace")
-    same = hmac.compare_digest(sent, expected.encode())
-    return same and scheme.lower() == "bearer"
 
 
 def _json(value: object, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,10 +7,9 @@ time, and a scrape knows its commands. RESP2, which every server speaks.
 from __future__ import annotations
 
 import inspect
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Timer
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from redis.connection import (
@@ -33,7 +32,7 @@ TIMEOUT = 1.0
 """Seconds to connect, and seconds to wait for more bytes."""
 
 TOTAL = 3.0
-"""Seconds for all replies to one `run`."""
+"""Seconds for all replies to one `run`, looked at before each reply."""
 
 Command = Sequence[bytes | str | int]
 
@@ -65,38 +64,24 @@ class RedisClient:
         or refuses the login. Nothing is asked twice: an idle connection that the
         server has closed is opened anew before anything is sent.
         """
-        expired = False
-
-        def expire() -> None:
-            nonlocal expired
-            expired = True
-            # Wakes the reader, which no time-out does while bytes drip in.
-            with suppress(OSError, AttributeError):
-                connection._sock.shutdown(socket.SHUT_RDWR)
-
-        timer = Timer(TOTAL, expire)
-        timer.daemon = True
         try:
             connection = self._open()
-            timer.start()
             # A server that turns a client away says why, and closes: what it said is
             # read although sending fails, which `send_packed_command` would prevent.
             with suppress(ConnectionError):
                 connection._sock.sendall(b"".join(connection.pack_commands(commands)))
-            return [_reply(connection) for _ in commands]
+            end = monotonic() + TOTAL
+            return [_reply(connection, end) for _ in commands]
         except SecretUnavailable as error:
             self.close()
             raise self.unavailable(str(error)) from None
         except (RedisError, OSError, UnicodeError) as error:
             self.close()
-            why = f"no whole answer within {TOTAL:g} s" if expired else _why(error)
-            raise self.unavailable(why, error) from None
+            raise self.unavailable(_why(error), error) from None
         except BaseException:
             # Replies that nobody read would answer the next commands.
             self.close()
             raise
-        finally:
-            timer.cancel()
 
     def close(self) -> None:
         """Close the connection; the next `run` opens another."""
@@ -148,7 +133,13 @@ class RedisClient:
         return connection
 
 
-def _reply(connection: Any) -> Any:
+class _DripsError(RedisError):
+    """Each piece came in time, and yet there is no end of them."""
+
+
+def _reply(connection: Any, end: float) -> Any:
+    if monotonic() > end:
+        raise _DripsError(f"no whole answer within {TOTAL:g} s")
     try:
         return connection.read_response(disconnect_on_error=False)
     except ResponseError as error:
