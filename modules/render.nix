@@ -11,17 +11,19 @@
 {
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",
+  # every option with its value
+  soloscope ? import ./complete.nix (
+    (import ./pure.nix).recursiveUpdate declaration (builtins.fromJSON overrides)
+  ),
   root,
 }:
 let
   inherit (import ./pure.nix)
-    recursiveUpdate
     toINI
     mapAttrsToList
     optionalAttrs
     ;
   defaults = import ./defaults.nix;
-  soloscope = import ./complete.nix (recursiveUpdate declaration (builtins.fromJSON overrides));
   places = (import ./places.nix).under root;
   room = name: import (./. + "/${name}/settings.nix") { inherit soloscope places; };
 

@@ -22,20 +22,21 @@ let
   quoted = names: concatStringsSep ", " (map (name: "`${name}`") names);
 
   # Names of Prometheus' jobs that are not an app's.
-  ourJobs = [
-    "alertmanager"
-    "alloy"
-    "blackbox"
-    "grafana"
-    "loki"
-    "node"
-    "postgres"
-    "prometheus"
-    "promtail"
-    "redis"
-    "soloscope"
-    "soloscope-days"
-  ];
+  ourJobs = lib.sort lib.lessThan (
+    [
+      "alertmanager"
+      "blackbox"
+      "grafana"
+      "loki"
+      "node"
+      "postgres"
+      "prometheus"
+      "redis"
+      "soloscope"
+      "soloscope-days"
+    ]
+    ++ attrNames (import ../logs/engines.nix)
+  );
 
   withoutPassword = option: url: instead: {
     assertion = url == null || !(urls.hasPassword url);
