@@ -1,6 +1,6 @@
 # What an app's declaration may not say on this host: what only the host knows (groups,
-# units, jobs, its Redis and PostgreSQL), and secrets that would come into the store. All
-# else is judged by `soloscope check-config` when the host is built.
+# units, jobs, its Redis), and secrets that would come into the store. All else is judged
+# by `soloscope check-config` when the host is built.
 {
   config,
   lib,
@@ -8,7 +8,6 @@
 }:
 let
   inherit (lib)
-    attrNames
     concatLists
     concatStringsSep
     filterAttrs
@@ -23,20 +22,21 @@ let
   quoted = names: concatStringsSep ", " (map (name: "`${name}`") names);
 
   # Names of Prometheus' jobs that are not an app's.
-  ourJobs = [
-    "alertmanager"
-    "alloy"
-    "blackbox"
-    "grafana"
-    "loki"
-    "node"
-    "postgres"
-    "prometheus"
-    "promtail"
-    "redis"
-    "soloscope"
-    "soloscope-days"
-  ];
+  ourJobs = lib.sort lib.lessThan (
+    [
+      "alertmanager"
+      "blackbox"
+      "grafana"
+      "loki"
+      "node"
+      "postgres"
+      "prometheus"
+      "redis"
+      "soloscope"
+      "soloscope-days"
+    ]
+    ++ attrNames (import ../logs/engines.nix)
+  );
 
   withoutPassword = option: url: instead: {
     assertion = url == null || !(urls.hasPassword url);
@@ -95,8 +95,6 @@ let
       }
     ];
 
-  withPostgres = filterAttrs (_: app: app.postgres != null) cfg.apps;
-
   # Whose lines two apps claim. By name: { "shop.service" = [ "shop" "other" ]; }
   shared =
     option:
@@ -133,13 +131,6 @@ let
         ) entries
       )
   ) (lib.filter (entry: units.isPattern entry.unit) entries);
-
-  unread =
-    option: apps:
-    mapAttrsToList (
-      name: _:
-      "services.soloscope.apps.${name}.${option} is set, but services.soloscope.prometheus.enable is false, so nobody reads it."
-    ) (if cfg.prometheus.enable then { } else apps);
 in
 {
   config = lib.mkIf cfg.enable {
@@ -147,17 +138,15 @@ in
       concatLists (mapAttrsToList ofApp cfg.apps)
       ++ claimedTwice "units"
       ++ claimedTwice "containers"
-      ++ matchedTwice
-      ++ optional (withPostgres != { } && cfg.prometheus.enable) {
-        assertion = !config.services.prometheus.exporters.postgres.runAsLocalSuperUser;
-        message = "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but services.soloscope.apps.${lib.head (attrNames withPostgres)}.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it.";
-      };
+      ++ matchedTwice;
 
     warnings =
       optional (
         cfg.apps == { }
       ) "services.soloscope.apps is empty: the host is watched, but no app is. Declare at least one."
-      ++ unread "metrics.url" (filterAttrs (_: app: app.metrics.url != null) cfg.apps)
-      ++ unread "postgres" withPostgres;
+      ++ mapAttrsToList (
+        name: _:
+        "services.soloscope.apps.${name}.metrics.url is set, but services.soloscope.prometheus.enable is false, so nobody reads it."
+      ) (filterAttrs (_: app: app.metrics.url != null && !cfg.prometheus.enable) cfg.apps);
   };
 }

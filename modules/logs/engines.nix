@@ -1,6 +1,7 @@
 # The programs that can carry the log, one entry each. Both read Promtail's file.
-# Pure, builtins only. Beside its entry here an engine has only the form of its file
-# of positions, in carry.sh.
+# Pure, builtins only. What else knows them apart: carry.sh, the form of the file of
+# positions; the package, the engines' names (config/options.py) and those of the
+# metrics of dropped lines (loki_budget/keep.py, doctor/servers.py).
 #
 #   ENGINE = {
 #     package        its attribute in nixpkgs; the program has the engine's name

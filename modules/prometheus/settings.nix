@@ -91,7 +91,7 @@ in
       inherit (cfg) enable port;
     };
     postgresExporter =
-      if cfg.enable && withPostgres != { } then
+      if withPostgres != { } then
         {
           listenAddress = address;
           inherit (cfg.exporters.postgres) port;

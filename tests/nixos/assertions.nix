@@ -44,7 +44,6 @@ let
             unixSocketPerm = 600;
           };
         };
-        services.prometheus.exporters.postgres.runAsLocalSuperUser = true;
         services.soloscope.apps = {
           node = { };
           leaking.redis.url = "redis://:hunter2@127.0.0.1:6379";
@@ -95,7 +94,6 @@ let
           "${o}.apps: `first`, `second` all have `shared.service` in `units`, and a log line belongs to one app. Leave it in one of them."
           "${o}.apps: `first`, `second` all have `mail` in `containers`, and a log line belongs to one app. Leave it in one of them."
           "${o}.apps.first.units has `worker@.service`, which is also `worker@1.service` of ${o}.apps.second, and a log line belongs to one app. Name the instances."
-          "services.prometheus.exporters.postgres.runAsLocalSuperUser is true, but ${o}.apps.data.postgres reads the database with a role of the exporter's own, which needs fewer rights. Remove it."
         ];
     };
 
@@ -958,10 +956,7 @@ let
         "/run/secrets/shop"
         null
       ]
-    ) "the password file of the app's Redis is not used"
-    ++ lib.optional (
-      lib.filter (lib.hasInfix "postgres is set") (host hosts.withoutPrometheus).warnings == [ ]
-    ) "a database that nobody reads is not said";
+    ) "the password file of the app's Redis is not used";
 
   problems = wrong ++ taken ++ overridden ++ ownSettings ++ keysMeet ++ facts;
 in

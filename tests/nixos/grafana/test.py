@@ -186,8 +186,9 @@ with subtest("Prometheus reads Grafana's metrics below the path, too"):
 with subtest("without Prometheus there is Loki, and the overview asks it alone"):
     other = without.succeed(f"cat {secret}").strip()
     t.assertEqual(sources_of(without, other), {"loki": True})
-    found = without.succeed(
-        f"curl -sSf --user admin:{other} {GRAFANA}/api/dashboards/uid/soloscope-overview"
+    found = without.wait_until_succeeds(
+        f"curl -sSf --user admin:{other} {GRAFANA}/api/dashboards/uid/soloscope-overview",
+        timeout=60,
     )
     assert '"uid":"prometheus"' not in found
     without.fail("systemctl is-active prometheus.service")

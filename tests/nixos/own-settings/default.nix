@@ -62,7 +62,7 @@ pkgs.testers.runNixOSTest {
     };
 
     services.loki.configuration = {
-      limits_config.retention_period = "7d";
+      limits_config.retention_period = "7d"; # as loki.retention below
       ruler.evaluation_interval = "1s";
       ruler.resend_delay = "1s";
       schema_config.configs = [
@@ -80,6 +80,7 @@ pkgs.testers.runNixOSTest {
     };
 
     services.soloscope = {
+      loki.retention = "7d";
       alertmanager.enable = true;
       alerts.rules = {
         CriticalError.enable = false;
