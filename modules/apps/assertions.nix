@@ -8,6 +8,7 @@
 }:
 let
   inherit (lib)
+    attrNames
     concatLists
     concatStringsSep
     filterAttrs
