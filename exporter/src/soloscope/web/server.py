@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import select
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from waitress import wasyncore
@@ -119,7 +120,9 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         """End `run`; from any thread."""
-        self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map))
+        # The loop may be awake, and end before it is woken.
+        with suppress(OSError):
+            self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map))
 
     def run(self) -> None:
         """Answer requests until `shutdown`."""
