@@ -36,7 +36,7 @@ let
       "soloscope"
       "soloscope-days"
     ]
-    ++ attrNames (import ../logs/engines.nix)
+    ++ lib.attrNames (import ../logs/engines.nix)
   );
 
   withoutPassword = option: url: instead: {
