@@ -114,9 +114,9 @@ in
         ) (source: source.name)
       )
       ++ lib.concatMap paths sources
-      ++ map (source: atLeast "24h" "Loki keeps nothing for less" "${source.option}.retention" source.retention) (
-        lib.filter (source: source.retention != null) sources
-      )
+      ++ map (
+        source: atLeast "24h" "Loki keeps nothing for less" "${source.option}.retention" source.retention
+      ) (lib.filter (source: source.retention != null) sources)
       ++ map (group: {
         assertion = lib.elem group groups;
         message = "${o}.groups has `${group}`, which is no group of users.groups, and systemd does not start a unit with such a group. Set it to the group of the files (`stat -c %G` shows it).";

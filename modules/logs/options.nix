@@ -223,9 +223,7 @@ in
         in
         lib.optionals (oci-containers.backend == "docker") (
           attrNames (
-            lib.filterAttrs (
-              _: container: container.log-driver == "journald"
-            ) oci-containers.containers
+            lib.filterAttrs (_: container: container.log-driver == "journald") oci-containers.containers
           )
         );
       defaultText = lib.literalMD "those of `virtualisation.oci-containers`, with Docker";
