@@ -92,22 +92,23 @@ class Ledger:
         expiry: dict[str, dt.datetime] = {}
         for occurrence in occurrences:
             counts = occurrence.counts
-            names: list[str] = []
             for name, by in counts.counters.items():
                 pipe.incrby(self._key(day, name), by)
-                names.append(name)
             for name, keys in counts.breakdowns.items():
                 for key, by in keys.items():
                     pipe.hincrby(self._key(day, name), key, by)
-                names.append(name)
             for name, members in counts.uniques.items():
                 pipe.pfadd(self._key(day, name), *members)
-                names.append(name)
             for name, (calls, ms) in counts.timings.items():
                 pipe.hincrby(self._key(day, name), "count", calls)
                 pipe.hincrby(self._key(day, name), "ms", ms)
-                names.append(name)
-            expiry.update((self._key(day, name), occurrence.at) for name in names)
+            for kind in (
+                counts.counters,
+                counts.breakdowns,
+                counts.uniques,
+                counts.timings,
+            ):
+                expiry.update((self._key(day, name), occurrence.at) for name in kind)
         for key, at in expiry.items():
             pipe.expireat(key, at + EXPIRY)
         if played is not None:

@@ -16,8 +16,9 @@ from ..errors import DemoError
 from ..tools import programs
 from .clients import ADDRESS
 
-#: Programs of the stack that programs.json does not name.
+#: Programs of the stack that programs.json does not name, and our own module.
 HELPERS = ("redis-server", "systemd-journal-remote")
+DEMO = (sys.executable, "-m", "soloscope_demo")
 
 #: Program -> the path that answers 200 when it is ready.
 READY = {
@@ -76,31 +77,6 @@ def readiness(name: str, port: int | None) -> Callable[[], bool]:
             return True
 
     return listens
-
-
-def redis(program: Path, port: int, folder: Path) -> list[str]:
-    """The app's Redis, which keeps what was counted in `folder`."""
-    return [
-        *(str(program), "--bind", ADDRESS, "--port", str(port)),
-        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
-    ]
-
-
-def bridge(program: Path, journal: Path, units: Mapping[str, Path]) -> list[str]:
-    """What stands for journald: unit -> the file of its output."""
-    return [
-        *(sys.executable, "-m", "soloscope_demo", "bridge"),
-        *("--program", str(program), "--journal", str(journal)),
-        *(f"{unit}={path}" for unit, path in units.items()),
-    ]
-
-
-def app(**options: object) -> list[str]:
-    """The sample app with these options of its command line."""
-    argv = [sys.executable, "-m", "soloscope_demo", "app"]
-    for name, value in options.items():
-        argv += [f"--{name.replace('_', '-')}", str(value)]
-    return argv
 
 
 def grafana_home(program: Path) -> Path | None:

@@ -74,10 +74,5 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def free_bytes(folder: Path) -> int:
-    """Bytes that this user can still write to the file system of `folder`."""
-    return shutil.disk_usage(folder).free
-
-
 if __name__ == "__main__":
     remove(cache_home())

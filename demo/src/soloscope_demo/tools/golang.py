@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DemoError, say
-from .cache import atomic_folder, cache_home, free_bytes, remove
+from .cache import atomic_folder, cache_home, remove
 from .debian import Apt, certificates, link_libraries, write_script
 
 #: The first Go that builds Loki 3.6 (its go.mod says so).
@@ -116,7 +116,6 @@ def _unpack_toolchain(folder: Path) -> dict[str, str]:
     """Debian's compiler and systemd's headers below `folder`: variables for Go."""
     say("no C compiler with systemd's headers here: unpacking Debian's (about 20 s)")
     apt = Apt(blank=True)
-    apt.update()
     # Resolved as if nothing were installed: a sysroot needs libc's own files.
     wanted = ("gcc", "libc6-dev", "libsystemd-dev", "pkg-config")
     root = folder / "toolchain"
@@ -149,7 +148,7 @@ def install_loki(target: Path) -> None:
     Raises `DemoError` with the compiler's last lines when the build fails.
     """
     go = check_go()
-    free = free_bytes(cache_home())
+    free = shutil.disk_usage(cache_home()).free
     if free < DISK_NEEDED:
         raise DemoError(
             f"building Loki needs {DISK_NEEDED / 1e9:.0f} GB for a while, and "

@@ -152,7 +152,6 @@ def _install(missing: Sequence[Program]) -> None:
 
 def _install_packages(programs: Sequence[Program], *, newer: bool) -> None:
     apt = Apt(newer=newer)
-    apt.update()
     for packages in dict.fromkeys(program.packages for program in programs):
         version = apt.candidate(packages[0])
         target = cache_home() / f"{packages[0]}-{version.replace(':', '%')}"
