@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
+from .app.plan import days
 from .errors import run_main
 from .tools.cache import cache_home
 
@@ -34,13 +35,7 @@ def _followed(text: str) -> tuple[str, Path]:
     return unit, Path(path)
 
 
-def _days(text: str) -> int:
-    from .app.server import days
-
-    return days(text)
-
-
-DAYS = _read("a number of days", _days)
+DAYS = _read("a number of days", days)
 OPTIONS = _read("a JSON object", lambda text: dict(json.loads(text)))
 FOLLOWED = _read("UNIT=FILE", _followed)
 ZONE = _read("a time zone", ZoneInfo)

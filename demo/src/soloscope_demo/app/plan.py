@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -34,6 +35,9 @@ DEFICIENCIES = {
 
 #: Share of a normal day, Monday first.
 WEEKDAYS = (1.0, 1.05, 1.1, 1.0, 0.9, 0.65, 0.75)
+
+#: The contract: every day's key lives for 30 days after its last write.
+EXPIRY = dt.timedelta(days=30)
 
 #: The day that the app's growth is counted from.
 LAUNCH = dt.date(2026, 1, 1)
@@ -309,3 +313,11 @@ def _moment(midnight: dt.datetime, seconds: float) -> dt.datetime:
     """
     wall = midnight + dt.timedelta(milliseconds=round(1000 * seconds))
     return wall.astimezone(dt.UTC)
+
+
+def days(text: str) -> int:
+    """`30d` -> 30. Raises `ValueError` for anything but 1d to 30d, or 0."""
+    match = re.fullmatch(r"(\d+)d?", text)
+    if match is None or int(match[1]) > EXPIRY.days:
+        raise ValueError(f"{text!r} is not a number of days up to {EXPIRY.days}d")
+    return int(match[1])

@@ -19,7 +19,6 @@ import datetime as dt
 import json
 import os
 import random
-import re
 import socket
 import sys
 import threading
@@ -30,9 +29,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import redis
 from prometheus_client import (
@@ -43,11 +41,13 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from ..errors import DemoError
-from .ledger import EXPIRY, Ledger
+from .ledger import Ledger
 from .plan import (
     ERROR,
+    EXPIRY,
     INFO,
     Occurrence,
     conversation,
@@ -88,14 +88,6 @@ class Settings:
     history: int = 0
     lines_back: float = 7
     visit_every: float = 60
-
-
-def days(text: str) -> int:
-    """`30d` -> 30. Raises `ValueError` for anything but 1d to 30d, or 0."""
-    match = re.fullmatch(r"(\d+)d?", text)
-    if match is None or int(match[1]) > EXPIRY.days:
-        raise ValueError(f"{text!r} is not a number of days up to {EXPIRY.days}d")
-    return int(match[1])
 
 
 class App:
@@ -351,17 +343,13 @@ class Handler(WSGIRequestHandler):
         """Nothing."""
 
 
-class Server(ThreadingMixIn, WSGIServer):
-    """A thread for each request, none of which holds up the end."""
-
-    daemon_threads = True
-
-
 def serve(settings: Settings) -> int:
     """Run the app until the process is ended or interrupted."""
     app = App(settings)
     try:
-        server = make_server("127.0.0.1", settings.port, app, Server, Handler)
+        server = make_server(
+            "127.0.0.1", settings.port, app, ThreadingWSGIServer, Handler
+        )
     except OSError as error:
         raise DemoError(
             f"the sample app cannot listen on 127.0.0.1:{settings.port}: "

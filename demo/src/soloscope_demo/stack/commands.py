@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,21 +84,5 @@ def grafana_home(program: Path) -> Path | None:
     Grafana looks for conf/defaults.ini where it is started.
     """
     prefix = program.resolve().parent.parent
-    folders: Iterable[Path] = (
-        prefix / "share/grafana",
-        prefix,
-        Path("/usr/share/grafana"),
-    )
+    folders = (prefix / "share/grafana", prefix, Path("/usr/share/grafana"))
     return next((f for f in folders if (f / "conf/defaults.ini").exists()), None)
-
-
-def lines_back(loki: Mapping[str, Any]) -> float:
-    """How many days back Loki takes lines, less an hour.
-
-    Its default is a week (`limits_config.reject_old_samples_max_age`).
-    """
-    text = str(loki["limits_config"].get("reject_old_samples_max_age", "1w"))
-    match = re.fullmatch(r"(\d+)([hdw])", text)
-    if match is None:
-        raise DemoError(f"loki.yaml: reject_old_samples_max_age is {text!r}")
-    return (int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2]] - 1) / 24

@@ -29,7 +29,7 @@ class Answer:
 
     panel: str
     expression: str
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[str]
     seconds: float
     error: str = ""
 
@@ -87,20 +87,17 @@ def ask(
         yield Answer(title, target["expr"], found, time.perf_counter() - started, error)
 
 
-def rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(labels, last value) per series; of log streams ("", line), newest first."""
+def rows(data: Mapping[str, Any]) -> list[str]:
+    """The labels and last value of each series; of streams the lines, newest first."""
     if data["resultType"] == "streams":
         lines = [pair for stream in data["result"] for pair in stream["values"]]
-        return [("", line) for _, line in sorted(lines, reverse=True)]
+        return [line for _, line in sorted(lines, reverse=True)]
     found = []
     for series in data["result"]:
         sample = series["value"] if "value" in series else series["values"][-1]
-        labels = {
-            key: value
-            for key, value in series["metric"].items()
-            if key not in ("app", "__name__")
-        }
-        named = [f"{key}={value}" for key, value in labels.items()]
-        text = next(iter(labels.values())) if len(labels) == 1 else ", ".join(named)
-        found.append((text, f"{float(sample[1]):.6g}"))
+        hidden = ("app", "__name__")
+        labels = [f"{k}={v}" for k, v in series["metric"].items() if k not in hidden]
+        found.append(
+            ": ".join(filter(None, (", ".join(labels), f"{float(sample[1]):.6g}")))
+        )
     return found

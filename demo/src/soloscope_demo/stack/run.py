@@ -40,7 +40,7 @@ def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
 
     Raises `DemoError` with one clear line when something is not as it should be.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     options = Options(state, **how)
     if fresh and options.root.exists():
         _forget(options.root)
@@ -109,7 +109,7 @@ def _addresses(stack: Stack, console: Console) -> None:
     }
     console.print()
     for name, place in places.items():
-        console.print(f"  {name:<12} {place}", markup=False)
+        console.print(f"  {name:<12} {place}")
     console.print()
 
 
@@ -121,20 +121,15 @@ def _panels(stack: Stack, console: Console) -> None:
     console.print("\nThe overview's queries and their answers:")
     for answer in ask(dashboard, stack.prometheus, stack.loki, APP):
         stack.check()
-        console.print(
-            f"\n{answer.panel} ({1000 * answer.seconds:.0f} ms)", markup=False
-        )
-        console.print(f"  {answer.expression}", markup=False, style="dim")
+        console.print(f"\n{answer.panel} ({1000 * answer.seconds:.0f} ms)")
+        console.print(f"  {answer.expression}", style="dim")
         if answer.error:
-            console.print(f"  failed: {answer.error}", markup=False)
-        shown = [
-            f"{labels}: {text}" if labels else text for labels, text in answer.rows
-        ]
-        for line in shown[:_ROWS]:
-            console.print(f"  → {line[:100]}", markup=False)
-        if len(shown) > _ROWS:
-            console.print(f"  → … {len(shown)} in all")
-        if not shown and not answer.error:
+            console.print(f"  failed: {answer.error}")
+        for line in answer.rows[:_ROWS]:
+            console.print(f"  → {line[:100]}")
+        if len(answer.rows) > _ROWS:
+            console.print(f"  → … {len(answer.rows)} in all")
+        if not answer.rows and not answer.error:
             console.print("  → (nothing)")
     console.print()
 

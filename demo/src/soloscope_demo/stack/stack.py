@@ -244,6 +244,8 @@ class Stack:
         self._launch("journal", argv, lambda: set(journal.glob("*.journal")) != before)
 
     def _launch_app(self) -> None:
+        limits = self.files["loki.yaml"]["limits_config"]
+        hours = int(limits["reject_old_samples_max_age"].removesuffix("h"))
         options = {
             "port": self.ports["app"],
             "redis": self.redis_url,
@@ -253,7 +255,8 @@ class Stack:
             "history": self.options.history,
             "seed": self.options.seed,
             "visit-every": self.options.visit_every,
-            "lines-back": commands.lines_back(self.files["loki.yaml"]),
+            # As far back as Loki takes lines, less an hour.
+            "lines-back": (hours - 1) / 24,
         }
         given = (
             word for name, value in options.items() for word in (f"--{name}", value)

@@ -1,7 +1,4 @@
-"""The cache folder: what is got once and kept outside the checkout.
-
-Standard library only: `justw` runs this before any package is installed.
-"""
+"""The cache folder: what is got once and kept outside the checkout."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 from ..errors import DemoError, say
 from . import programs
 from .cache import cache_home
+from .process import stop_group
 from .venvs import checkout
 
 
@@ -191,7 +191,9 @@ def main(only: Sequence[str], *, list: bool = False) -> int:  # noqa: A002
                 _show(result)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            _end_children()
+            with _children_lock:
+                for process in _children:
+                    stop_group(process)
             raise
     print()
     for line in skipped(result.output for result in results):
@@ -213,11 +215,3 @@ def _show(result: Result) -> None:
     shown = lines if result.code else lines[-1:]
     for line in shown:
         print(line, flush=True)
-
-
-def _end_children() -> None:
-    """End what is still running, with all that it started."""
-    with _children_lock:
-        for process in _children:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)

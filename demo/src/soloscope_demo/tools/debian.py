@@ -4,8 +4,6 @@ apt works here on a private state in the cache: its own lists, its own archive
 folder, its own list of sources. The mirrors are those of the system. Packages
 are unpacked (`dpkg -x`) into a folder of the cache and used from there, so
 nothing else on the machine changes.
-
-Standard library only: `justw` runs this before any package is installed.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from pathlib import Path
 
 from ..errors import DemoError, say
 from .cache import atomic_folder, cache_home, remove
+from .process import run
 
 #: Where programs come from that the system's own release has too old. Their
 #: packages are Go programs that need nothing but libc.
@@ -157,7 +155,7 @@ class Apt:
         # too; its hooks do not.
         reached = [
             line
-            for line in self._dump().splitlines()
+            for line in run(["apt-config", "dump"]).stdout.splitlines()
             if line.startswith(("Acquire::http", "Acquire::https", "APT::Arch"))
         ]
         config = folder / ("blank.conf" if blank else "apt.conf")
@@ -187,23 +185,8 @@ class Apt:
         config.write_text(text)
         return config
 
-    @staticmethod
-    def _dump() -> str:
-        done = subprocess.run(
-            ["apt-config", "dump"], capture_output=True, text=True, check=False
-        )
-        return done.stdout
-
     def _run(self, *argv: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run(argv, cwd=cwd, env={"APT_CONFIG": str(self._config), "LC_ALL": "C"})
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             errors = [line for line in lines if line.startswith("E:")] or lines[-1:]

@@ -1,7 +1,7 @@
 """The real programs: found on PATH, else in the cache, else got into the cache.
 
-Standard library only. As a command it gets the programs that are named (all
-without a name) and prints where each is:
+As a command it gets the programs that are named (all without a name) and prints
+where each is:
 
     python -m soloscope_demo.tools.programs [NAME …]
 

@@ -6,8 +6,6 @@
 Debian's python3 comes without ensurepip (that is in python3-venv). There the
 environment is made without pip, and pip itself is taken from Debian's package
 python3-pip-whl, unpacked into the cache.
-
-Standard library only: `justw` runs this before any package is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 import venv
@@ -25,6 +22,7 @@ from pathlib import Path
 from ..errors import DemoError, run_main, say
 from .cache import atomic_folder, cache_home, lock, remove
 from .debian import Apt, certificates
+from .process import run
 
 #: An environment that was not asked for in this time may go (seconds).
 UNUSED_FOR = 24 * 3600
@@ -63,21 +61,14 @@ def make_venv(target: Path, arguments: Sequence[str]) -> None:
     with_pip = importlib.util.find_spec("ensurepip") is not None
     venv.create(target, with_pip=with_pip, symlinks=True)
     argv = [str(target / "bin/python"), *_pip(), "install", "--quiet", *arguments]
-    done = subprocess.run(
-        argv,
-        env={
-            **os.environ,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            # An ordinary user's settings (`--user`) have no place in here.
-            "PIP_USER": "0",
-            "PIP_CACHE_DIR": str(cache_home() / "pip"),
-            **certificates(),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # An ordinary user's settings (`--user`) have no place in here.
+        "PIP_USER": "0",
+        "PIP_CACHE_DIR": str(cache_home() / "pip"),
+        **certificates(),
+    }
+    done = run(argv, env=environment)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()[-8:]
         remove(target)
