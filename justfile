@@ -32,7 +32,7 @@ fmt:
     @venv=$({{ run }}.tools.venvs dev) && "$venv/bin/ruff" check --fix --quiet {{ quote(top) }}; "$venv/bin/ruff" format {{ quote(top) }}
     @if command -v nixfmt >/dev/null; then git -C {{ quote(top) }} ls-files '*.nix' | (cd {{ quote(top) }} && xargs nixfmt); else echo "not shown: nixfmt (not on PATH)"; fi
 
-# The live tests alone, with pytest's own options
+# The live tests alone, with pytest's own options (SOLOSCOPE_AT=00:01: at that time of day)
 live *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python -m pytest {{ quote(top / "tests/live") }} "$@"
 

@@ -13,6 +13,7 @@ let
     packages.hiredis
     packages.mirakuru
     packages.prometheus-client
+    packages.psutil
     packages.redis
     packages.requests
     packages.rich

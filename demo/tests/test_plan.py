@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import redis
 from soloscope_demo.app.ledger import add, nothing
-from soloscope_demo.app.plan import plan, users
-from soloscope_demo.app.server import App, Settings, days
+from soloscope_demo.app.plan import days, plan, users
+from soloscope_demo.app.server import App, Settings
 from soloscope_demo.stack import until
 from soloscope_demo.tools import programs
 

@@ -5,55 +5,113 @@ from __future__ import annotations
 import argparse
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
+from .app.plan import days
 from .errors import run_main
 from .tools.cache import cache_home
 
+T = TypeVar("T")
 
-def _days(text: str) -> int:
-    from .app.server import days
 
-    try:
-        return days(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _read(what: str, read: Callable[[str], T]) -> Callable[[str], T]:
+    """An argument's type whose error says what it is not."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except (OSError, ValueError, TypeError) as error:
+            raise argparse.ArgumentTypeError(f"not {what}: {error}") from error
+
+    return convert
 
 
 def _followed(text: str) -> tuple[str, Path]:
-    unit, found, path = text.partition("=")
-    if not found:
-        raise argparse.ArgumentTypeError("not UNIT=FILE")
+    unit, path = text.split("=", 1)
     return unit, Path(path)
 
 
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"no time zone: {text!r}") from error
+DAYS = _read("a number of days", days)
+OPTIONS = _read("a JSON object", lambda text: dict(json.loads(text)))
+FOLLOWED = _read("UNIT=FILE", _followed)
+ZONE = _read("a time zone", ZoneInfo)
 
 
-def _overrides(text: str) -> dict[str, object]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError("not a JSON object")
-    return value
+#: The sign of an argument that must be given.
+NEEDED = argparse.SUPPRESS
+
+Argument = tuple[str, Any, Any, str]
+_OVERRIDES: Argument = ("--overrides", OPTIONS, {}, "JSON laid over the options")
+_ONLY: Argument = ("only", str, (), "only these; all by default")
+
+#: Command -> its function, what it does, its arguments: name, type, default, help.
+COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
+    "run": (
+        ".stack.run:run",
+        "start the whole stack and prove the path",
+        (
+            ("--once", bool, False, "prove the path, then stop"),
+            ("--history", DAYS, 30, "days to fill, today included"),
+            ("--state", Path, cache_home() / "demo", "the folder of all it writes"),
+            ("--fresh", bool, False, "forget what the folder holds first"),
+            ("--free-ports", bool, False, "take free ports, not the usual ones"),
+            ("--visit-every", float, 60, "seconds between visits, 0 for none"),
+            ("--seed", int, 7, "another seed, other days"),
+            _OVERRIDES,
+        ),
+    ),
+    "render": (
+        ".stack.render:main",
+        "write what each program is told into a folder",
+        (("folder", Path, NEEDED, "where to write"), _OVERRIDES),
+    ),
+    "check": (
+        ".tools.checks:main",
+        "lint and test everything this machine can run",
+        (_ONLY, ("--list", bool, False, "list the parts")),
+    ),
+    "check-nixos": (
+        ".tools.nixos:main",
+        "run the NixOS checks where nspawn-test is",
+        (_ONLY,),
+    ),
+    "app": (
+        ".app.server:main",
+        "the sample app alone",
+        (
+            ("--port", int, NEEDED, "where it listens"),
+            ("--redis", str, NEEDED, "its Redis, as a URL"),
+            ("--prefix", str, "metrics:", "of its keys"),
+            ("--zone", ZONE, "UTC", "the time zone of its days"),
+            ("--truth", Path, NEEDED, "where it keeps count"),
+            ("--history", DAYS, 0, "days to fill"),
+            ("--seed", int, 7, "of what happens"),
+            ("--visit-every", float, 60, "seconds between visits, 0 for none"),
+            ("--lines-back", float, 7, "days of history to print"),
+        ),
+    ),
+    "bridge": (
+        ".app.journal:main",
+        "write what programs print into a journal file",
+        (
+            ("--program", str, NEEDED, "systemd-journal-remote"),
+            ("--journal", Path, NEEDED, "the folder"),
+            ("--host", str, socket.gethostname(), "the journal's host name"),
+            ("followed", FOLLOWED, (), "a unit and the file of its output"),
+        ),
+    ),
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="soloscope-demo", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, work: str, text: str) -> argparse.ArgumentParser:
+    for name, (work, text, arguments) in COMMANDS.items():
         command = commands.add_parser(
             name,
             help=text,
@@ -61,88 +119,15 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         command.set_defaults(work=work)
-        return command
-
-    run = add("run", ".stack.run:run", "start the whole stack and prove the path")
-    run.add_argument("--once", action="store_true", help="prove the path, then stop")
-    run.add_argument(
-        "--history", type=_days, default=30, help="days to fill, today included"
-    )
-    run.add_argument(
-        "--state",
-        dest="root",
-        metavar="FOLDER",
-        type=Path,
-        default=cache_home() / "demo",
-        help="the folder of everything the stack writes",
-    )
-    run.add_argument(
-        "--fresh", action="store_true", help="forget what the folder holds first"
-    )
-    run.add_argument(
-        "--free-ports", action="store_true", help="take free ports, not the usual ones"
-    )
-    run.add_argument(
-        "--visit-every",
-        type=float,
-        default=60,
-        help="seconds between visits to the sample app, 0 for none",
-    )
-    run.add_argument("--seed", type=int, default=7, help="another seed, other days")
-    run.add_argument(
-        "--overrides",
-        type=_overrides,
-        default={},
-        help="JSON laid over the demo's options of services.soloscope",
-    )
-
-    rendering = add(
-        "render", ".stack.render:main", "write what each program is told into a folder"
-    )
-    rendering.add_argument("folder", type=Path, help="where to write")
-    rendering.add_argument(
-        "--overrides", type=_overrides, default={}, help="JSON laid over the options"
-    )
-
-    check = add(
-        "check", ".tools.checks:main", "lint and test everything this machine can run"
-    )
-    check.add_argument(
-        "only", nargs="*", help="run only these parts (see --list); all by default"
-    )
-    check.add_argument(
-        "--list", dest="list_only", action="store_true", help="list the parts"
-    )
-
-    nixos = add(
-        "check-nixos", ".tools.nixos:main", "run the NixOS checks where nspawn-test is"
-    )
-    nixos.add_argument("only", nargs="*", help="run only these; all by default")
-
-    app = add("app", ".app.server:main", "the sample app alone")
-    app.add_argument("--port", type=int, required=True)
-    app.add_argument("--redis", required=True, help="its Redis, as a URL")
-    app.add_argument("--prefix", default="metrics:", help="of its keys")
-    app.add_argument("--zone", type=_zone, default="UTC", help="where its days begin")
-    app.add_argument("--truth", type=Path, required=True, help="where it keeps count")
-    app.add_argument("--history", type=_days, default=0, help="days to fill")
-    app.add_argument("--seed", type=int, default=7)
-    app.add_argument("--visit-every", type=float, default=60)
-    app.add_argument(
-        "--lines-back", type=float, default=7, help="days of history to print"
-    )
-
-    bridge = add(
-        "bridge", ".app.journal:main", "write what programs print into a journal file"
-    )
-    bridge.add_argument("--program", required=True, help="systemd-journal-remote")
-    bridge.add_argument("--journal", type=Path, required=True, help="the folder")
-    bridge.add_argument(
-        "--host", default=socket.gethostname(), help="the journal's host name"
-    )
-    bridge.add_argument(
-        "followed", nargs="+", type=_followed, metavar="UNIT=FILE", help="its output"
-    )
+        for argument, kind, default, about in arguments:
+            more: dict[str, Any] = {"type": kind}
+            if kind is bool:
+                more = {"action": "store_true"}
+            elif argument.startswith("--"):
+                more |= {"default": default, "required": default is NEEDED}
+            elif default is not NEEDED:
+                more["nargs"] = "*"
+            command.add_argument(argument, help=about, **more)
     return top
 
 

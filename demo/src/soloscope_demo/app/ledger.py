@@ -15,10 +15,7 @@ from typing import Any, TypedDict
 
 import redis
 
-from .plan import Occurrence
-
-#: The contract: every day's key lives for 30 days after its last write.
-EXPIRY = dt.timedelta(days=30)
+from .plan import EXPIRY, Occurrence
 
 #: Our own key, beside the contract's: day -> occurrences of its plan played.
 PLAYED = "demo:played"
@@ -92,22 +89,19 @@ class Ledger:
         expiry: dict[str, dt.datetime] = {}
         for occurrence in occurrences:
             counts = occurrence.counts
-            names: list[str] = []
             for name, by in counts.counters.items():
                 pipe.incrby(self._key(day, name), by)
-                names.append(name)
             for name, keys in counts.breakdowns.items():
                 for key, by in keys.items():
                     pipe.hincrby(self._key(day, name), key, by)
-                names.append(name)
             for name, members in counts.uniques.items():
                 pipe.pfadd(self._key(day, name), *members)
-                names.append(name)
             for name, (calls, ms) in counts.timings.items():
                 pipe.hincrby(self._key(day, name), "count", calls)
                 pipe.hincrby(self._key(day, name), "ms", ms)
-                names.append(name)
-            expiry.update((self._key(day, name), occurrence.at) for name in names)
+            kinds = counts.counters, counts.breakdowns, counts.uniques, counts.timings
+            for kind in kinds:
+                expiry.update((self._key(day, name), occurrence.at) for name in kind)
         for key, at in expiry.items():
             pipe.expireat(key, at + EXPIRY)
         if played is not None:
@@ -133,13 +127,7 @@ class Ledger:
 
 def nothing() -> DayTruth:
     """A day on which nothing has happened."""
-    return {
-        "counters": {},
-        "breakdowns": {},
-        "uniques": {},
-        "timings": {},
-        "events": {},
-    }
+    return DayTruth(counters={}, breakdowns={}, uniques={}, timings={}, events={})
 
 
 def add(truth: DayTruth, occurrence: Occurrence, *, printed: bool) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from typing import Any
 
 #: pino's numbers for levels.
 INFO, WARN, ERROR, FATAL = 30, 40, 50, 60
@@ -33,6 +35,9 @@ DEFICIENCIES = {
 
 #: Share of a normal day, Monday first.
 WEEKDAYS = (1.0, 1.05, 1.1, 1.0, 0.9, 0.65, 0.75)
+
+#: The contract: every day's key lives for 30 days after its last write.
+EXPIRY = dt.timedelta(days=30)
 
 #: The day that the app's growth is counted from.
 LAUNCH = dt.date(2026, 1, 1)
@@ -130,15 +135,28 @@ def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> tuple[Occurrence,
     return tuple(sorted(found, key=lambda occurrence: occurrence.at))
 
 
+def event(
+    at: dt.datetime,
+    name: str,
+    user: User,
+    message: str,
+    level: int = INFO,
+    counts: Counts | None = None,
+    **fields: object,
+) -> Occurrence:
+    """An occurrence that is about a user."""
+    about = {"event": name, "user": user.id, "phone_last4": user.phone[-4:], **fields}
+    return Occurrence(at, level, message, about, counts or Counts())
+
+
 def conversation(
     chance: random.Random, user: User, start: dt.datetime, index: int
 ) -> Iterator[Occurrence]:
     """A conversation from its start to its end, with what is practised in it."""
-    common = {
+    common: dict[str, Any] = {
+        "user": user,
         "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.getrandbits(32):x}",
         "trace_id": f"{chance.getrandbits(128):032x}",
-        "user": user.id,
-        "phone_last4": user.phone[-4:],
         "language": user.language,
     }
     weights = list(DEFICIENCIES.values())
@@ -147,100 +165,71 @@ def conversation(
     )
     messages = chance.randint(4, 24)
     length = dt.timedelta(minutes=chance.uniform(3, 25))
-    yield Occurrence(
+    yield event(
         start,
-        INFO,
-        "Conversation started",
-        {
-            "event": "conversation_started",
-            **common,
-            "language_level": user.language_level,
-            "has_deficiencies": bool(practised),
-        },
-        Counts(counters={"conversations": 1}, uniques={"active_users": (user.id,)}),
+        "conversation_started",
+        message="Conversation started",
+        counts=Counts({"conversations": 1}, uniques={"active_users": (user.id,)}),
+        language_level=user.language_level,
+        has_deficiencies=bool(practised),
+        **common,
     )
     if chance.random() < 0.3:
         hours = chance.randint(5, 120)
-        yield Occurrence(
+        yield event(
             start + dt.timedelta(seconds=1),
-            INFO,
-            f"{hours} hours since the last message",
-            {"event": "time_gap", **common, "gap_hours": hours},
+            "time_gap",
+            message=f"{hours} hours since the last message",
+            gap_hours=hours,
+            **common,
         )
     for number, kind in enumerate(practised, start=1):
-        yield Occurrence(
+        yield event(
             start + length * number / (len(practised) + 1),
-            INFO,
-            f"Practised {kind}",
-            {"event": "deficiency_practiced", **common, "deficiency": kind},
-            Counts(
-                counters={"deficiencies_practiced": 1},
-                breakdowns={"deficiencies": {kind: 1}},
-            ),
+            "deficiency_practiced",
+            message=f"Practised {kind}",
+            counts=Counts({"deficiencies_practiced": 1}, {"deficiencies": {kind: 1}}),
+            deficiency=kind,
+            **common,
         )
     if chance.random() < 0.01:
         # The question of the night: why did that conversation fail?
-        yield Occurrence(
+        yield event(
             start + 0.9 * length,
-            ERROR,
-            "Reply failed",
-            {
-                "event": "conversation_failed",
-                **common,
-                "err": {
-                    "type": "TimeoutError",
-                    "message": "OpenAI did not answer within 30 s",
-                },
-            },
+            "conversation_failed",
+            message="Reply failed",
+            level=ERROR,
+            err=_error("TimeoutError", "OpenAI did not answer within 30 s"),
+            **common,
         )
     openai = sum(round(chance.lognormvariate(6.7, 0.4)) for _ in range(messages))
-    redis_calls = 3 * messages
-    yield Occurrence(
+    calls = 3 * messages
+    redis = sum(chance.choices((1, 1, 2, 3), k=calls))
+    yield event(
         start + length,
-        INFO,
-        "Conversation ended",
-        {
-            "event": "conversation_ended",
-            **common,
-            "duration_minutes": round(length.total_seconds() / 60),
-            "message_count": messages,
-        },
-        Counts(
-            timings={
-                "openai": (messages, openai),
-                "redis": (
-                    redis_calls,
-                    sum(chance.choices((1, 1, 2, 3), k=redis_calls)),
-                ),
-            }
-        ),
+        "conversation_ended",
+        message="Conversation ended",
+        counts=Counts(timings={"openai": (messages, openai), "redis": (calls, redis)}),
+        duration_minutes=round(length.total_seconds() / 60),
+        message_count=messages,
+        **common,
     )
     if not user.premium and chance.random() < 0.06:
-        yield Occurrence(
-            start + length + dt.timedelta(seconds=20),
-            WARN,
-            "Daily limit reached",
-            {"event": "throttled", **common, "limit": 30},
-        )
+        yield throttled(start + length + dt.timedelta(seconds=20), **common)
 
 
 def digest(chance: random.Random, user: User, at: dt.datetime) -> Occurrence:
     """One digest that was made."""
-    words = chance.randint(3, 14)
-    return Occurrence(
+    return event(
         at,
-        INFO,
+        "digest_created",
+        user,
         "Digest created",
-        {
-            "event": "digest_created",
-            "user": user.id,
-            "phone_last4": user.phone[-4:],
-            "new_words": words,
-            "struggles": chance.randint(0, 4),
-            "breakthroughs": chance.randint(0, 2),
-        },
-        Counts(
-            counters={"digests_created": 1},
+        new_words=chance.randint(3, 14),
+        struggles=chance.randint(0, 4),
+        breakthroughs=chance.randint(0, 2),
+        counts=Counts(
+            {"digests_created": 1},
             timings={"openai": (1, round(chance.lognormvariate(8.2, 0.3)))},
         ),
     )
@@ -249,49 +238,37 @@ def digest(chance: random.Random, user: User, at: dt.datetime) -> Occurrence:
 def digest_failure(chance: random.Random, user: User, at: dt.datetime) -> Occurrence:
     """One digest that failed."""
     kind = chance.choice(("RateLimitError", "TimeoutError", "InvalidResponseError"))
-    return Occurrence(
+    return event(
         at,
-        ERROR,
+        "digest_failed",
+        user,
         "Digest creation failed",
-        {
-            "event": "digest_failed",
-            "user": user.id,
-            "phone_last4": user.phone[-4:],
-            "err": {"type": kind, "message": "OpenAI did not answer as expected"},
-        },
-        Counts(counters={"digests_failed": 1}),
+        ERROR,
+        Counts({"digests_failed": 1}),
+        err=_error(kind, "OpenAI did not answer as expected"),
     )
 
 
 def critical(chance: random.Random, who: list[User], at: dt.datetime) -> Occurrence:
     """A critical error, with a phone number in its text as careless code does."""
     user = chance.choice(who)
-    return Occurrence(
+    return event(
         at,
-        FATAL,
+        "critical_error",
+        user,
         f"Critical error: payment for {user.phone} was refused",
-        {
-            "event": "critical_error",
-            "user": user.id,
-            "phone_last4": user.phone[-4:],
-            "err": {"type": "StripeCardError", "message": "Your card was declined"},
-        },
+        FATAL,
+        err=_error("StripeCardError", "Your card was declined"),
     )
 
 
-def throttled(user: User, at: dt.datetime) -> Occurrence:
+def throttled(at: dt.datetime, user: User, **fields: Any) -> Occurrence:
     """A user of the trial who wrote more than it allows."""
-    return Occurrence(
-        at,
-        WARN,
-        "Daily limit reached",
-        {
-            "event": "throttled",
-            "user": user.id,
-            "phone_last4": user.phone[-4:],
-            "limit": 30,
-        },
-    )
+    return event(at, "throttled", user, "Daily limit reached", WARN, limit=30, **fields)
+
+
+def _error(kind: str, message: str) -> dict[str, str]:
+    return {"type": kind, "message": message}
 
 
 def _digests(
@@ -302,10 +279,8 @@ def _digests(
     at = _moment(midnight, 3 * 3600)
     for user in chance.sample(who, min(len(who), round(0.5 * conversations) + 2)):
         at += dt.timedelta(seconds=chance.uniform(5, 40))
-        if chance.random() < (0.33 if bad else 0.025):
-            yield digest_failure(chance, user, at)
-        else:
-            yield digest(chance, user, at)
+        fails = chance.random() < (0.33 if bad else 0.025)
+        yield (digest_failure if fails else digest)(chance, user, at)
 
 
 def _trials(
@@ -313,29 +288,21 @@ def _trials(
 ) -> Iterator[Occurrence]:
     trial = [user for user in who if not user.premium]
     for user in chance.sample(trial, chance.choice((0, 1, 1, 2))):
-        yield Occurrence(
+        yield event(
             _moment(midnight, 9 * 3600 + chance.uniform(0, 600)),
-            INFO,
+            "trial_warning",
+            user,
             "Trial ends soon",
-            {
-                "event": "trial_warning",
-                "user": user.id,
-                "phone_last4": user.phone[-4:],
-                "days_left": chance.randint(1, 3),
-            },
+            days_left=chance.randint(1, 3),
         )
     if chance.random() < 0.2:
         user = chance.choice(trial)
-        yield Occurrence(
+        yield event(
             _moment(midnight, 10 * 3600 + chance.uniform(0, 36000)),
-            INFO,
+            "trial_converted",
+            user,
             "Trial became a subscription",
-            {
-                "event": "trial_converted",
-                "user": user.id,
-                "phone_last4": user.phone[-4:],
-            },
-            Counts(counters={"trial_conversions": 1}),
+            counts=Counts({"trial_conversions": 1}),
         )
 
 
@@ -346,3 +313,11 @@ def _moment(midnight: dt.datetime, seconds: float) -> dt.datetime:
     """
     wall = midnight + dt.timedelta(milliseconds=round(1000 * seconds))
     return wall.astimezone(dt.UTC)
+
+
+def days(text: str) -> int:
+    """`30d` -> 30. Raises `ValueError` for anything but 1d to 30d, or 0."""
+    match = re.fullmatch(r"(\d+)d?", text)
+    if match is None or int(match[1]) > EXPIRY.days:
+        raise ValueError(f"{text!r} is not a number of days up to {EXPIRY.days}d")
+    return int(match[1])

@@ -19,32 +19,35 @@ import datetime as dt
 import json
 import os
 import random
-import re
 import socket
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import redis
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Histogram,
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from ..errors import DemoError
-from .ledger import EXPIRY, Ledger
+from .ledger import Ledger
 from .plan import (
     ERROR,
+    EXPIRY,
     INFO,
     Occurrence,
     conversation,
@@ -56,6 +59,9 @@ from .plan import (
     throttled,
     users,
 )
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 ROUTES = (
     ("GET", "/api/health"),
@@ -84,16 +90,11 @@ class Settings:
     visit_every: float = 60
 
 
-def days(text: str) -> int:
-    """`30d` -> 30. Raises `ValueError` for anything but 1d to 30d, or 0."""
-    match = re.fullmatch(r"(\d+)d?", text)
-    if match is None or int(match[1]) > EXPIRY.days:
-        raise ValueError(f"{text!r} is not a number of days up to {EXPIRY.days}d")
-    return int(match[1])
-
-
 class App:
-    """The app's state: its ledger, its own metrics, its standard output."""
+    """The app's state: its ledger, its own metrics, its standard output.
+
+    It is a WSGI application.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Connects to Redis at the first use, not here."""
@@ -147,10 +148,12 @@ class App:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-    def say(self, event: str, message: str, **fields: object) -> None:
+    def say(
+        self, event: str, message: str, level: int = INFO, **fields: object
+    ) -> None:
         """A line about the app itself; it counts nothing."""
         now = dt.datetime.now(dt.UTC)
-        self.print([Occurrence(now, INFO, message, {"event": event, **fields})])
+        self.print([Occurrence(now, level, message, {"event": event, **fields})])
 
     # Playing plans
 
@@ -247,13 +250,7 @@ class App:
         events = list(conversation(self._chance, user, now, 1000 + self._conversations))
         # Compressed to this moment, a millisecond apart, in their order.
         moments = [
-            Occurrence(
-                now + dt.timedelta(milliseconds=number),
-                event.level,
-                event.message,
-                event.fields,
-                event.counts,
-            )
+            replace(event, at=now + dt.timedelta(milliseconds=number))
             for number, event in enumerate(events)
         ]
         self.happen(moments)
@@ -264,19 +261,16 @@ class App:
         now = dt.datetime.now(dt.UTC)
         registered = users(self.settings.seed, self.today(now))
         user = self._chance.choice(registered)
-        match event:
-            case "digest_created":
-                self.happen([digest(self._chance, user, now)])
-            case "digest_failed":
-                self.happen([digest_failure(self._chance, user, now)])
-            case "critical_error":
-                self.happen([critical(self._chance, registered, now)])
-            case "throttled":
-                self.happen([throttled(user, now)])
-            case "conversation":
-                self.converse(None)
-            case _:
-                raise KeyError(event)
+        makers: dict[str, Callable[[], Occurrence]] = {
+            "digest_created": lambda: digest(self._chance, user, now),
+            "digest_failed": lambda: digest_failure(self._chance, user, now),
+            "critical_error": lambda: critical(self._chance, registered, now),
+            "throttled": lambda: throttled(now, user),
+        }
+        if event == "conversation":
+            self.converse(None)
+        else:
+            self.happen([makers[event]()])
 
     def visit(self) -> None:
         """Send messages to the own webhook now and then, as users do."""
@@ -291,102 +285,76 @@ class App:
                 pass
             time.sleep(self.settings.visit_every)
 
+    # Answering
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers one request; `app` is set on a subclass."""
-
-    app: App
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-
-    def do_GET(self) -> None:
-        """Health and metrics."""
-        self._answer("GET")
-
-    def do_POST(self) -> None:
-        """The webhook, and what a test wants to happen."""
-        self._answer("POST")
-
-    def _answer(self, method: str) -> None:
-        route = self.path.partition("?")[0]
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        """Answer one request."""
+        method, route = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         started = time.perf_counter()
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
-        if (method, route) not in ROUTES:
-            self._send(404, {"error": f"no {method} {route}"})
-            return
         try:
-            status, content = self._content(route, body)
+            status, content = self._content(method, route, body)
         except redis.RedisError as error:
             status, content = 500, {"error": f"redis: {error}"}
-        self.app.seconds.labels(method, route).observe(time.perf_counter() - started)
-        self.app.requests.labels(method, route, str(status)).inc()
-        self._send(status, content)
+        except Exception as error:  # noqa: BLE001 (what is not expected is told)
+            told = {"type": type(error).__name__, "message": str(error)}
+            self.say("unhandled_error", "Request failed", ERROR, err=told)
+            status, content = 500, {"error": str(error)}
+        if (method, route) in ROUTES:
+            seconds = time.perf_counter() - started
+            self.seconds.labels(method, route).observe(seconds)
+            self.requests.labels(method, route, str(status)).inc()
+        text = isinstance(content, bytes)
+        data: bytes = content if text else json.dumps(content).encode()
+        kind = CONTENT_TYPE_LATEST if text else "application/json"
+        head = [("Content-Type", kind), ("Content-Length", str(len(data)))]
+        start(f"{status} {HTTPStatus(status).phrase}", head)
+        return [data]
 
-    def _content(self, route: str, body: bytes) -> tuple[int, Any]:
+    def _content(self, method: str, route: str, body: bytes) -> tuple[int, Any]:
+        if (method, route) not in ROUTES:
+            return 404, {"error": f"no {method} {route}"}
         if route == "/metrics":
-            return 200, generate_latest(self.app.registry)
+            return 200, generate_latest(self.registry)
         if route == "/api/health":
             try:
-                self.app.ledger.redis.ping()
+                self.ledger.redis.ping()
             except redis.RedisError as error:
                 return 503, {"status": "failed", "redis": str(error)}
             return 200, {"status": "ok"}
         try:
             asked = json.loads(body or b"{}")
             if route == "/api/webhook":
-                return 200, self.app.converse(asked.get("user"))
-            self.app.make_happen(asked["event"])
+                return 200, self.converse(asked.get("user"))
+            self.make_happen(asked["event"])
         except (ValueError, AttributeError) as error:
             return 400, {"error": f"not a JSON object: {error}"}
         except KeyError as error:
             return 400, {"error": f"unknown or missing: {error}"}
         return 200, {"status": "ok"}
 
-    def _send(self, status: int, content: Any) -> None:
-        text = isinstance(content, bytes)
-        data = content if text else json.dumps(content).encode()
-        kind = (
-            "text/plain; version=0.0.4; charset=utf-8" if text else "application/json"
-        )
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+
+class Handler(WSGIRequestHandler):
+    """Requests are counted, not logged."""
+
+    timeout = 30
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Requests are counted, not logged."""
-
-
-class Server(ThreadingHTTPServer):
-    """A server whose errors are lines like the others."""
-
-    app: App
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """A client that went away is no error; anything else is told."""
-        error = sys.exception()
-        if not isinstance(error, ConnectionError):
-            now = dt.datetime.now(dt.UTC)
-            kind = {"type": type(error).__name__, "message": str(error)}
-            fields = {"event": "unhandled_error", "err": kind}
-            self.app.print([Occurrence(now, ERROR, "Request failed", fields)])
+        """Nothing."""
 
 
 def serve(settings: Settings) -> int:
     """Run the app until the process is ended or interrupted."""
     app = App(settings)
-    handler = type("AppHandler", (Handler,), {"app": app})
     try:
-        server = Server(("127.0.0.1", settings.port), handler)
+        server = make_server(
+            "127.0.0.1", settings.port, app, ThreadingWSGIServer, Handler
+        )
     except OSError as error:
         raise DemoError(
             f"the sample app cannot listen on 127.0.0.1:{settings.port}: "
             f"{error.strerror}"
         ) from error
-    server.app = app
     app.fill(dt.datetime.now(dt.UTC))
     app.say("app_started", "Listening", port=settings.port)
     threading.Thread(target=app.play_on, daemon=True).start()

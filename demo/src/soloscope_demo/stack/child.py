@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 from mirakuru.base import SimpleExecutor, cleanup_subprocesses
 from mirakuru.exceptions import ExecutorError
 
@@ -102,16 +102,9 @@ class Child(SimpleExecutor):
 
     def memory(self) -> int:
         """Resident bytes of the program with all that it started."""
-        return 0 if self.process is None else resident_bytes(self.process.pid)
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of a process and its children, from /proc."""
-    total = 0
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        total = int(found[1]) * 1024 if found else 0
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        total += sum(resident_bytes(int(child)) for child in children.split())
-    return total
+        if self.process is None:
+            return 0
+        own = psutil.Process(self.process.pid)
+        return sum(
+            one.memory_info().rss for one in (own, *own.children(recursive=True))
+        )

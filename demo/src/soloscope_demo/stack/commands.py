@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from ..errors import DemoError
 from ..tools import programs
 from .clients import ADDRESS
 
-#: Programs of the stack that programs.json does not name.
+#: Programs of the stack that programs.json does not name, and our own module.
 HELPERS = ("redis-server", "systemd-journal-remote")
+DEMO = (sys.executable, "-m", "soloscope_demo")
 
 #: Program -> the path that answers 200 when it is ready.
 READY = {
@@ -78,52 +78,11 @@ def readiness(name: str, port: int | None) -> Callable[[], bool]:
     return listens
 
 
-def redis(program: Path, port: int, folder: Path) -> list[str]:
-    """The app's Redis, which keeps what was counted in `folder`."""
-    return [
-        *(str(program), "--bind", ADDRESS, "--port", str(port)),
-        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
-    ]
-
-
-def bridge(program: Path, journal: Path, units: Mapping[str, Path]) -> list[str]:
-    """What stands for journald: unit -> the file of its output."""
-    return [
-        *(sys.executable, "-m", "soloscope_demo", "bridge"),
-        *("--program", str(program), "--journal", str(journal)),
-        *(f"{unit}={path}" for unit, path in units.items()),
-    ]
-
-
-def app(**options: object) -> list[str]:
-    """The sample app with these options of its command line."""
-    argv = [sys.executable, "-m", "soloscope_demo", "app"]
-    for name, value in options.items():
-        argv += [f"--{name.replace('_', '-')}", str(value)]
-    return argv
-
-
 def grafana_home(program: Path) -> Path | None:
     """The folder of Grafana's own files that belongs to this `grafana`.
 
     Grafana looks for conf/defaults.ini where it is started.
     """
     prefix = program.resolve().parent.parent
-    folders: Iterable[Path] = (
-        prefix / "share/grafana",
-        prefix,
-        Path("/usr/share/grafana"),
-    )
+    folders = (prefix / "share/grafana", prefix, Path("/usr/share/grafana"))
     return next((f for f in folders if (f / "conf/defaults.ini").exists()), None)
-
-
-def lines_back(loki: Mapping[str, Any]) -> float:
-    """How many days back Loki takes lines, less an hour.
-
-    Its default is a week (`limits_config.reject_old_samples_max_age`).
-    """
-    text = str(loki["limits_config"].get("reject_old_samples_max_age", "1w"))
-    match = re.fullmatch(r"(\d+)([hdw])", text)
-    if match is None:
-        raise DemoError(f"loki.yaml: reject_old_samples_max_age is {text!r}")
-    return (int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2]] - 1) / 24

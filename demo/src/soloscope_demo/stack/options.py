@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,26 +21,24 @@ from .render import nix
 #: The app of demo/declaration.nix.
 APP = "languagebuddy"
 
-#: Name -> path of its option under `services.soloscope`.
-PORTS: dict[str, tuple[str, ...]] = {
-    "loki": ("loki", "port"),
-    "loki gRPC": ("loki", "grpcPort"),
-    "promtail": ("logs", "ports", "promtail"),
-    "alloy": ("logs", "ports", "alloy"),
-    "prometheus": ("prometheus", "port"),
-    "node": ("prometheus", "exporters", "node", "port"),
-    "redis": ("prometheus", "exporters", "redis", "port"),
-    "postgres": ("prometheus", "exporters", "postgres", "port"),
-    "grafana": ("grafana", "port"),
-    "alertmanager": ("alertmanager", "port"),
-    "soloscope": ("exporter", "port"),
-    "notify": ("notify", "port"),
+#: Program -> the option under `services.soloscope` that has its port, or its URL.
+PORTS = {
+    "loki": "loki.port",
+    "loki gRPC": "loki.grpcPort",
+    "promtail": "logs.ports.promtail",
+    "alloy": "logs.ports.alloy",
+    "prometheus": "prometheus.port",
+    "node": "prometheus.exporters.node.port",
+    "redis": "prometheus.exporters.redis.port",
+    "postgres": "prometheus.exporters.postgres.port",
+    "grafana": "grafana.port",
+    "alertmanager": "alertmanager.port",
+    "soloscope": "exporter.port",
+    "notify": "notify.port",
 }
-
-#: Name -> path below the app's declaration of the URL that holds its port.
-APP_URLS: dict[str, tuple[str, ...]] = {
-    "redis-server": ("redis", "url"),
-    "app": ("health", "url"),
+URLS = {
+    "redis-server": f"apps.{APP}.redis.url",
+    "app": f"apps.{APP}.health.url",
 }
 
 
@@ -80,48 +78,40 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _at(tree: Mapping[str, Any], path: Iterable[str]) -> Any:
-    """The value at a path, None when there is none."""
-    value: Any = tree
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
+def _at(tree: Any, path: str) -> Any:
+    """The value of an option, None when there is none."""
+    for key in path.split("."):
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _set(path: str, value: object) -> Any:
+    """Options with one value."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
     return value
-
-
-def _set(path: tuple[str, ...], value: object) -> dict[str, Any]:
-    """Options with one value at a path."""
-    return {path[0]: _set(path[1:], value) if path[1:] else value}
 
 
 def default_ports() -> dict[str, int]:
     """Every port as the modules and the demo's declaration have it."""
-    defaults = nix("modules/defaults.nix")
-    declared = nix("demo/declaration.nix")["apps"][APP]
-    known = {name: _at(defaults, path) for name, path in PORTS.items()}
-    found = {name: int(port) for name, port in known.items() if port is not None}
-    for name, path in APP_URLS.items():
-        port = urlsplit(_at(declared, path) or "").port
-        if port is None:
-            raise DemoError(f"demo/declaration.nix: {'.'.join(path)} has no port")
-        found[name] = port
-    return found
+    defaults, declared = nix("modules/defaults.nix"), nix("demo/declaration.nix")
+    found = {name: _at(defaults, path) for name, path in PORTS.items()}
+    for name, path in URLS.items():
+        found[name] = urlsplit(_at(declared, path) or "").port
+        if found[name] is None:
+            raise DemoError(f"demo/declaration.nix: {path} has no port")
+    return {name: int(port) for name, port in found.items() if port is not None}
 
 
 def overrides_for(ports: Mapping[str, int]) -> dict[str, Any]:
     """The options that give each program its port of `ports`."""
     http = f"http://{ADDRESS}:{ports['app']}"
-    overrides: dict[str, Any] = {
-        "apps": {
-            APP: {
-                "redis": {"url": f"redis://{ADDRESS}:{ports['redis-server']}"},
-                "health": {"url": f"{http}/api/health"},
-                "metrics": {"url": f"{http}/metrics"},
-            }
-        }
-    }
-    for name, path in PORTS.items():
-        if name in ports:
-            overrides = merge(overrides, _set(path, ports[name]))
+    redis = f"redis://{ADDRESS}:{ports['redis-server']}"
+    overrides: dict[str, Any] = _set(f"apps.{APP}.metrics.url", f"{http}/metrics")
+    options = {path: ports[name] for name, path in PORTS.items() if name in ports}
+    urls = {URLS["app"]: f"{http}/api/health", URLS["redis-server"]: redis}
+    for path, value in {**options, **urls}.items():
+        overrides = merge(overrides, _set(path, value))
     return overrides
 
 

@@ -21,51 +21,26 @@ WEEK = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
-class Query:
-    """One query of a panel. `source` is prometheus or loki."""
+class Answer:
+    """A query of a panel, and what came back.
+
+    `rows` has one value or line per series; `seconds` is how long it took.
+    """
 
     panel: str
-    ref: str
-    source: str
     expression: str
-    instant: bool
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back: one value or line per series, and how long it took (s)."""
-
-    query: Query
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[str]
     seconds: float
     error: str = ""
 
 
-def _panels(panels: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def targets(panels: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """(title, query) of each panel of a classic dashboard, in their order."""
     for panel in panels:
-        yield from _panels(panel.get("panels", ()))
-        if panel.get("targets"):
-            yield panel
-
-
-def queries(dashboard: Path) -> list[Query]:
-    """Every query of a classic dashboard file, in the order of its panels."""
-    content = json.loads(dashboard.read_text())
-    found = []
-    for panel in _panels(content["panels"]):
-        for target in panel["targets"]:
-            kind = target.get("datasource", panel.get("datasource", {})).get("type", "")
-            instant = target.get("instant") or target.get("queryType") == "instant"
-            found.append(
-                Query(
-                    panel=panel.get("title", ""),
-                    ref=target.get("refId", ""),
-                    source=kind,
-                    expression=target["expr"],
-                    instant=bool(instant),
-                )
-            )
-    return found
+        yield from targets(panel.get("panels", ()))
+        for target in panel.get("targets", ()):
+            own = {"datasource": panel.get("datasource", {}), **target}
+            yield panel.get("title", ""), own
 
 
 def fill_in(expression: str, variables: Mapping[str, str]) -> str:
@@ -78,52 +53,51 @@ def fill_in(expression: str, variables: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))", value, expression)
 
 
-def ask(query: Query, prometheus: Prometheus, loki: Loki, app: str) -> Answer:
-    """Ask the live program. A refused query is an answer with `error`."""
-    step = 300 if query.source == "prometheus" else 3600
-    variables = {
-        "app": app,
-        "__rate_interval": "1m",
-        "__interval": f"{step}s",
-        "__auto": f"{step}s",
-        "__range": "7d",
-        "__range_s": str(WEEK),
-    }
-    expression = fill_in(query.expression, variables)
-    now = time.time()
-    path, parameters = "query", {"time": f"{now:.3f}"}
-    if not query.instant:
-        path, parameters = (
-            "query_range",
-            {"start": f"{now - WEEK:.0f}", "end": f"{now:.0f}"},
-        )
-        if query.source == "prometheus" or "over_time" in expression:
-            parameters["step"] = f"{step}s"
-        else:
-            parameters["limit"] = "1000"
-    client = loki if query.source == "loki" else prometheus
-    started = time.perf_counter()
-    try:
-        data, error = client.get(path, {"query": expression, **parameters}), ""
-    except (OSError, ValueError, KeyError) as failure:
-        data, error = {"resultType": "streams", "result": ()}, str(failure)
-    return Answer(query, rows(data), time.perf_counter() - started, error)
+def ask(
+    dashboard: Path, prometheus: Prometheus, loki: Loki, app: str
+) -> Iterator[Answer]:
+    """Ask a dashboard's queries. A refused one is an answer with `error`."""
+    for title, target in targets(json.loads(dashboard.read_text())["panels"]):
+        numbers = target["datasource"].get("type") == "prometheus"
+        step = 300 if numbers else 3600
+        variables = {
+            "app": app,
+            "__rate_interval": "1m",
+            "__interval": f"{step}s",
+            "__auto": f"{step}s",
+            "__range": "7d",
+            "__range_s": str(WEEK),
+        }
+        expression = fill_in(target["expr"], variables)
+        now = time.time()
+        path, parameters = "query", {"query": expression, "time": f"{now:.3f}"}
+        if not (target.get("instant") or target.get("queryType") == "instant"):
+            path = "query_range"
+            parameters |= {"start": f"{now - WEEK:.0f}", "end": f"{now:.0f}"}
+            if numbers or "over_time" in expression:
+                parameters["step"] = f"{step}s"
+            else:
+                parameters["limit"] = "1000"
+        started = time.perf_counter()
+        found, error = [], ""
+        try:
+            found = rows((prometheus if numbers else loki).get(path, parameters))
+        except (OSError, ValueError, KeyError) as failure:
+            error = str(failure)
+        yield Answer(title, target["expr"], found, time.perf_counter() - started, error)
 
 
-def rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(labels, last value) per series; of log streams ("", line), newest first."""
+def rows(data: Mapping[str, Any]) -> list[str]:
+    """The labels and last value of each series; of streams the lines, newest first."""
     if data["resultType"] == "streams":
         lines = [pair for stream in data["result"] for pair in stream["values"]]
-        return [("", line) for _, line in sorted(lines, reverse=True)]
+        return [line for _, line in sorted(lines, reverse=True)]
     found = []
     for series in data["result"]:
         sample = series["value"] if "value" in series else series["values"][-1]
-        labels = {
-            key: value
-            for key, value in series["metric"].items()
-            if key not in ("app", "__name__")
-        }
-        named = [f"{key}={value}" for key, value in labels.items()]
-        text = next(iter(labels.values())) if len(labels) == 1 else ", ".join(named)
-        found.append((text, f"{float(sample[1]):.6g}"))
+        hidden = ("app", "__name__")
+        labels = [f"{k}={v}" for k, v in series["metric"].items() if k not in hidden]
+        found.append(
+            ": ".join(filter(None, (", ".join(labels), f"{float(sample[1]):.6g}")))
+        )
     return found

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import DemoError
 from ..tools import programs
+from ..tools.process import run
 from ..tools.venvs import checkout
 
 
@@ -30,9 +30,7 @@ def nix(file: str, **arguments: str) -> dict[str, Any]:
     argv.append(str(checkout() / file))
     for name, value in arguments.items():
         argv.extend(("--argstr", name, value))
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = run(argv)
     if done.returncode:
         raise DemoError(f"evaluating {file} failed:\n{done.stderr.strip()}")
     value_of: dict[str, Any] = json.loads(done.stdout)

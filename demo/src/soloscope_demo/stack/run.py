@@ -14,7 +14,7 @@ from ..errors import DemoError
 from ..tools.cache import remove
 from .child import Child
 from .options import APP, Options
-from .panels import ask, queries
+from .panels import ask
 from .prove import prove
 from .stack import Stack, Stopped, running
 
@@ -35,13 +35,13 @@ def stop_on_signals(stack: Stack) -> None:
         signal.signal(number, lambda _number, _frame: stack.stopping.set())
 
 
-def run(*, once: bool, fresh: bool, **how: Any) -> int:
+def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
     """Run the demo; 0 when all that is present was proven.
 
     Raises `DemoError` with one clear line when something is not as it should be.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    options = Options(**how)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    options = Options(state, **how)
     if fresh and options.root.exists():
         _forget(options.root)
 
@@ -109,7 +109,7 @@ def _addresses(stack: Stack, console: Console) -> None:
     }
     console.print()
     for name, place in places.items():
-        console.print(f"  {name:<12} {place}", markup=False)
+        console.print(f"  {name:<12} {place}")
     console.print()
 
 
@@ -119,21 +119,17 @@ def _panels(stack: Stack, console: Console) -> None:
     if not dashboard.exists():
         raise DemoError(f"no {dashboard.name} among the dashboards")
     console.print("\nThe overview's queries and their answers:")
-    for query in queries(dashboard):
+    for answer in ask(dashboard, stack.prometheus, stack.loki, APP):
         stack.check()
-        answer = ask(query, stack.prometheus, stack.loki, app=APP)
-        console.print(f"\n{query.panel} ({1000 * answer.seconds:.0f} ms)", markup=False)
-        console.print(f"  {query.expression}", markup=False, style="dim")
+        console.print(f"\n{answer.panel} ({1000 * answer.seconds:.0f} ms)")
+        console.print(f"  {answer.expression}", style="dim")
         if answer.error:
-            console.print(f"  failed: {answer.error}", markup=False)
-        shown = [
-            f"{labels}: {text}" if labels else text for labels, text in answer.rows
-        ]
-        for line in shown[:_ROWS]:
-            console.print(f"  → {line[:100]}", markup=False)
-        if len(shown) > _ROWS:
-            console.print(f"  → … {len(shown)} in all")
-        if not shown and not answer.error:
+            console.print(f"  failed: {answer.error}")
+        for line in answer.rows[:_ROWS]:
+            console.print(f"  → {line[:100]}")
+        if len(answer.rows) > _ROWS:
+            console.print(f"  → … {len(answer.rows)} in all")
+        if not answer.rows and not answer.error:
             console.print("  → (nothing)")
     console.print()
 

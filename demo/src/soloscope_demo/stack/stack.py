@@ -72,11 +72,11 @@ class Stack:
                 self.absent.setdefault(name, f"{name.lower()}.enable is false")
         #: The app as the configuration has it, and the time zone of its days.
         self.app: dict[str, Any] = told["apps"][APP]
-        self.zone = ZoneInfo("UTC")
-        if self._zone_file:
-            self.zone = ZoneInfo.from_file(io.BytesIO(self._zone_file), clock.NAME)
-        elif "timeZone" in self.app:
-            self.zone = ZoneInfo(self.app["timeZone"])
+        self.zone = (
+            ZoneInfo.from_file(io.BytesIO(self._zone_file), clock.NAME)
+            if self._zone_file
+            else ZoneInfo(self.app["timeZone"])
+        )
         self.children: list[Child] = []
         self.started_at = 0.0
         #: Set it from anywhere, a signal handler too: the stack stops soon.
@@ -119,10 +119,6 @@ class Stack:
         """One of the secrets made for this folder."""
         return (self.root / "secrets" / name).read_text().strip()
 
-    def child(self, name: str) -> Child:
-        """A started program by name."""
-        return next(child for child in self.children if child.name == name)
-
     def has(self, name: str) -> bool:
         """Whether a program of programs.json is part of this stack."""
         return name in self._commands
@@ -156,11 +152,7 @@ class Stack:
         check_free(self.used_ports())
         self._prepare()
         try:
-            state = self.root / "state/redis"
-            argv = commands.redis(
-                self._helpers["redis-server"], self.ports["redis-server"], state
-            )
-            self._launch("redis-server", argv)
+            self._launch_redis()
             self._await(progress)
             self._launch_bridge()
             self._launch_app()
@@ -223,7 +215,17 @@ class Stack:
         self.children.append(child)
         child.start()
 
+    def _launch_redis(self) -> None:
+        """The app's Redis, which keeps what was counted."""
+        argv = [
+            *(str(self._helpers["redis-server"]), "--bind", ADDRESS),
+            *("--port", str(self.ports["redis-server"])),
+            *("--dir", str(self.root / "state/redis"), "--appendonly", "yes"),
+        ]
+        self._launch("redis-server", [*argv, "--save", ""])
+
     def _launch_bridge(self) -> None:
+        """What stands for journald: it follows the output of the host's units."""
         units = {self.app["units"][0]: self.log_file("app")}
         for name, unit in (("soloscope", "exporter"), ("notify", "notify")):
             if self.has(name):
@@ -234,23 +236,32 @@ class Stack:
         told = self.files["promtail.yaml"]["scrape_configs"][0]["journal"]["path"]
         journal = Path(told)
         before = set(journal.glob("*.journal"))
-        argv = commands.bridge(self._helpers["systemd-journal-remote"], journal, units)
+        argv = [
+            *(*commands.DEMO, "bridge", "--journal", str(journal)),
+            *("--program", str(self._helpers["systemd-journal-remote"])),
+            *(f"{unit}={path}" for unit, path in units.items()),
+        ]
         self._launch("journal", argv, lambda: set(journal.glob("*.journal")) != before)
 
     def _launch_app(self) -> None:
-        options = self.options
-        argv = commands.app(
-            port=self.ports["app"],
-            redis=self.redis_url,
-            prefix=self.app["redis"]["prefix"],
-            zone=self.zone.key,
-            truth=self.truth_file,
-            history=f"{options.history}d",
-            seed=options.seed,
-            visit_every=options.visit_every,
-            lines_back=commands.lines_back(self.files["loki.yaml"]),
+        limits = self.files["loki.yaml"]["limits_config"]
+        hours = int(limits["reject_old_samples_max_age"].removesuffix("h"))
+        options = {
+            "port": self.ports["app"],
+            "redis": self.redis_url,
+            "prefix": self.app["redis"]["prefix"],
+            "zone": self.zone.key,
+            "truth": self.truth_file,
+            "history": self.options.history,
+            "seed": self.options.seed,
+            "visit-every": self.options.visit_every,
+            # As far back as Loki takes lines, less an hour.
+            "lines-back": (hours - 1) / 24,
+        }
+        given = (
+            word for name, value in options.items() for word in (f"--{name}", value)
         )
-        self._launch("app", argv)
+        self._launch("app", [*commands.DEMO, "app", *map(str, given)])
 
     def _await(
         self, progress: Callable[[Child], None], only: Container[str] | None = None
@@ -287,8 +298,10 @@ class Stack:
         try:
             self.until("the app's lines in Loki", lambda: self.loki.entries(query))
         except DemoError as error:
-            lines = self.child(self.shipper).last_lines()
-            raise DemoError(f"{error}; the shipper: {lines}") from error
+            (shipper,) = (x for x in self.children if x.name == self.shipper)
+            raise DemoError(
+                f"{error}; {shipper.name}: {shipper.last_lines()}"
+            ) from error
         self.loki.flush()
 
     # While it runs, and after

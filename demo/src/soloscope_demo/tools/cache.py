@@ -1,7 +1,4 @@
-"""The cache folder: what is got once and kept outside the checkout.
-
-Standard library only: `justw` runs this before any package is installed.
-"""
+"""The cache folder: what is got once and kept outside the checkout."""
 
 from __future__ import annotations
 
@@ -72,11 +69,6 @@ def remove(folder: Path) -> None:
     for parent, _, _ in os.walk(folder):
         Path(parent).chmod(0o755)
     shutil.rmtree(folder)
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that this user can still write to the file system of `folder`."""
-    return shutil.disk_usage(folder).free
 
 
 if __name__ == "__main__":

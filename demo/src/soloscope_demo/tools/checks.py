@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,17 +22,17 @@ from pathlib import Path
 from ..errors import DemoError, say
 from . import programs
 from .cache import cache_home
+from .process import stop_group
 from .venvs import checkout
 
 
 @dataclass(frozen=True)
 class Part:
-    """One command, run in `folder`; `quick` ones are the linters."""
+    """One command, run in `folder`."""
 
     name: str
     argv: Sequence[str]
     folder: Path
-    quick: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,15 +50,12 @@ def _python(*argv: str) -> list[str]:
     return [sys.executable, "-m", *argv]
 
 
-def shell_scripts(top: Path) -> list[str]:
-    """The shell scripts of the checkout, by their first line. git may be missing."""
-    hidden = (".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__")
-    found = []
-    for folder, folders, files in os.walk(top):
-        folders[:] = sorted(name for name in folders if name not in hidden)
-        paths = [Path(folder) / name for name in sorted(files)]
-        found += [str(path.relative_to(top)) for path in paths if _is_shell(path)]
-    return found
+def sources(top: Path) -> Iterator[Path]:
+    """The files of the checkout that nothing made. git may be missing."""
+    made = re.compile(r"\.git$|\..*_cache$|__pycache__$|result")
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not made.match(name))
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def _is_shell(path: Path) -> bool:
@@ -77,58 +74,43 @@ def _mypy(name: str, top: Path, *folders: str) -> Part:
         *("--explicit-package-bases", "--namespace-packages"),
         *("--cache-dir", str(cache_home() / "mypy" / name), *folders),
     )
-    return Part(name, argv, top, quick=True, environment=environment)
+    return Part(name, argv, top, environment)
 
 
-def parts() -> list[Part]:
-    """Every part, the quick ones first."""
-    top = checkout()
+def linters(top: Path) -> list[Part]:
+    """The parts that run nothing of ours."""
     # A folder with a conftest.py of its own is checked on its own: two modules
     # cannot have one name.
-    tests = [path.parent.name for path in sorted(top.glob("tests/*/test_*.py"))]
-    apart = [
-        name
-        for name in dict.fromkeys(tests)
-        if (top / "tests" / name / "conftest.py").exists()
-    ]
-    together = [f"tests/{name}" for name in dict.fromkeys(tests) if name not in apart]
-    quick = [
-        Part("ruff", _python("ruff", "check", "."), top, quick=True),
-        Part("format", _python("ruff", "format", "--check", "."), top, quick=True),
-        Part("mypy-exporter", _python("mypy"), top / "exporter", quick=True),
+    tests = sorted({path.parent for path in top.glob("tests/*/test_*.py")})
+    apart = [path.name for path in tests if (path / "conftest.py").exists()]
+    together = [f"tests/{path.name}" for path in tests if path.name not in apart]
+    files = list(sources(top))
+    nix = [str(path) for path in files if path.suffix == ".nix"]
+    shell = [str(path) for path in files if _is_shell(path)]
+    return [
+        Part("ruff", _python("ruff", "check", "."), top),
+        Part("format", _python("ruff", "format", "--check", "."), top),
+        Part("mypy-exporter", _python("mypy"), top / "exporter"),
         _mypy("mypy", top, "demo/src", "demo/tests", "tests/conftest.py", *together),
         *(_mypy(f"mypy-{name}", top, f"tests/{name}") for name in apart),
-        Part("shellcheck", ["shellcheck", *shell_scripts(top)], top, quick=True),
-    ]
-    nix = sorted(
-        str(path.relative_to(top))
-        for path in top.rglob("*.nix")
-        if not any(
-            part.startswith((".", "result")) for part in path.parts[len(top.parts) :]
-        )
-    )
-    for name, argv in (
-        ("nixfmt", ["nixfmt", "--check", *nix]),
-        ("deadnix", ["deadnix", "--fail", "."]),
-        ("statix", ["statix", "check", "."]),
-    ):
-        quick.append(Part(name, argv, top, quick=True))
-    return [
-        *quick,
-        Part("exporter", _pytest("exporter"), top / "exporter"),
-        Part("tests", _pytest("tests"), top),
+        Part("shellcheck", ["shellcheck", *shell], top),
+        Part("nixfmt", ["nixfmt", "--check", *nix], top),
+        Part("deadnix", ["deadnix", "--fail", "."], top),
+        Part("statix", ["statix", "check", "."], top),
     ]
 
 
-def _pytest(what: str) -> list[str]:
+def suites(top: Path) -> list[Part]:
+    """The tests: the exporter's own, and all others."""
     cores = len(os.sched_getaffinity(0))
-    argv = _python("pytest", "-q", "-rfEs", "-p", "no:cacheprovider")
-    if what == "exporter":
-        return [*argv, "-n", str(max(1, cores // 2))]
+    argv = _python("pytest", "-q", "-rfEs", "-p", "no:cacheprovider", "-n")
     # A file's tests share what they start, and some go on where others ended.
     # (With pytest 9.2, xdist's `loadgroup` keeps no group together.)
-    spread = ("-n", str(max(2, cores // 2)), "--dist", "loadfile")
-    return [*argv, *spread, "--rootdir", ".", "tests", "demo/tests"]
+    spread = (str(max(2, cores // 2)), "--dist", "loadfile", "--rootdir", ".")
+    return [
+        Part("exporter", [*argv, str(max(1, cores // 2))], top / "exporter"),
+        Part("tests", [*argv, *spread, "tests", "demo/tests"], top),
+    ]
 
 
 def run_part(part: Part, environment: Mapping[str, str]) -> Result:
@@ -176,31 +158,24 @@ def skipped(outputs: Iterable[str]) -> list[str]:
     return [f"not shown: {reason}" for reason in sorted(whole)]
 
 
-def main(only: Sequence[str], *, list_only: bool = False) -> int:
+def main(only: Sequence[str], *, list: bool = False) -> int:  # noqa: A002
     """Run the parts named in `only`, or all; 0 when none failed."""
-    known = parts()
+    quick = linters(checkout())
+    known = [*quick, *suites(checkout())]
     names = [part.name for part in known]
-    if list_only:
+    if list:
         print("\n".join(names))
         return 0
-    groups = {"lint": [part.name for part in known if part.quick]}
+    groups = {"lint": [part.name for part in quick]}
     wanted = {name for word in only for name in groups.get(word, [word])}
     if wanted - set(names):
         unknown = ", ".join(sorted(wanted - set(names)))
         raise DemoError(f"no such part: {unknown}; there are {', '.join(names)}, lint")
     chosen = [part for part in known if not wanted or part.name in wanted]
     programs.ensure()
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join(
-            (
-                str(Path(sys.executable).parent),
-                os.environ.get("PATH", os.defpath),
-                str(programs.bin_folder()),
-                "/usr/sbin",
-            )
-        ),
-    }
+    own, cache = str(Path(sys.executable).parent), str(programs.bin_folder())
+    path = (own, os.environ.get("PATH", os.defpath), cache, "/usr/sbin")
+    environment = {**os.environ, "PATH": os.pathsep.join(path)}
     started = time.monotonic()
     say(
         f"running {', '.join(part.name for part in chosen)} (all takes about 5 minutes)"
@@ -216,7 +191,9 @@ def main(only: Sequence[str], *, list_only: bool = False) -> int:
                 _show(result)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            _end_children()
+            with _children_lock:
+                for process in _children:
+                    stop_group(process)
             raise
     print()
     for line in skipped(result.output for result in results):
@@ -238,13 +215,3 @@ def _show(result: Result) -> None:
     shown = lines if result.code else lines[-1:]
     for line in shown:
         print(line, flush=True)
-
-
-def _end_children() -> None:
-    """End what is still running, with all that it started."""
-    import signal
-
-    with _children_lock:
-        for process in _children:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)

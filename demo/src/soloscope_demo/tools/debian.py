@@ -4,24 +4,24 @@ apt works here on a private state in the cache: its own lists, its own archive
 folder, its own list of sources. The mirrors are those of the system. Packages
 are unpacked (`dpkg -x`) into a folder of the cache and used from there, so
 nothing else on the machine changes.
-
-Standard library only: `justw` runs this before any package is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import platform
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DemoError, say
-from .cache import cache_home, remove
+from .cache import atomic_folder, cache_home, remove
+from .process import run
 
 #: Where programs come from that the system's own release has too old. Their
 #: packages are Go programs that need nothing but libc.
@@ -51,17 +51,6 @@ class Source:
         """The line for this mirror, for `suite` when given."""
         options = f"[{self.options}] " if self.options else ""
         return f"deb {options}{self.uri} {suite or self.suite} main"
-
-
-def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
-    """The fields of os-release(5); empty when there is no such file."""
-    fields: dict[str, str] = {}
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            key, found, value = line.partition("=")
-            if found:
-                fields[key] = "".join(shlex.split(value))
-    return fields
 
 
 def parse_list(text: str) -> Iterator[Source]:
@@ -125,11 +114,14 @@ class Apt:
     """apt on a private state; `newer` adds the suite of newer packages.
 
     `blank` resolves as if nothing were installed, so that a closure is whole.
+    The lists of packages are fetched when they are old.
     """
 
     def __init__(self, *, newer: bool = False, blank: bool = False) -> None:
         missing = [name for name in _NEEDED if shutil.which(name) is None]
-        release = os_release()
+        release = {}
+        with contextlib.suppress(OSError):
+            release = platform.freedesktop_os_release()
         codename = release.get("VERSION_CODENAME", "")
         if missing or release.get("ID") != "debian" or not codename:
             raise DemoError(
@@ -148,6 +140,7 @@ class Apt:
         self._folder = cache_home() / "apt" / self._suite
         lines = [main.line(NEWER_SUITE)] if newer else [s.line() for s in sources]
         self._config = self._configure(lines, blank=blank)
+        self._update()
 
     def _configure(self, lines: Sequence[str], *, blank: bool) -> Path:
         folder = self._folder
@@ -162,7 +155,7 @@ class Apt:
         # too; its hooks do not.
         reached = [
             line
-            for line in self._dump().splitlines()
+            for line in run(["apt-config", "dump"]).stdout.splitlines()
             if line.startswith(("Acquire::http", "Acquire::https", "APT::Arch"))
         ]
         config = folder / ("blank.conf" if blank else "apt.conf")
@@ -192,30 +185,15 @@ class Apt:
         config.write_text(text)
         return config
 
-    @staticmethod
-    def _dump() -> str:
-        done = subprocess.run(
-            ["apt-config", "dump"], capture_output=True, text=True, check=False
-        )
-        return done.stdout
-
     def _run(self, *argv: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run(argv, cwd=cwd, env={"APT_CONFIG": str(self._config), "LC_ALL": "C"})
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             errors = [line for line in lines if line.startswith("E:")] or lines[-1:]
             raise DemoError(f"`{' '.join(argv[:2])}` failed: {' '.join(errors)}")
         return done.stdout
 
-    def update(self) -> None:
+    def _update(self) -> None:
         """Fetch the lists of packages, unless that was done in this hour."""
         stamp = self._folder / "updated"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_FRESH_FOR:
@@ -259,6 +237,10 @@ class Apt:
         remove(folder)
         for name in ("doc", "man", "locale", "info", "lintian", "bash-completion"):
             remove(root / "usr/share" / name)
+
+    def unpack_newest(self, package: str, root: Path) -> None:
+        """Fetch a package, without what it needs, and unpack it below `root`."""
+        self.unpack({package: self.candidate(package)}, root)
 
 
 def forget_lists() -> None:
@@ -304,20 +286,13 @@ def certificates() -> dict[str, str]:
         return {}
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT"):
         return {}
-    bundle = cache_home() / "ca-certificates.crt"
-    if not bundle.is_file():
+    target = cache_home() / "ca-certificates"
+    bundle = target / "bundle.crt"
+    if not target.exists():
         say("no CA certificates on this machine: fetching Debian's (about 5 s)")
-        apt = Apt()
-        apt.update()
-        root = cache_home() / f".ca-certificates.{os.getpid()}"
-        root.mkdir()
-        try:
-            version = apt.candidate("ca-certificates")
-            apt.unpack({"ca-certificates": version}, root / "root")
-            parts = sorted(root.glob("root/usr/share/ca-certificates/mozilla/*.crt"))
-            whole = root / "bundle"
-            whole.write_text("\n".join(path.read_text() for path in parts))
-            whole.rename(bundle)
-        finally:
-            remove(root)
+        with atomic_folder(target) as folder:
+            Apt().unpack_newest("ca-certificates", folder / "root")
+            found = folder.glob("root/usr/share/ca-certificates/mozilla/*.crt")
+            text = "\n".join(path.read_text() for path in sorted(found))
+            (folder / bundle.name).write_text(text)
     return {"SSL_CERT_FILE": str(bundle), "PIP_CERT": str(bundle)}

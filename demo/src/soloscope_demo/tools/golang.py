@@ -7,17 +7,13 @@ Promtail reads the journal only with the tag `promtail_journal_enabled`, cgo and
 systemd's headers. Where this machine lacks a C compiler or the headers, Debian's
 are unpacked for the time of the build. Modules and the build cache live in the
 cache as well while building, and are removed afterwards.
-
-Standard library only.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -25,8 +21,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DemoError, say
-from .cache import atomic_folder, cache_home, free_bytes, remove
+from .cache import atomic_folder, cache_home, remove
 from .debian import Apt, certificates, link_libraries, write_script
+from .process import run, stop_group
 
 #: The first Go that builds Loki 3.6 (its go.mod says so).
 GO_NEEDED = (1, 24)
@@ -79,14 +76,8 @@ def check_go() -> str:
             "promtail and logcli on PATH"
         )
     with tempfile.TemporaryDirectory() as settings:
-        done = subprocess.run(
-            [go, "env", "GOVERSION"],
-            cwd="/",
-            env=go_environment(Path(settings)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = go_environment(Path(settings))
+        done = run([go, "env", "GOVERSION"], cwd=Path("/"), env=environment)
     match = re.match(r"go(\d+)\.(\d+)", done.stdout)
     if match is None:
         raise DemoError(f"`{go} env GOVERSION` failed: {done.stderr.strip()}")
@@ -107,21 +98,15 @@ def _compiles_here() -> bool:
             "#include <stdlib.h>\n#include <systemd/sd-journal.h>\n"
             "int main(void) { return EXIT_SUCCESS; }\n"
         )
-        for argv in (
-            ["pkg-config", "--exists", "libsystemd"],
-            ["gcc", str(source), "-o", str(Path(folder) / "probe")],
-        ):
-            done = subprocess.run(argv, capture_output=True, check=False)
-            if done.returncode:
-                return False
-    return True
+        found = run(["pkg-config", "--exists", "libsystemd"])
+        compiled = run(["gcc", str(source), "-o", str(Path(folder) / "probe")])
+    return found.returncode == 0 and compiled.returncode == 0
 
 
 def _unpack_toolchain(folder: Path) -> dict[str, str]:
     """Debian's compiler and systemd's headers below `folder`: variables for Go."""
     say("no C compiler with systemd's headers here: unpacking Debian's (about 20 s)")
     apt = Apt(blank=True)
-    apt.update()
     # Resolved as if nothing were installed: a sysroot needs libc's own files.
     wanted = ("gcc", "libc6-dev", "libsystemd-dev", "pkg-config")
     root = folder / "toolchain"
@@ -154,7 +139,7 @@ def install_loki(target: Path) -> None:
     Raises `DemoError` with the compiler's last lines when the build fails.
     """
     go = check_go()
-    free = free_bytes(cache_home())
+    free = shutil.disk_usage(cache_home()).free
     if free < DISK_NEEDED:
         raise DemoError(
             f"building Loki needs {DISK_NEEDED / 1e9:.0f} GB for a while, and "
@@ -226,15 +211,3 @@ def _go_install(
         if not (bin_folder / name).is_file():
             raise DemoError(f"building Loki brought no {name}")
     say(f"Loki is built ({(time.monotonic() - started) / 60:.1f} min)")
-
-
-def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process started in a session of its own, and all it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

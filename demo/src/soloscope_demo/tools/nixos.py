@@ -1,19 +1,22 @@
 """`just test-nixos`: the NixOS checks on a real systemd, without a virtual machine.
 
-They run through `../shared/nspawn-test` beside the checkout (SOLOSCOPE_NSPAWN_TEST
-names another place). Where it, its root or a nixpkgs tree is missing, that is said
-and nothing fails. The log programs come from PATH or the cache; Grafana and Alloy
-only from PATH, where they stand in a folder of their own (`DIR/bin`, `DIR/share`).
+They run through the program that NSPAWN_TEST names, or that of ../shared/nspawn-test
+beside the checkout. Where it, its root or a nixpkgs tree is missing, that is said
+and nothing fails. Python packages that soloscope needs and the root lacks are added
+to it with mkroot.sh, which stands beside the program. The log programs come from PATH
+or the cache; Grafana and Alloy only from PATH, where they stand in a folder of their
+own (`DIR/bin`, `DIR/share`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import subprocess
 import tempfile
 import time
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,23 +24,49 @@ from ..errors import DemoError, say
 from . import programs
 from .cache import cache_home
 from .golang import LOKI, loki_version
+from .process import run
 from .venvs import checkout
 
 
 def harness() -> tuple[Path, str]:
     """The program nspawn-test, and why it cannot be used ("" when it can)."""
     beside = checkout().parent / "shared/nspawn-test/nspawn-test"
-    program = Path(os.environ.get("SOLOSCOPE_NSPAWN_TEST", beside))
+    program = Path(os.environ.get("NSPAWN_TEST") or beside)
     default = Path.home() / ".cache/nspawn-test"
-    home = Path(os.environ.get("NSPAWN_TEST_HOME", default))
+    home = Path(os.environ.get("NSPAWN_TEST_HOME") or default)
     if not program.is_file():
-        return program, "no nspawn-test beside the checkout"
+        return program, f"no {program}"
     for name in ("root", "nixpkgs"):
         if not (home / name).is_dir():
             return program, f"nspawn-test has no {name}"
     if os.geteuid() != 0:
         return program, "nspawn-test needs root"
+    missing = lacking(home / "root")
+    if missing:
+        say(f"adding {', '.join(missing)} to nspawn-test's root (about 20 s)")
+        argv = [str(program.with_name("mkroot.sh")), str(home / "root")]
+        done = run(argv, env={"PKGS": " ".join(missing)}, together=True)
+        missing = lacking(home / "root")
+        if missing:
+            why = done.stdout.strip().splitlines()[-1:]
+            return program, f"the root lacks {', '.join(missing)}: {' '.join(why)}"
     return program, ""
+
+
+def lacking(root: Path) -> list[str]:
+    """Debian's packages of the Python libraries of soloscope that `root` lacks."""
+    text = (checkout() / "exporter/pyproject.toml").read_text()
+    needed = [
+        re.split(r"[^\w.-]", entry)[0]
+        for entry in tomllib.loads(text)["project"]["dependencies"]
+    ]
+    folders = ("usr/lib/python3/dist-packages", "usr/local/lib/python3*/dist-packages")
+    have = {
+        path.name.split("-")[0]
+        for folder in folders
+        for path in root.glob(f"{folder}/*-info")
+    }
+    return [f"python3-{name}" for name in needed if name.replace("-", "_") not in have]
 
 
 def checks() -> list[str]:
@@ -99,14 +128,7 @@ def main(only: Sequence[str]) -> int:
             argv = [str(program), "--flake", str(checkout()), "--check", name]
             for path in folders:
                 argv += ["--bin-dir", path]
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
+            done = run(argv, together=True)
             seconds = time.monotonic() - started
             lines = done.stdout.rstrip().splitlines()
             if done.returncode == 2:

@@ -1,7 +1,7 @@
 """The real programs: found on PATH, else in the cache, else got into the cache.
 
-Standard library only. As a command it gets the programs that are named (all
-without a name) and prints where each is:
+As a command it gets the programs that are named (all without a name) and prints
+where each is:
 
     python -m soloscope_demo.tools.programs [NAME …]
 
@@ -148,7 +148,6 @@ def _install(missing: Sequence[Program]) -> None:
 
 def _install_packages(programs: Sequence[Program], *, newer: bool) -> None:
     apt = Apt(newer=newer)
-    apt.update()
     for packages in dict.fromkeys(program.packages for program in programs):
         version = apt.candidate(packages[0])
         target = cache_home() / f"{packages[0]}-{version.replace(':', '%')}"

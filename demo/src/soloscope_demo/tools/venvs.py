@@ -6,8 +6,6 @@
 Debian's python3 comes without ensurepip (that is in python3-venv). There the
 environment is made without pip, and pip itself is taken from Debian's package
 python3-pip-whl, unpacked into the cache.
-
-Standard library only: `justw` runs this before any package is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 import venv
@@ -23,10 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DemoError, run_main, say
-from .cache import cache_home, lock, remove
+from .cache import atomic_folder, cache_home, lock, remove
 from .debian import Apt, certificates
-
-PYTHON_NEEDED = (3, 11)
+from .process import run
 
 #: An environment that was not asked for in this time may go (seconds).
 UNUSED_FOR = 24 * 3600
@@ -46,21 +42,12 @@ def _pip() -> list[str]:
     """Arguments that make a Python run some pip of this machine."""
     if importlib.util.find_spec("ensurepip") is not None:
         return ["-m", "pip"]
-    wheels = cache_home() / "pip-wheel"
-    if not any(wheels.glob("pip-*.whl")):
+    target = cache_home() / "pip-wheel"
+    if not target.exists():
         say("this python3 has no ensurepip: fetching Debian's pip (about 5 s)")
-        apt = Apt()
-        apt.update()
-        folder = cache_home() / f".pip-wheel.{os.getpid()}"
-        folder.mkdir()
-        try:
-            name = "python3-pip-whl"
-            apt.unpack({name: apt.candidate(name)}, folder / "root")
-            remove(wheels)
-            (folder / "root/usr/share/python-wheels").rename(wheels)
-        finally:
-            remove(folder)
-    wheel = next(wheels.glob("pip-*.whl"))
+        with atomic_folder(target) as folder:
+            Apt().unpack_newest("python3-pip-whl", folder / "root")
+    (wheel,) = target.glob("root/usr/share/python-wheels/pip-*.whl")
     return [f"{wheel}/pip"]
 
 
@@ -74,21 +61,14 @@ def make_venv(target: Path, arguments: Sequence[str]) -> None:
     with_pip = importlib.util.find_spec("ensurepip") is not None
     venv.create(target, with_pip=with_pip, symlinks=True)
     argv = [str(target / "bin/python"), *_pip(), "install", "--quiet", *arguments]
-    done = subprocess.run(
-        argv,
-        env={
-            **os.environ,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            # An ordinary user's settings (`--user`) have no place in here.
-            "PIP_USER": "0",
-            "PIP_CACHE_DIR": str(cache_home() / "pip"),
-            **certificates(),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # An ordinary user's settings (`--user`) have no place in here.
+        "PIP_USER": "0",
+        "PIP_CACHE_DIR": str(cache_home() / "pip"),
+        **certificates(),
+    }
+    done = run(argv, env=environment)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()[-8:]
         remove(target)
@@ -138,19 +118,10 @@ def dev() -> Path:
 
 def main() -> int:
     """The command: see the module's docstring."""
-    if sys.version_info[:2] < PYTHON_NEEDED:
-        needed = ".".join(map(str, PYTHON_NEEDED))
-        have = ".".join(map(str, sys.version_info[:3]))
-        raise DemoError(
-            f"Python {needed} or later is needed; {sys.executable} is {have}"
-        )
-    match sys.argv[1:]:
-        case ["just"]:
-            print(just())
-        case ["dev"]:
-            print(dev())
-        case _:
-            raise DemoError("usage: python -m soloscope_demo.tools.venvs just|dev")
+    makers = {"just": just, "dev": dev}
+    if len(sys.argv) != 2 or sys.argv[1] not in makers:
+        raise DemoError("usage: python -m soloscope_demo.tools.venvs just|dev")
+    print(makers[sys.argv[1]]())
     return 0
 
 
