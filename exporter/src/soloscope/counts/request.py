@@ -130,8 +130,8 @@ def _breakdown(reply: Sequence[bytes]) -> tuple[dict[str, Number], int, set[str]
     """
     table: dict[str, Number] = {}
     overlong, reasons = 0, set()
-    for raw_key, raw in zip(reply[::2], reply[1::2], strict=True):
-        key, value = label(raw_key), number(raw)
+    keys, values = map(label, reply[::2]), map(number, reply[1::2])
+    for key, value in zip(keys, values, strict=True):
         if key is None:
             overlong += 1
         elif value is None:

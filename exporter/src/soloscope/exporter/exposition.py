@@ -114,6 +114,8 @@ DAY: Final = Family(
 
 def escape(value: str) -> str:
     """A label's value between its quotes."""
+    if value.isidentifier():  # nearly all are
+        return value
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
@@ -166,27 +168,40 @@ def counts(snapshots: Sequence[Snapshot], format: Format) -> str:  # noqa: A002
     return "".join(out)
 
 
-def _counter(metric: str, labels: str, value: Number, created: str) -> str:
-    line = f"{metric}_total{{{labels}}} {go_float(value)}\n"
-    return f"{line}{metric}_created{{{labels}}} {created}\n" if created else line
-
-
 def _count(snapshot: Snapshot, today: DayValues, openmetrics: bool) -> Iterator[str]:
-    app = escape(snapshot.app.name)
-    created = go_float(snapshot.midnight) if openmetrics else ""
-    for name, value in today.counters.items():
-        yield _counter("soloscope_count", f'app="{app}",name="{name}"', value, created)
+    start = f'app="{escape(snapshot.app.name)}",name="'
+    series = [(f'{start}{name}"', value) for name, value in today.counters.items()]
+    return _counters(COUNT, series, snapshot, openmetrics)
 
 
 def _breakdown(
     snapshot: Snapshot, today: DayValues, openmetrics: bool
 ) -> Iterator[str]:
-    app = escape(snapshot.app.name)
-    created = go_float(snapshot.midnight) if openmetrics else ""
-    for name, table in today.breakdowns.items():
-        for key, value in table.items():
-            labels = f'app="{app}",key="{escape(key)}",name="{name}"'
-            yield _counter("soloscope_breakdown", labels, value, created)
+    start = f'app="{escape(snapshot.app.name)}",key="'
+    series = [
+        (f'{start}{escape(key)}",name="{name}"', value)
+        for name, table in today.breakdowns.items()
+        for key, value in table.items()
+    ]
+    return _counters(BREAKDOWN, series, snapshot, openmetrics)
+
+
+def _counters(
+    family: Family,
+    series: Iterable[tuple[str, Number]],
+    snapshot: Snapshot,
+    openmetrics: bool,
+) -> Iterator[str]:
+    """The lines of a counter's series, given by their labels."""
+    name = family.name
+    if not openmetrics:
+        return (f"{name}_total{{{labels}}} {go_float(n)}\n" for labels, n in series)
+    created = go_float(snapshot.midnight)
+    return (
+        f"{name}_total{{{labels}}} {go_float(n)}\n"
+        f"{name}_created{{{labels}}} {created}\n"
+        for labels, n in series
+    )
 
 
 def _window(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> Iterator[str]:
