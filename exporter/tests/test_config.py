@@ -491,6 +491,7 @@ def spoil(random: Random) -> bytes:
             node = node[key]
         old = node.pop(path[-1])
         new = random.choice(SPOILED)
+        new = dict(new) if isinstance(new, dict) else new  # the next fault may be in it
         if random.random() < 0.2 and isinstance(new, str):
             node[new] = old
         elif random.random() < 0.8:

@@ -38,8 +38,8 @@ Reader = Callable[[Any], Any]
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 """The name of a count, which is also the value of a label and a part of a Redis key."""
 
-# The password in a URL; a wrong one may have any characters in it.
-_PASSWORD = re.compile(r"(://[^:/@]*):.*@")
+# What stands before a URL's host may be a password, also where the URL is broken.
+_LOGIN = re.compile(r'(?<=://).*@|[^/\s"]*:[^\s"]*@')
 
 
 def show(value: object) -> str:
@@ -52,7 +52,7 @@ def show(value: object) -> str:
         text = f'"{value}"' if quoted else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         text = "a value that is nested too deeply"
-    return printable(_PASSWORD.sub(r"\1:***@", text), 60)
+    return printable(_LOGIN.sub("***@", text), 60)
 
 
 # --- texts and numbers ------------------------------------------------------------
