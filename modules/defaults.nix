@@ -1,6 +1,6 @@
 # The one table of ports, retention, intervals and default names. Builtins only.
 #
-# The options of every room take their defaults from here, and complete.nix
+# The options of every room take their defaults from here, and with-defaults.nix
 # fills a bare declaration from here, so a host and the demo start from the
 # same numbers. Nothing else in the repository repeats one of these values.
 # A key here is the path of its option under `services.soloscope`. The options of

@@ -12,7 +12,7 @@
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",
   # every option with its value
-  soloscope ? import ./complete.nix (
+  soloscope ? import ./with-defaults.nix (
     (import ./pure.nix).recursiveUpdate declaration (builtins.fromJSON overrides)
   ),
   root,
@@ -24,8 +24,8 @@ let
     optionalAttrs
     ;
   defaults = import ./defaults.nix;
-  places = (import ./places.nix).under root;
-  room = name: import (./. + "/${name}/settings.nix") { inherit soloscope places; };
+  paths = (import ./paths.nix).under root;
+  room = name: import (./. + "/${name}/settings.nix") { inherit soloscope paths; };
 
   loki = room "loki";
   logs = room "logs";
@@ -61,9 +61,9 @@ let
   # Grafana as a plain process also needs its folders.
   grafanaIni = grafana.settings // {
     paths = {
-      data = places.grafana;
-      logs = "${places.grafana}/log";
-      plugins = "${places.grafana}/plugins";
+      data = paths.grafana;
+      logs = "${paths.grafana}/log";
+      plugins = "${paths.grafana}/plugins";
       provisioning = "${root}/grafana/provisioning";
     };
   };
@@ -96,7 +96,7 @@ in
       prometheus.argv = [
         "prometheus"
         "--config.file=${root}/prometheus.yml"
-        "--storage.tsdb.path=${places.prometheus}"
+        "--storage.tsdb.path=${paths.prometheus}"
       ]
       ++ flags "--" prometheus.flags;
     }
@@ -118,7 +118,7 @@ in
     alertmanager.argv = [
       "alertmanager"
       "--config.file=${root}/alertmanager.yml"
-      "--storage.path=${places.alertmanager}"
+      "--storage.path=${paths.alertmanager}"
     ]
     ++ flags "--" alertmanager.flags;
   }

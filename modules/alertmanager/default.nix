@@ -23,7 +23,7 @@ let
   upstream = config.services.prometheus.alertmanager;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
 in
 {

@@ -1,6 +1,6 @@
 # What Alertmanager is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, flags, part }
+#   { soloscope, paths } -> { configuration, flags, part }
 #     part  of soloscope.json
 { soloscope, ... }:
 let

@@ -2,8 +2,8 @@
 # stands nowhere else. What a value may be is said once too, by the Python package
 # (exporter/src/soloscope/config/options.py), which reads every value at the build.
 #
-# default.nix makes a submodule of this, and complete.nix fills a bare declaration
-# with it where there is no nixpkgs. So it takes from nixpkgs only what complete.nix
+# default.nix makes a submodule of this, and with-defaults.nix fills a bare declaration
+# with it where there is no nixpkgs. So it takes from nixpkgs only what with-defaults.nix
 # has as well: mkOption, literalExpression and types.
 { lib }:
 let

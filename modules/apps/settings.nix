@@ -1,11 +1,11 @@
 # What the apps are to soloscope's own programs. Pure, builtins only.
 #
-#   { soloscope, places } -> { part, passwords, keys }
+#   { soloscope, paths } -> { part, passwords, keys }
 #     part       of soloscope.json: each app as it is declared, without what is only
 #                for units
 #     passwords  of the apps' Redis: credential -> the file that a unit loads
 #     keys       of outside APIs: the same
-{ soloscope, places }:
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix) filterAttrs mapAttrsToList;
   inherit (import ../urls.nix) withUser;
@@ -15,7 +15,7 @@ let
   # `check-shop-eu-stripe` would be the key of two checks.
   redisCredential = app: "redis-${app}";
   checkCredential = app: check: "check.${app}.${check}";
-  secret = credential: file: if file == null then null else places.secret credential file;
+  secret = credential: file: if file == null then null else paths.secret credential file;
 
   app =
     name: app:

@@ -10,7 +10,7 @@ let
   soloscope = config.services.soloscope;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
   written = (pkgs.formats.json { }).generate "soloscope.json" settings.configuration;
   file = pkgs.runCommand "soloscope.json" { nativeBuildInputs = [ soloscope.package ]; } ''

@@ -2,11 +2,11 @@
 # that the rooms give. Pure, builtins only. The keys are the options' own names; it
 # holds all of them but those that are null, so no program has defaults of its own.
 #
-#   { soloscope, places } -> { configuration }
-{ soloscope, places }:
+#   { soloscope, paths } -> { configuration }
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix) dropNulls;
-  part = room: (import (../. + "/${room}/settings.nix") { inherit soloscope places; }).part;
+  part = room: (import (../. + "/${room}/settings.nix") { inherit soloscope paths; }).part;
 in
 {
   configuration = dropNulls (

@@ -18,7 +18,7 @@ let
   cfg = soloscope.exporter;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
 
   # The groups whose sockets are read.

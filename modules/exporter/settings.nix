@@ -1,14 +1,14 @@
 # What `soloscope serve` is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { part, credentials }
+#   { soloscope, paths } -> { part, credentials }
 #     part         of soloscope.json
 #     credentials  credential name -> the file that the unit loads (host only)
-{ soloscope, places }:
+{ soloscope, paths }:
 let
   defaults = import ../defaults.nix;
-  apps = import ../apps/settings.nix { inherit soloscope places; };
+  apps = import ../apps/settings.nix { inherit soloscope paths; };
   cfg = soloscope.exporter;
-  tokenFile = if cfg.tokenFile == null then "${places.secrets}/exporter-token" else cfg.tokenFile;
+  tokenFile = if cfg.tokenFile == null then "${paths.secrets}/exporter-token" else cfg.tokenFile;
 in
 {
   part.exporter = {
@@ -19,7 +19,7 @@ in
       maxConnections
       logLevel
       ;
-    tokenFile = places.secret "exporter-token" tokenFile;
+    tokenFile = paths.secret "exporter-token" tokenFile;
   };
 
   # Its own token, and the passwords of the Redis servers that it reads.

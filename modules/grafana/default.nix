@@ -27,11 +27,11 @@ let
     portOption
     secretFile
     ;
-  places = (import ../places.nix).host;
+  paths = (import ../paths.nix).host;
   defaults = (import ../defaults.nix).grafana;
   soloscope = config.services.soloscope;
   cfg = soloscope.grafana;
-  settings = import ./settings.nix { inherit soloscope places; };
+  settings = import ./settings.nix { inherit soloscope paths; };
   upstream = config.services.grafana;
 
   # A host whose Grafana has a key or a password already keeps it: then none is
@@ -82,7 +82,7 @@ let
       if kind == "datasources" then
         "with the uids ${lib.concatMapStringsSep ", " (source: source.uid) ours}"
       else
-        "a provider for ${places.dashboards}"
+        "a provider for ${paths.dashboards}"
     }).";
   };
 
@@ -246,7 +246,7 @@ in
       before = [ "soloscope-secrets.service" ];
       unitConfig.ConditionPathExists = [
         upstream.settings.database.path
-        "!${places.secrets}/grafana-secret-key"
+        "!${paths.secrets}/grafana-secret-key"
       ];
       script = ''
         echo SW2YcwTIb9zpOOhoPsMm > grafana-secret-key
@@ -257,9 +257,9 @@ in
         Type = "oneshot";
         DynamicUser = false;
         PrivateUsers = false;
-        StateDirectory = baseNameOf places.secrets;
+        StateDirectory = baseNameOf paths.secrets;
         StateDirectoryMode = "0700";
-        WorkingDirectory = places.secrets;
+        WorkingDirectory = paths.secrets;
         PrivateNetwork = true;
         RestrictAddressFamilies = "none";
         IPAddressDeny = "any";

@@ -1,6 +1,6 @@
 # What Grafana is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { settings, datasources, dashboards, part, rootUrl, subPath, credentials }
+#   { soloscope, paths } -> { settings, datasources, dashboards, part, rootUrl, subPath, credentials }
 #     settings     grafana.ini, by section
 #     datasources  a provisioning file
 #     dashboards   a provisioning file
@@ -8,7 +8,7 @@
 #     rootUrl      where a person reaches Grafana
 #     subPath      the path before each of Grafana's own, such as `/grafana`, or ""
 #     credentials  credential name -> the file that the unit loads (host only)
-{ soloscope, places }:
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix) optionals optionalAttrs;
   urls = import ../urls.nix;
@@ -31,8 +31,8 @@ let
   # A root URL without a path may lack the last slash, too.
   subPath = builtins.elemAt (builtins.match "(.*[^/])?/*" (urls.need rootUrl).path) 0;
 
-  secretFile = name: "$__file{${places.grafanaSecret name}}";
-  given = file: name: if file == null then "${places.secrets}/${name}" else file;
+  secretFile = name: "$__file{${paths.grafanaSecret name}}";
+  given = file: name: if file == null then "${paths.secrets}/${name}" else file;
 in
 {
   part.grafana = {
@@ -79,7 +79,7 @@ in
     plugins.preinstall_disabled = true;
     snapshots.external_enabled = false;
     public_dashboards.enabled = false;
-    dashboards.default_home_dashboard_path = "${places.dashboards}/soloscope-overview.json";
+    dashboards.default_home_dashboard_path = "${paths.dashboards}/soloscope-overview.json";
     database.wal = true; # readers do not wait for a writer
     metrics.enabled = true;
     log = {
@@ -148,7 +148,7 @@ in
         disableDeletion = false;
         updateIntervalSeconds = 30;
         options = {
-          path = places.dashboards;
+          path = paths.dashboards;
           foldersFromFilesStructure = false;
         };
       }

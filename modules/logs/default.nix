@@ -13,8 +13,8 @@ let
   inherit (lib) getExe getExe' mkIf;
   soloscope = config.services.soloscope;
   cfg = soloscope.logs;
-  places = (import ../places.nix).host;
-  settings = import ./settings.nix { inherit soloscope places; };
+  paths = (import ../paths.nix).host;
+  settings = import ./settings.nix { inherit soloscope paths; };
   inherit (settings) engine;
 
   file = (pkgs.formats.json { }).generate "promtail.yaml" settings.configuration;
@@ -88,7 +88,7 @@ in
         RestartSec = 2;
         # Without this group it starts well and ships nothing.
         SupplementaryGroups = [ "systemd-journal" ] ++ cfg.groups;
-        StateDirectory = baseNameOf (places.shipper cfg.shipper);
+        StateDirectory = baseNameOf (paths.shipper cfg.shipper);
         # It waits for Loki for ever; the journal has what it did not ship.
         TimeoutStopSec = 5;
         MemoryMax = "512M";

@@ -1,6 +1,6 @@
 # What the log shipper is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { configuration, part, engine, retentionStreams, rewind }
+#   { soloscope, paths } -> { configuration, part, engine, retentionStreams, rewind }
 #     configuration     Promtail's file; Alloy reads it, too
 #     part              of soloscope.json: which shipper it is, and where its metrics are
 #     engine            the shipper in use, as engines.nix has it, with what is known here:
@@ -12,7 +12,7 @@
 #
 # Labels: app, unit, job, service_name, host, level. Structured metadata: event,
 # trace_id, conversation_id, user. Nothing else, whatever the source.
-{ soloscope, places }:
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix)
     concatMap
@@ -45,7 +45,7 @@ let
     journal = {
       max_age = hours cfg.maxAge;
     }
-    // optionalAttrs (places.journal != null) { path = places.journal; };
+    // optionalAttrs (paths.journal != null) { path = paths.journal; };
     relabel_configs = import ./journal.nix {
       inherit (soloscope) apps;
       named = builtins.attrNames cfg.redact.units;
@@ -60,7 +60,7 @@ let
   };
 
   engines = import ./engines.nix;
-  positions = name: "${places.shipper name}/${engines.${name}.positions}";
+  positions = name: "${paths.shipper name}/${engines.${name}.positions}";
   engine = engines.${cfg.shipper};
 in
 {
@@ -74,7 +74,7 @@ in
     };
 
     positions = {
-      filename = "${places.shipper cfg.shipper}/${engine.legacy}";
+      filename = "${paths.shipper cfg.shipper}/${engine.legacy}";
       # What is read again after a crash: Loki drops what it has already.
       sync_period = "1s";
     };
@@ -108,7 +108,7 @@ in
       engine.arguments {
         inherit file address;
         port = cfg.ports.${cfg.shipper};
-        folder = places.shipper cfg.shipper;
+        folder = paths.shipper cfg.shipper;
       };
     positions = positions cfg.shipper;
     others = map positions (builtins.attrNames (removeAttrs engines [ cfg.shipper ]));
@@ -124,7 +124,7 @@ in
         "{job!~\"${builtins.concatStringsSep "|" (map (file: file.job) files)}\"}"
     )
   ]
-  ++ optionals (places.journal != null) [ "--directory=${places.journal}" ];
+  ++ optionals (paths.journal != null) [ "--directory=${paths.journal}" ];
 
   # selector and retention, for Loki
   retentionStreams = concatMap (

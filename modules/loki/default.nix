@@ -18,10 +18,10 @@ let
   inherit (import ../types.nix { inherit lib; }) duration mkDefaults portOption;
   defaults = (import ../defaults.nix).loki;
   hardening = import ../hardening.nix;
-  places = (import ../places.nix).host;
+  paths = (import ../paths.nix).host;
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
-  settings = import ./settings.nix { inherit soloscope places; };
+  settings = import ./settings.nix { inherit soloscope paths; };
   # Both work on the files of Loki's user, who is not dynamic.
   asLoki = removeAttrs hardening [ "DynamicUser" ] // {
     ReadWritePaths = [ cfg.dataDir ];
@@ -106,7 +106,7 @@ in
       services.loki = {
         enable = true;
         package = mkDefault cfg.package;
-        dataDir = mkDefault places.loki;
+        dataDir = mkDefault paths.loki;
         configuration = mkDefaults settings.configuration;
       };
 
@@ -138,7 +138,7 @@ in
           User = config.services.loki.user;
           Group = config.services.loki.group;
           ExecStart = "${lib.getExe soloscope.package} loki-budget";
-          StateDirectory = baseNameOf places.lokiBudget;
+          StateDirectory = baseNameOf paths.lokiBudget;
           StateDirectoryMode = "0755";
           # The node exporter reads what it writes.
           UMask = "0022";
@@ -156,7 +156,7 @@ in
       };
       services.prometheus.exporters.node = mkIf soloscope.prometheus.enable {
         enabledCollectors = [ "textfile" ];
-        extraFlags = [ "--collector.textfile.directory=${places.lokiBudget}" ];
+        extraFlags = [ "--collector.textfile.directory=${paths.lokiBudget}" ];
       };
     })
   ]);

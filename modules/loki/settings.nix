@@ -1,23 +1,23 @@
 # What Loki is told: one binary, one host, files on the local disk.
 # Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
 #
-#   { soloscope, places } -> { configuration, part, runtime, overridesFile }
+#   { soloscope, paths } -> { configuration, part, runtime, overridesFile }
 #     configuration  Loki's file
 #     part           of soloscope.json: where Loki is, and its disk budget
 #     runtime        what stands in the file of overrides until the disk budget
 #                    writes its own (`soloscope loki-budget`)
 #     overridesFile  that file
-#     soloscope  the completed options (complete.nix or config.services.soloscope)
-#     places     a set from places.nix
-{ soloscope, places }:
+#     soloscope  the completed options (with-defaults.nix or config.services.soloscope)
+#     paths     a set from paths.nix
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix) optionalAttrs;
   cfg = soloscope.loki;
   address = (import ../defaults.nix).listenAddress;
-  logs = import ../logs/settings.nix { inherit soloscope places; };
+  logs = import ../logs/settings.nix { inherit soloscope paths; };
   # On a host it may lie elsewhere than by default.
-  folder = cfg.dataDir or places.loki;
-  overridesFile = places.lokiOverrides folder;
+  folder = cfg.dataDir or paths.loki;
+  overridesFile = paths.lokiOverrides folder;
 
   # Streams with a shorter life. Of several that fit, the higher priority wins,
   # and Loki takes no two of one priority and selector.
@@ -49,8 +49,8 @@ in
       else
         {
           inherit folder overridesFile;
-          stateFile = "${places.lokiBudget}/state.json";
-          metricsFile = "${places.lokiBudget}/loki-budget.prom";
+          stateFile = "${paths.lokiBudget}/state.json";
+          metricsFile = "${paths.lokiBudget}/loki-budget.prom";
           maxGib = cfg.maxDiskGiB;
           inherit (cfg) retention;
           floor = cfg.budgetFloor;
@@ -173,7 +173,7 @@ in
       rule_path = "${folder}/rules-scratch";
       storage = {
         type = "local";
-        local.directory = places.lokiRules;
+        local.directory = paths.lokiRules;
       };
       ring.kvstore.store = "inmemory";
     }

@@ -21,7 +21,7 @@ let
   cfg = soloscope.nginx;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
   tls = cfg.tls != "off";
   vhost = config.services.nginx.virtualHosts.${soloscope.domain};

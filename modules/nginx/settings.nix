@@ -1,6 +1,6 @@
 # What nginx is told about Grafana. Pure, builtins only.
 #
-#   { soloscope, places } -> { locations, logFormat, source }
+#   { soloscope, paths } -> { locations, logFormat, source }
 #     locations  what services.nginx.virtualHosts.<domain>.locations takes
 #     logFormat  a directive for all hosts: the log format `soloscope`, JSON
 #     source     the file, as services.soloscope.logs.sources takes it

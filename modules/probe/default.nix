@@ -13,16 +13,16 @@ let
     mkIf
     ;
   inherit (import ../durations.nix) milliseconds;
-  places = (import ../places.nix).host;
+  paths = (import ../paths.nix).host;
   soloscope = config.services.soloscope;
-  settings = import ./settings.nix { inherit soloscope places; };
+  settings = import ./settings.nix { inherit soloscope paths; };
 
   inherit (settings) checks;
   # The timer runs as often as the most frequent check wants; the command asks
   # only what is due.
   every = lib.foldl' lib.min (lib.head intervals) (lib.tail intervals);
   intervals = map (check: milliseconds check.interval) checks;
-  name = baseNameOf places.probe;
+  name = baseNameOf paths.probe;
 in
 {
   config = mkIf (soloscope.enable && checks != [ ]) {

@@ -1,18 +1,18 @@
 # What `soloscope probe` is told. Pure, builtins only.
 #
-#   { soloscope, places } -> { part, credentials, checks }
+#   { soloscope, paths } -> { part, credentials, checks }
 #     part         of soloscope.json, when an app has a check of kind `api`
 #     credentials  credential name -> the file that the unit loads (host only)
 #     checks       those checks
-{ soloscope, places }:
+{ soloscope, paths }:
 let
-  apps = import ../apps/settings.nix { inherit soloscope places; };
+  apps = import ../apps/settings.nix { inherit soloscope paths; };
   checks = builtins.filter (check: check.kind == "api") (
     builtins.concatMap (app: builtins.attrValues app.checks) (builtins.attrValues soloscope.apps)
   );
 in
 {
-  part.probe = if checks == [ ] then null else { resultFile = "${places.probe}/results.json"; };
+  part.probe = if checks == [ ] then null else { resultFile = "${paths.probe}/results.json"; };
   credentials = apps.keys;
   inherit checks;
 }

@@ -36,7 +36,7 @@ let
   upstream = config.services.prometheus;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
 
   # --- the Redis exporter's passwords --------------------------------------------

@@ -24,7 +24,7 @@ let
   cfg = soloscope.prometheus.exporters.postgres;
   settings = import ./settings.nix {
     inherit soloscope;
-    places = (import ../places.nix).host;
+    paths = (import ../paths.nix).host;
   };
 
   withPostgres = filterAttrs (_: app: app.postgres != null) soloscope.apps;

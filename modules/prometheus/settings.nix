@@ -1,12 +1,12 @@
 # What Prometheus and its exporters are told. Pure, builtins only.
 #
-#   { soloscope, places } ->
+#   { soloscope, paths } ->
 #     { globalConfig, scrapeConfigs, alertmanagers, rules, flags, exporters, part }
 #     rules      recording rules; alert rules are in ../alerts
 #     part       of soloscope.json
 #     flags      long options that the unit and the demo both pass
 #     exporters  the same for each exporter
-{ soloscope, places }:
+{ soloscope, paths }:
 let
   inherit (import ../pure.nix)
     filterAttrs
@@ -14,7 +14,7 @@ let
     optionalAttrs
     optionals
     ;
-  inherit (import ../grafana/settings.nix { inherit soloscope places; }) subPath;
+  inherit (import ../grafana/settings.nix { inherit soloscope paths; }) subPath;
   urls = import ../urls.nix;
   defaults = import ../defaults.nix;
   cfg = soloscope.prometheus;

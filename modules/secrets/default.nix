@@ -20,7 +20,7 @@ let
     types
     ;
   cfg = config.services.soloscope;
-  places = (import ../places.nix).host;
+  paths = (import ../paths.nix).host;
 in
 {
   options.services.soloscope.secrets.generate = mkOption {
@@ -77,9 +77,9 @@ in
         # root, because systemd hands the files to units of several users
         DynamicUser = false;
         PrivateUsers = false;
-        StateDirectory = baseNameOf places.secrets;
+        StateDirectory = baseNameOf paths.secrets;
         StateDirectoryMode = "0700";
-        WorkingDirectory = places.secrets;
+        WorkingDirectory = paths.secrets;
         PrivateNetwork = true;
         RestrictAddressFamilies = "none";
         IPAddressDeny = "any";

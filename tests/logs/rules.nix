@@ -3,7 +3,7 @@
   groups = builtins.concatMap (file: file.groups) (
     builtins.attrValues
       (import ../../modules/alerts/settings.nix {
-        soloscope = import ../../modules/complete.nix (import ../../demo/declaration.nix);
+        soloscope = import ../../modules/with-defaults.nix (import ../../demo/declaration.nix);
       }).loki
   );
 }

@@ -157,8 +157,8 @@ def test_no_rule_has_a_label_for_a_person() -> None:
         let
           guard = import ./modules/logs/guard.nix;
           told = {
-            soloscope = import ./modules/complete.nix (import ./demo/declaration.nix);
-            places = (import ./modules/places.nix).under "/x";
+            soloscope = import ./modules/with-defaults.nix (import ./demo/declaration.nix);
+            paths = (import ./modules/paths.nix).under "/x";
           };
           recording = (import ./modules/prometheus/settings.nix told).rules;
           alerts = import ./modules/alerts/settings.nix told;

@@ -621,7 +621,7 @@ let
         builtins.toJSON
           (import ../../modules/configuration/settings.nix {
             soloscope = judgedHost.services.soloscope;
-            places = (import ../../modules/places.nix).host;
+            paths = (import ../../modules/paths.nix).host;
           }).configuration
       );
     in

@@ -11,7 +11,7 @@
 }:
 let
   inherit (import ./lib/evaluate.nix { inherit pkgs lib; }) host;
-  complete = import ../../modules/complete.nix;
+  complete = import ../../modules/with-defaults.nix;
 
   # --- a declaration in which every option has an effect --------------------------
 
@@ -313,7 +313,7 @@ let
     )
   ) all;
 
-  # --- the option system gives what complete.nix gives ------------------------------
+  # --- the option system gives what with-defaults.nix gives ------------------------------
 
   # Every option with its other value at once.
   changed = lib.foldl' (
@@ -372,7 +372,7 @@ pkgs.testers.runNixOSTest {
     t.assertEqual(problems, [])
     host = json.loads(${builtins.toJSON (text ofHost)})
     completed = json.loads(${builtins.toJSON (text ofComplete)})
-    t.assertEqual(host, completed, "complete.nix")
+    t.assertEqual(host, completed, "with-defaults.nix")
     t.assertEqual(${builtins.toJSON filled}, [], "not empty when it is emptied")
   '';
 }

@@ -178,13 +178,13 @@ def nginx_file(folder: Path, extra: str) -> str:
     wrapper.write_text(
         f"""
         let
-          soloscope = import {modules}/complete.nix (
+          soloscope = import {modules}/with-defaults.nix (
             import {checkout()}/demo/declaration.nix // {{ domain = "g.example.org"; }}
           );
-          places = (import {modules}/places.nix).host;
+          paths = (import {modules}/paths.nix).host;
         in
         {{
-          inherit (import {modules}/nginx/settings.nix {{ inherit soloscope places; }})
+          inherit (import {modules}/nginx/settings.nix {{ inherit soloscope paths; }})
             locations
             logFormat
             ;

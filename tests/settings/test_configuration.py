@@ -49,8 +49,8 @@ def bare(tmp_path: Path) -> Any:
     wrapper.write_text(
         f"""
         (import {modules}/configuration/settings.nix {{
-          soloscope = import {modules}/complete.nix ({BARE});
-          places = (import {modules}/places.nix).host;
+          soloscope = import {modules}/with-defaults.nix ({BARE});
+          paths = (import {modules}/paths.nix).host;
         }}).configuration
         """
     )

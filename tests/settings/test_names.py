@@ -22,7 +22,7 @@ def test_each_key_and_password_is_a_credential_of_its_own(tmp_path: Path) -> Non
           each = make: builtins.listToAttrs (
             map (name: {{ inherit name; value = make name; }}) [ {names} ]
           );
-          soloscope = import {modules}/complete.nix {{
+          soloscope = import {modules}/with-defaults.nix {{
             apps = each (app: {{
               redis.url = "redis://127.0.0.1:6379";
               redis.prefix = "${{app}}:";
@@ -34,10 +34,10 @@ def test_each_key_and_password_is_a_credential_of_its_own(tmp_path: Path) -> Non
               }});
             }});
           }};
-          places = (import {modules}/places.nix).host;
+          paths = (import {modules}/paths.nix).host;
         in
         builtins.mapAttrs
-          (_: room: import (room + "/settings.nix") {{ inherit soloscope places; }})
+          (_: room: import (room + "/settings.nix") {{ inherit soloscope paths; }})
           {{
             file = {modules}/configuration;
             serve = {modules}/exporter;

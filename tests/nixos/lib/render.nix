@@ -13,29 +13,29 @@ let
   declaration = lib.recursiveUpdate (import ../../../demo/declaration.nix) overrides;
   root = "/render";
   rendered = import (modules + "/render.nix") { inherit declaration root; };
-  completed = import (modules + "/complete.nix") declaration;
+  completed = import (modules + "/with-defaults.nix") declaration;
 
-  # [ [ "/render/state/loki" "/var/lib/loki" ] … ], from the one list of places
-  places = import (modules + "/places.nix");
+  # [ [ "/render/state/loki" "/var/lib/loki" ] … ], from the one list of paths
+  paths = import (modules + "/paths.nix");
   folders =
     let
-      here = places.under root;
+      here = paths.under root;
       strings = lib.filterAttrs (
-        name: folder: lib.isString folder && lib.isString places.host.${name}
+        name: folder: lib.isString folder && lib.isString paths.host.${name}
       ) here;
     in
     lib.mapAttrsToList (name: folder: [
       folder
-      places.host.${name}
+      paths.host.${name}
     ]) (removeAttrs strings [ "config" ])
     ++ [
       [
         (here.shipper "promtail")
-        (places.host.shipper "promtail")
+        (paths.host.shipper "promtail")
       ]
       [
         (here.lokiOverrides here.loki)
-        (places.host.lokiOverrides places.host.loki)
+        (paths.host.lokiOverrides paths.host.loki)
       ]
     ];
 in

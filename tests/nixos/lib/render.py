@@ -36,7 +36,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "deleteDatasources": "services.grafana always writes it, empty",
     },
     "grafana/provisioning/dashboards/soloscope.yaml": {},
-    "complete.nix": {
+    "with-defaults.nix": {
         "logs/host": "a host has a name (networking.hostName)",
         "loki/dataDir": "a host has services.loki.dataDir",
     },
@@ -226,11 +226,11 @@ if expected["options"]["grafana"]["enable"]:
             path = f"{running['paths']['provisioning']}/{kind}/{file}.yaml"
             compare(name, yaml(path), rendered[name])
 
-with subtest("complete.nix gives what the option system gives"):
-    compare("complete.nix", expected["options"], expected["completed"])
+with subtest("with-defaults.nix gives what the option system gives"):
+    compare("with-defaults.nix", expected["options"], expected["completed"])
 
 with subtest("nothing was left out"):
     # programs.json is how the demo starts programs; its flags are compared above
     files = set(rendered) - {"programs.json"}
-    t.assertEqual(seen, files | {"complete.nix"})
+    t.assertEqual(seen, files | {"with-defaults.nix"})
     t.assertLessEqual(seen, set(DIFFERENCES))
