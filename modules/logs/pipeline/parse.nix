@@ -78,30 +78,44 @@ let
       ]
     else
       [ whole ];
-  nested =
-    name:
-    paths name
-    ++ map (parent: "${parent}.\"${name}\"") [
-      "fields"
-      "context"
-      "extra"
-    ];
   oneOf = builtins.concatStringsSep " || ";
   expressions =
     known:
     {
       ${known} = "`true`"; # set by whatever is JSON
       # MongoDB's is called `s`; zap's and others' may be an object with a name
-      x_level = oneOf (
-        [ "level.name" ] ++ builtins.concatMap paths level ++ [ "fields.level" "c && ctx && s" ]
-      );
+      x_level = oneOf ([ "level.name" ] ++ builtins.concatMap paths level ++ [ "c && ctx && s" ]);
     }
     // builtins.listToAttrs (
       map (field: {
         name = "x_${field}";
-        value = oneOf (builtins.concatMap nested spellings.${field});
+        value = oneOf (builtins.concatMap paths spellings.${field});
       }) fields
     );
+
+  # One level down, where there is such a level.
+  parents = [
+    "fields"
+    "context"
+    "extra"
+  ];
+  nested = when ''${isJson} |~ `"${anyOf parents}"\s*:\s*\{`'' (
+    [
+      {
+        json.expressions = builtins.listToAttrs (
+          map (field: {
+            name = "x_nested_${field}";
+            value = oneOf (
+              builtins.concatMap (parent: map (name: "${parent}.\"${name}\"") (spellings.${field} or level)) parents
+            );
+          }) (fields ++ [ "level" ])
+        );
+      }
+    ]
+    ++ map (field: compute "x_${field}" "{{ or .x_${field} .x_nested_${field} \"\" }}") (
+      fields ++ [ "level" ]
+    )
+  );
 
   # JSON knows numbers as floats: digits beyond 2^53 are read as text.
   numbers =
@@ -134,6 +148,7 @@ let
 
   json = [
     (when isJson [ { json.expressions = expressions "x_json"; } ])
+    nested
     (when ''${isJson} |~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (
       again "{{ if not .x_json }}{{ regexReplaceAll `([:,\\[]\\s*)${notNumber}(\\s*[,}\\]])` .Entry \"\${1}null\${2}\" }}{{ end }}"
     ))

@@ -257,6 +257,9 @@ let
     "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
+  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|dsn|identified|[?&](?:code|state|ticket))";
+  phoneWord = "(?i:phone|mobile|msisdn|cell|wa[_-]?id|whatsapp|tel|fax|handy|from|\\bto\\b|sender|recipient|calle)";
+
   table =
     [
     {
@@ -281,7 +284,8 @@ let
     {
       name = "secrets by name";
       # The name, and what stands between it and its value; or a word on a command line.
-      gate = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|cookie|cv[cv]|_pat|dsn|code|state|ticket)[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%22\\x{FDD0}?)?\\s{0,3}(?:[:=,]|%3)|(?i:password|identified by|requirepass|masterauth|auth)\"?\\s+[\"']|(?i:bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
+      # First a word, which few lines have; then what stands between it and its value.
+      gate = "${secretWord}|redis-cli|mysql` |~ `${secretWord}[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%22\\x{FDD0}?)?\\s{0,3}(?:[:=,]|%3)|(?i:password|identified by|requirepass|masterauth|auth)\"?\\s+[\"']|(?i:bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
       table = [
         {
           name = "header";
@@ -380,7 +384,7 @@ let
     }
     {
       name = "phone numbers by name";
-      gate = ''(?i:phones?|mobiles?|msisdn|cell|wa[_-]?ids?|whatsapp|tel|telefon|fax|handy|from|to|sender|recipients?(?:_id)?|calle[re])\w{0,12}[\\"')\]]{0,4}\s*[:=]+[\s\\"'(+]{0,6}[\d\[]'';
+      gate = ''${phoneWord}` |~ `(?i:phones?|mobiles?|msisdn|cell|wa[_-]?ids?|whatsapp|tel|telefon|fax|handy|from|to|sender|recipients?(?:_id)?|calle[re])\w{0,12}[\\"')\]]{0,4}\s*[:=]+[\s\\"'(+]{0,6}[\d\[]'';
       table = [
         {
           name = "phone-field";
