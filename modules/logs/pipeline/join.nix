@@ -104,8 +104,7 @@ let
         format = "UnixNs";
       };
     }
-    (remove ''(?m)^(\x1f[A-Z]\d+ )'')
-    (remove ''(\n+)$'')
+    (remove ''(?m)^(\x1f[A-Z]\d+ )|(\n+)\z'')
   ];
 
   firstLineFor = milliseconds: firstline: {

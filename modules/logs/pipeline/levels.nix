@@ -210,7 +210,7 @@ in
     (compute "level" (
       "{{ $own := .x_level | default \"\" | toString | lower | trim }}"
       + "{{ $word := ${plainWord} }}"
-      + "{{ if $own }}{{ $l := regexReplaceAll \"[+-][0-9]+$\" $own \"\" }}${ofWord "info"}"
+      + "{{ if $own }}{{ $l := index (splitList \"+\" $own) 0 }}{{ if contains \"-\" $l }}{{ $l = regexReplaceAll \"-[0-9]+$\" $l \"\" }}{{ end }}${ofWord "info"}"
       + "{{ else if .x_fatal }}fatal"
       + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r }}error"
       + "{{ else if or .x_warn .x_warn_m }}warn"
