@@ -1,9 +1,9 @@
-# What no line keeps: terminal codes, broken bytes, and what is beyond the limit of
-# Loki. Pure, builtins only.
+# Removes terminal codes, invalid bytes, and text beyond Loki's line limit.
+# Pure, builtins only.
 #
 #   early  before joining, so without a `match`
 #   late   after it
-#   cut    what is too long, as the last change of the line
+#   cut    truncates long lines, as the last change of the line
 let
   inherit (import ./stage.nix)
     compute
@@ -12,8 +12,8 @@ let
     when
     ;
 
-  # Loki takes 256 KiB. What does not fit is cut here, where it can be marked
-  # (Loki 3.4 has no text for it).
+  # Loki accepts 256 KiB. Longer lines are truncated here, where it can be marked
+  # (Loki 3.4 adds no marker).
   maxBytes = 256000;
 in
 {
@@ -22,7 +22,7 @@ in
     # Colours and other codes for terminals, in seven and in eight bits.
     (remove ''(\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[@-Z\\^_=>78]))'')
     (remove ''(\x{9b}[0-9;:?]*[ -/]*[@-~])'')
-    # The end of a line of Windows, and the mark at the beginning of its files.
+    # Windows line ends (CR), and the byte order mark.
     (remove ''(\r+)$'')
     (remove ''^(\x{FEFF})'')
   ];
@@ -30,7 +30,7 @@ in
   late = [
     # The same codes inside JSON.
     (when ''|~ `\\u001[bB]`'' [ (remove ''(\\u001[bB]\[[0-9;:?]*[@-~])'') ])
-    # Bytes that are not UTF-8 become the character that says so.
+    # Bytes that are not UTF-8 become the replacement character.
     (when ''|~ `[\x{FFFD}\x{FFFE}]`'' (
       rewrite ''{{ regexReplaceAll "[\\x{FFFD}\\x{FFFE}]" .Entry "�" }}''
     ))
@@ -42,7 +42,7 @@ in
       + ''{{ regexReplaceAll "[\\x{FFFD}\\x{FFFE}]+$" (trunc ${toString maxBytes} .Entry) "" }}''
       + " …[cut: {{ len .Entry }} bytes]{{ end }}"
     ))
-    # Without x_cut the line stays.
+    # Without x_cut the line stays unchanged.
     { output.source = "x_cut"; }
   ];
 }

@@ -1,10 +1,10 @@
-# What is read from a line: its own level (x_level), and the four fields that Loki
-# keeps beside it as structured metadata. Pure, builtins only.
+# Parses a line: its own level (x_level), and the four fields that Loki
+# keeps as structured metadata. Pure, builtins only.
 #
 #   { json, logfmt, metadata }: stages
 #
-# A line that begins as JSON or logfmt and is neither stays as it is, and gets the
-# event `malformed_line`.
+# A line that begins as JSON or logfmt but does not parse stays unchanged and gets
+# the event `malformed_line`.
 let
   inherit (import ./stage.nix)
     anyOf
@@ -15,7 +15,7 @@ let
     when
     ;
 
-  # The spellings of a field. JSON also has them one level down.
+  # The spellings of a field. In JSON also one level down.
   spellings = {
     event = [ "event" ];
     trace_id = [
@@ -90,7 +90,7 @@ let
   expressions =
     known:
     {
-      ${known} = "`true`"; # set by whatever is JSON
+      ${known} = "`true`"; # set for any JSON
       # MongoDB's is called `s`; zap's and others' may be an object with a name
       x_level = oneOf (
         [ "level.name" ] ++ builtins.concatMap paths level ++ [ "fields.level" "c && ctx && s" ]
@@ -103,7 +103,7 @@ let
       }) fields
     );
 
-  # JSON knows numbers as floats: digits beyond 2^53 are read as text.
+  # JSON numbers are floats: digits beyond 2^53 are read as text.
   numbers =
     let
       number =
@@ -118,7 +118,7 @@ let
       ]
     );
 
-  # Numbers that JSON does not have, as Python, Go and nginx may write them.
+  # Numbers that are invalid in JSON, as Python, Go and nginx may write them.
   notNumber = ''(?:-?(?:NaN|nan|Infinity|inf)|-?0[0-9]+(?:\.[0-9]+)?|-?[0-9][0-9.]*[eE]\+?[0-9]{3,})'';
   # A few words before the object: docker compose's `api-1  | {…}`.
   prefix = ''^[\w./@:-]{1,60}\s*(?:\||:)\s*'';
@@ -149,7 +149,7 @@ let
   # `key=value key="a value"`, with a level somewhere.
   looksLikeLogfmt = ''|~ `^[A-Za-z_@][\w.@/-]*=` |~ `(?:^|\s)(?:level|lvl|severity|loglevel|log_level)=`'';
   isLogfmt = ''^\s*(?:[\w.@/\[\]-]+(?:=(?:"(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$))+$'';
-  # In logfmt each spelling is extracted under a name of its own.
+  # In logfmt each spelling is extracted under its own name.
   mapping = builtins.listToAttrs (
     builtins.concatMap (
       field:
@@ -175,7 +175,7 @@ let
 
   # --- structured metadata -----------------------------------------------------
 
-  # A scalar of reasonable length, or nothing.
+  # A scalar of limited length, or nothing.
   scalar =
     name: extra:
     compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';

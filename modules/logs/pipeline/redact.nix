@@ -1,21 +1,21 @@
-# What the shipper masks before a line leaves the host. Pure, builtins only.
+# Masks personal data and secrets before a line leaves the host. Pure, builtins only.
 #
-#   everywhere { enable, patterns, units } -> stages: what the options say, then the table
+#   everywhere { enable, patterns, units } -> stages: the configured patterns, then the table
 #   only PATTERNS                          -> stages of these patterns alone
 #
-# Each entry: `name`; what a line must have before the expression is tried: `word`, a
-# text (costs nothing), or `gate`, a regular expression (costs up to 40 µs a line,
+# Each entry: `name`; what a line must contain before the expression is tried: `word`, a
+# text (no cost), or `gate`, a regular expression (up to 40 µs a line,
 # less when it begins with a text or \b); `expression` (RE2), whose CAPTURED groups are
-# replaced; `replace`, the template of what stands there afterwards (.Value = what
-# was captured). An entry with `table` holds further ones behind its gate.
+# replaced; `replace`, the template of the replacement (.Value = the captured
+# text). An entry with `table` has further entries behind its gate.
 #
-# RE2 has no look-ahead. What must stay is matched first, without a group: the
+# RE2 has no look-ahead. Text to keep is matched first, without a group: the
 # leftmost alternative wins, and a match without a captured group changes
-# nothing. So `keep|(mask)` masks only what `keep` does not claim.
+# nothing. So `keep|(mask)` masks only what `keep` does not match.
 #
 # Escapes: in `\nkim@example.com` the letter n belongs to the escape. Before
-# anything is masked, a boundary (a character that no text has) is set behind
-# every escape, and taken away at the end.
+# masking, a boundary (a character that occurs in no text) is inserted after
+# every escape, and removed at the end.
 #
 # JSON: a masked value stays within its quotes. A masked number leaves a bare
 # ***, which gets quotes at the end, so that a line that was JSON is JSON.
@@ -25,7 +25,7 @@ let
   inherit (import ../units.nix) isPattern regex;
   shapes = import ./secret-shapes.nix;
   mask = "***";
-  # The last four digits, whatever stands between them.
+  # The last four digits, with any separators between them.
   lastFour = ''***{{ trunc -4 (regexReplaceAll "[^0-9]" .Value "") }}'';
 
   # --- escapes -----------------------------------------------------------------
@@ -35,7 +35,7 @@ let
   fdd0 = builtins.fromJSON ''"\ufdd0"'';
   sentinel = builtins.fromJSON ''"\ufdd1"'';
   # \n, \u003c, also behind several backslashes (JSON in JSON); %20; &lt;. Not %40 (@)
-  # and %2B (+), which belong to what is looked for. Each with what a line must have.
+  # and %2B (+), which belong to what is looked for. Each with the text that a line must contain.
   escapes = [
     {
       word = "\\";
@@ -73,8 +73,8 @@ let
   level1 = "(?:${level0}|[\\[{]${level0}*[\\]}])";
   level2 = "(?:${level1}|[\\[{]${level1}*[\\]}])";
   container = "[\\[{]${level2}*[\\]}]";
-  # Masks the texts and numbers in it, and leaves the names. A mark behind each
-  # text tells a name, which has a colon behind it, from a value.
+  # Masks the strings and numbers in it, and keeps the names. A marker after each
+  # string distinguishes a name, which is followed by a colon, from a value.
   leaves = builtins.concatStringsSep "" [
     ''{{ $v := regexReplaceAll `"(?:[^"\\]|\\.)*"` .Value "''${0}${sentinel}" }}''
     "{{ $v = regexReplaceAll `${sentinel}(\\s*:)` $v \"\${1}\" }}"
@@ -85,7 +85,7 @@ let
 
   # --- names -------------------------------------------------------------------
 
-  # Names of fields, headers and parameters whose value is secret, whatever it is.
+  # Names of fields, headers and parameters whose value is always secret.
   secretName = anyOf [
     "(?i:(?:[\\w.-]*[_.-])?${
       anyOf [
@@ -136,7 +136,7 @@ let
       "bearer"
     ]
   })";
-  # What stands behind a name and is none of its values.
+  # Text after a name that is not a value.
   absent = "(?i:${
     anyOf [
       "null"
@@ -168,7 +168,7 @@ let
     ]
   })(?:[\\s,;.)}\\]\"'\\\\]|$)";
 
-  # Fields that hold a phone number. `phone_last4` and `phone_number_id` are none.
+  # Fields with a phone number; `phone_last4` and `phone_number_id` have none.
   phoneKey = "(?i:\\b${
     anyOf [
       "(?:[\\w]+[_.-])?phones?(?:[_-]?(?:numbers?|no|nr))?"
@@ -180,12 +180,12 @@ let
       "handy"
     ]
   }|(?-i:[a-z]+(?:Phone|Mobile|Msisdn)(?:Number|No)?))";
-  # Fields that hold one only when the number is long.
+  # Fields whose value is a phone number only if it is long.
   partyKey = "(?i:\\b(?:from|to|sender|recipients?(?:_id)?|caller|callee))";
   # Seconds, milliseconds, microseconds and nanoseconds since 1970, to 2033.
   epoch = "1[0-9]{9}(?:[0-9]{3}){0,3}";
 
-  # Mobile numbers without "+", by country: digits that identify themselves.
+  # Mobile numbers without "+", by country: recognizable as bare digits.
   bareMobile = anyOf [
     "491[567]\\d{8,9}"
     "447[1-9]\\d{8}"
@@ -212,7 +212,7 @@ let
 
   uuid = "\\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\b";
 
-  # What looks like a number to dial and is none.
+  # What looks like a phone number and is none.
   notPhone = anyOf [
     uuid
     # dates and times with what follows them
@@ -226,15 +226,15 @@ let
     # values of other fields: "bytes":34696123456, offset=34696123456
     ''"\s*:\s*-?\d[\d.eE+-]*''
     ''[\w"]=-?[1-9]\d{6,}\b''
-    # what is counted or measured
+    # counts and measurements
     "\\b\\d+(?:\\.\\d+)?\\s?(?:[kKMGTP]?i?B|bytes?|octets?|bits?|[nuµm]?s|secs?|seconds?|minutes?|hours?|rows?|records?|lines?|tokens?|items?|keys?|entries|events?|requests?|reqs?|hits?|ops|blocks?|pages?|cycles?|ticks?|files?|objects?|points?|%)\\b"
     "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|revision|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
   ];
-  # A word that says that a number to dial follows.
+  # A word that announces a phone number.
   dial = "(?:(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|bel|text)\\b|zadzwoń)\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
 
   # Not addresses: Git's user, users of a URL, file names and unit names with an
-  # "@" in them, and what is left of WhatsApp's addresses.
+  # "@" in them, and masked WhatsApp addresses.
   notMail = anyOf [
     "[\\d:]+@(?:s\\.whatsapp\\.net|c\\.us|g\\.us|lid|newsletter|broadcast)\\b"
     "\\bgit@[\\w.-]+"
@@ -242,7 +242,7 @@ let
     "[\\w.\\\\-]+@[\\w.\\\\:-]*\\.(?:service|scope|slice|socket|timer|target|mount|automount|path|device|swap)\\b"
     "[\\w./-]+@[\\w.-]*\\.(?:png|jpe?g|gif|svg|webp|avif|css|js|mjs|cjs|ts|tsx|json|yaml|yml|toml|html?|txt|log|lock|tgz|zip|gz|tar|conf|nix|py|rb|go|rs|java|class|jar|so|map|woff2?)\\b"
   ];
-  # A name that nobody would take for a top-level domain is none.
+  # A top-level domain has 2 to 24 letters, or is Punycode (xn--).
   letter = "(?:[\\p{L}\\p{N}]|\\\\u[0-9a-fA-F]{4}${boundary})";
   mail = "(?:${letter}|_)(?:(?:${letter}|[_.+'-])*(?:${letter}|[_+-]))?${at}(?:${letter}(?:(?:${letter}|-)*${letter})?\\.)+(?:xn--[\\w-]+|(?:[\\p{L}]|\\\\u[0-9a-fA-F]{4}${boundary}){2,24})";
 
@@ -265,7 +265,7 @@ let
       expression = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----([^-]+)";
     }
     {
-      # The lines of a key that was printed line by line. Not a hash, which is hex.
+      # The lines of a key printed line by line. Not a hash, which is hex.
       name = "private-key-line";
       gate = "^[A-Za-z0-9+/]{20,}={0,2}$";
       expression = "^(?:[0-9a-f]+|[0-9A-F]+|[a-z]+|[A-Z]+|[0-9]+)$|^([A-Za-z0-9+/]{40,}={0,2}|[A-Za-z0-9+/]{20,}={1,2})$";
@@ -280,7 +280,7 @@ let
     (shapes // { name = "known shapes"; })
     {
       name = "secrets by name";
-      # The name, and what stands between it and its value; or a word on a command line.
+      # The name, and the text between it and its value; or a command-line option.
       gate = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|cookie|cv[cv]|_pat|dsn|code|state|ticket)[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%22\\x{FDD0}?)?\\s{0,3}(?:[:=,]|%3)|(?i:password|identified by|requirepass|masterauth|auth)\"?\\s+[\"']|(?i:bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
       table = [
         {
@@ -290,7 +290,7 @@ let
             ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
             ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey)\s+([^\s"'\\]+)''
             ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
-            # the whole list of cookies; a number of them stays
+            # the whole cookie header; a count of cookies stays
             ''(?i:\b(?:set-)?cookies?)${separator}(?:null|true|false|-?\d+)\b''
             "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
             ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
@@ -318,9 +318,9 @@ let
         {
           name = "named-secrets";
           expression = builtins.concatStringsSep "|" [
-            # what says that there is none
+            # words for "no value"
             "\\b(?:${secretName}|${maybeName})${separator}${quote}?${absent}"
-            # the scheme of a header was dealt with above
+            # the scheme of a header is handled above
             "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
             # PHP: ['password'] => string(16) "x"
             ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
@@ -350,7 +350,7 @@ let
       expression = ''(?:\s-u|--user)[ =]["']?[^\s:"'/]+:([^\s"']+)'';
     }
     {
-      # WhatsApp's addresses are phone numbers.
+      # WhatsApp addresses are phone numbers.
       name = "whatsapp-address";
       gate = "@(?:s\\.whatsapp\\.net|c\\.us|lid)";
       expression = "\\b(\\d{7,15})(?::\\d+)?@(?:s\\.whatsapp\\.net|c\\.us)";
@@ -419,7 +419,7 @@ let
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"
         "(?:^|[^\\w.-])(00[1-9]\\d{0,2}(?:${gap}{1,3}\\d{2,5}){0,3}${gap}{1,3}\\d{3,8})\\b"
-        # behind a word that says so: tel. 030/901820, call 612 345 678
+        # after a word that announces it: tel. 030/901820, call 612 345 678
         "${dial}(\\(?0\\d{1,5}\\)?(?:${gap}{1,2}\\d{2,9}){1,4})\\b"
         "${dial}([1-9]\\d{1,4}(?:${gap}\\d{2,4}){2,4})\\b"
         "${dial}([06-9]\\d{8,11})\\b"
@@ -428,7 +428,7 @@ let
         "(?:^|[^\\w.-])([2-9]\\d{2}([-.])[2-9]\\d{2}[-.]\\d{4})\\b"
         # (030) 9018-2010, (01234) 567890
         "(\\(0[1-9]\\d{0,4}\\)[ /-]?(?:\\d{5,8}|\\d{2,5}[ /-]\\d{2,8}))\\b"
-        # mobile numbers as they are written at home: 0171 2345678, 07911 123456
+        # mobile numbers in national format: 0171 2345678, 07911 123456
         "(?:^|[^\\w.-])(01[567]\\d{1,2}(?:[ /-]|${blank})\\d{6,8})\\b"
         "(?:^|[^\\w.-])(07\\d{3}${blank}?\\d{6}|07\\d{3}${blank}\\d{3}${blank}\\d{3})\\b"
         # 06 12 34 56 78
@@ -444,7 +444,7 @@ let
 
   # --- stages ------------------------------------------------------------------
 
-  # labels: of the lines that are looked at
+  # labels: which lines are processed
   stage =
     labels:
     {
@@ -473,7 +473,7 @@ let
   ) escapes;
   removeBoundaries = when "|= ${builtins.toJSON fdd0}" (rewrite "{{ .Entry | replace `${fdd0}` `` }}");
 
-  # In a line of JSON, what was masked outside of a text becomes a text.
+  # In JSON, a value masked outside of a string becomes a string.
   quoteNumbers = stage all {
     word = mask;
     gate = ''^[^{]{0,64}\{\s*"` |~ `[:,\[]\s*-?\*\*\*'';
