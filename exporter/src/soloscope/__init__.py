@@ -3,13 +3,13 @@
 config/        what the user declared
 redis/         the connection to Redis
 counts/        an app's counts: which keys, which days, which windows
-exporter/      `soloscope serve`: a scrape and what answers it
+exporter/      `soloscope serve`: scrapes and their responses
 web/           our HTTP server
-backends/      Loki, Prometheus, Grafana and systemd, asked
-checks/        health checks: what is asked, and what is said about it
-doctor/        what is wrong with a host, and what would mend it
+backends/      clients of Loki, Prometheus, Grafana and systemd
+checks/        health checks and their reports
+doctor/        what is wrong with a host, and how to fix it
 backfill/      history for Prometheus from the days that Redis still has
-loki_budget/   how long Loki may keep lines
+loki_budget/   Loki's retention, adapted to the disk budget
 commands/      the command line: arguments and printing; the rooms above do the work
 """
 

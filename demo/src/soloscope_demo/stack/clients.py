@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def free_ports(number: int) -> list[int]:
-    """`count` different ports of 127.0.0.1 that are not in use."""
+    """`number` different ports of 127.0.0.1 that are not in use."""
     with contextlib.ExitStack() as held:
         listeners = [held.enter_context(socket.socket()) for _ in range(number)]
         for listener in listeners:
