@@ -55,7 +55,7 @@ def variables(source: Source) -> list[Json]:
 
 
 def mark_lines() -> Json:
-    """A vertical line for each annotation of `soloscope annotate`, mainly deployments."""
+    """A vertical line for each mark of `soloscope annotate`, mainly deployments."""
     return {
         "name": "Deployments and notes",
         "datasource": data_source("loki"),

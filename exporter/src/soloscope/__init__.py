@@ -9,6 +9,7 @@ backends/      clients of Loki, Prometheus, Grafana and systemd
 checks/        health checks and their reports
 doctor/        what is wrong with a host, and how to fix it
 backfill/      history for Prometheus from the days that Redis still has
+error_groups/  today's errors in groups
 loki_budget/   Loki's retention, adapted to the disk budget
 commands/      the command line: arguments and printing; the rooms above do the work
 """

@@ -61,7 +61,7 @@ class Stack:
         #: Missing parts: name -> reason.
         self.absent: dict[str, str] = {}
         if shutil.which("grafana") is None:
-            # It is not fetched automatically; without it, no program is configured for it.
+            # It is not fetched; without it no program is configured for it.
             self.absent["Grafana"] = "no `grafana` on PATH"
             own = merge(own, {"grafana": {"enable": False}})
         self.overrides = own

@@ -81,7 +81,7 @@ def fetch(
                 timeout=timeout,
                 allow_redirects=False,
                 stream=True,
-                # The host's certificate authorities ($SSL_CERT_FILE), not those of certifi.
+                # The host's CA certificates ($SSL_CERT_FILE), not those of certifi.
                 verify=paths.cafile or paths.capath or True,
             ) as response:
                 while len(body) < limit and (chunk := response.raw.read1(65536)):

@@ -80,7 +80,7 @@ def show(name: str) -> Unit | None:
 
 
 def _pattern(name: str) -> str:
-    """A pattern for systemctl and journalctl that matches all instances of a template."""
+    """The pattern with which systemctl and journalctl match a template's instances."""
     return name.replace("@.", "@*.")
 
 

@@ -1,8 +1,9 @@
 """Runs the checks in the background and keeps the last result of each.
 
-No request waits for a check: it reads the last results, with their age. Each check has its own interval and time-out. Up to WORKERS
-checks run at once, so one that hangs does not delay the others; the threads are
-daemons, so one that hangs does not delay the end of the process either.
+No request waits for a check: it reads the last results, with their age. Each check has
+its own interval and time-out. Up to WORKERS checks run at once, so one that hangs does
+not delay the others; the threads are daemons, so it does not delay the end of the
+process either.
 """
 
 from __future__ import annotations

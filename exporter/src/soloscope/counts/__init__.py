@@ -1,1 +1,1 @@
-"""One app's counts: days, windows, and how they are read from Redis."""
+"""One app's counts: days, windows, and reading them from Redis."""

@@ -1,1 +1,1 @@
-"""`soloscope serve`: a scrape and what answers it."""
+"""`soloscope serve`: scrapes and their responses."""
