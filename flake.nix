@@ -3,7 +3,7 @@
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
-    # Promtail left nixpkgs with 26.05. Only that package comes from here, and
+    # nixpkgs 26.05 no longer has Promtail. Only that package comes from here, and
     # only on hosts whose shipper it is.
     nixpkgs-promtail.url = "github:NixOS/nixpkgs/nixos-25.11";
   };
@@ -20,7 +20,7 @@
         "x86_64-linux"
         "aarch64-linux"
       ];
-      # Where people write code: no module and no check runs on darwin.
+      # For development only: no module and no check runs on darwin.
       development = linux ++ [ "aarch64-darwin" ];
       eachSystem = systems: f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
       promtailFor = pkgs: nixpkgs-promtail.legacyPackages.${pkgs.stdenv.hostPlatform.system}.promtail;

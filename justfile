@@ -51,7 +51,7 @@ bench-exporter *ARGS:
 bench-logs *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/logs/bench.py") }} "$@"
 
-# Write what each program is told into DIR
+# Write the configuration of each program into DIR
 render DIR *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
 

@@ -1,5 +1,5 @@
 # The Python package `soloscope`, for pkgs.callPackage. The version and the
-# dependencies stand in pyproject.toml; the names below are nixpkgs' for them.
+# dependencies come from pyproject.toml; the names below are those of nixpkgs.
 {
   lib,
   python3Packages,

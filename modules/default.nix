@@ -1,7 +1,7 @@
 # soloscope: logs, metrics and dashboards for one host, from one description of
-# each app. This file imports the rooms, one folder per component; in each,
-# default.nix has the options and the wiring, settings.nix what the program is
-# told. Minimal use:
+# each app. This file imports one folder per component; in each,
+# default.nix has the options and the units, settings.nix the program's
+# configuration. Minimal use:
 #
 #   services.soloscope = {
 #     enable = true;
@@ -12,7 +12,7 @@
 #     };
 #   };
 #
-# Everything listens on 127.0.0.1; nginx answers from outside when `domain` is set.
+# Everything listens on 127.0.0.1; nginx listens on public addresses when `domain` is set.
 {
   config,
   lib,

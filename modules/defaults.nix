@@ -1,8 +1,8 @@
 # The one table of ports, retention, intervals and default names. Builtins only.
 #
-# The options of every room take their defaults from here, and with-defaults.nix
-# fills a bare declaration from here, so a host and the demo start from the
-# same numbers. Nothing else in the repository repeats one of these values.
+# The options of every folder take their defaults from here, and with-defaults.nix
+# fills a plain declaration from here, so a host and the demo use the
+# same values. Nothing else in the repository repeats one of them.
 # A key here is the path of its option under `services.soloscope`. The options of
 # an app have their defaults beside them (apps/options.nix).
 {
@@ -14,10 +14,10 @@
     port = 3100;
     grpcPort = 9096; # not Loki's own 9095, which Tempo uses too
     retention = "30d";
-    # What Loki's folder may fill; never shorter than the floor.
+    # The size limit of Loki's folder; retention never gets shorter than the floor.
     maxDiskGiB = 10;
     budgetFloor = "24h";
-    # Streams that are kept for a shorter time, by selector.
+    # Streams with a shorter retention, by selector.
     shorter.debug = {
       selector = ''{level=~"debug|trace"}'';
       retention = "7d";
@@ -26,20 +26,20 @@
 
   logs = {
     shipper = "promtail";
-    # The shipper's own page and metrics. The engines keep their usual ports.
+    # The shipper's own HTTP server. Each engine keeps its usual port.
     ports = builtins.mapAttrs (_: engine: engine.port) (import ./logs/engines.nix);
-    # How far back the journal is read, at the first start and after a time
-    # switched off. Loki takes what is at most a week old.
+    # How far back the journal is read, at the first start and after
+    # downtime. Loki takes what is at most a week old.
     maxAge = "167h";
     # The label `host` of lines from files; the journal's lines have their own.
     host = "localhost";
-    # How long the beginning of a stack trace waits for its next line.
+    # How long the first line of a stack trace waits for the next one.
     joinMilliseconds = 500;
-    # Lines of the journal that are read again at a start (rewind.sh): more than
-    # the shipper can hold unsent.
+    # Journal lines that are read again at a start (rewind.sh): more than
+    # the shipper can have unsent.
     rewindLines = 20000;
-    # Lines per second and unit. The burst is what an outage of Loki may leave
-    # to be read at once; a flood is what goes on beyond it.
+    # Lines per second and unit. The burst covers the backlog that is read
+    # at once after an outage of Loki; lines beyond it are a flood.
     flood = {
       rate = 500;
       burst = 500000;
@@ -54,13 +54,13 @@
     attachedContainers = [ ]; # on a host: those of virtualisation.oci-containers
   };
 
-  # What a pattern under logs.redact leaves out.
+  # Defaults of a pattern under logs.redact.
   logPattern = {
     gate = null;
     replace = "***";
   };
 
-  # What a file under logs.sources leaves out.
+  # Defaults of a source under logs.sources.
   logSource = {
     format = "text";
     paths = [ ];
@@ -99,7 +99,7 @@
     port = 9093;
   };
 
-  # What a rule under alerts.rules leaves out. Its summary is its name.
+  # Defaults of a rule under alerts.rules. Its summary defaults to its name.
   alertRule = {
     enable = true;
     source = "prometheus";
@@ -134,7 +134,7 @@
     certificate = null;
     certificateKeyFile = null;
     path = "/";
-    # Setting a domain says that it shall be reached.
+    # Setting a domain enables it.
     openFirewall = true;
   };
 }

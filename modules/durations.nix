@@ -1,4 +1,4 @@
-# Prometheus' durations ("1h30m") as numbers. Builtins only.
+# Prometheus durations ("1h30m") as numbers. Builtins only.
 let
   factor = {
     y = 31536000000;

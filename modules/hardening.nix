@@ -1,4 +1,4 @@
-# What every unit of ours may not do. A unit adds what it needs on top, with
+# The sandboxing of all soloscope units. A unit adds the exceptions it needs, with
 # the reason. `systemd-analyze security` gives units made with it 1.5 or less,
 # which the NixOS check `stack` asserts.
 {
@@ -22,7 +22,7 @@
     "~@resources"
   ];
 
-  # Nothing of the host but what is its own
+  # No access to the host beyond its own files
   ProtectSystem = "strict";
   ProtectHome = true;
   PrivateTmp = true;

@@ -1,8 +1,8 @@
 # Where files are. `host`: systemd's folders on a NixOS host. `under DIR`: one
-# folder that holds everything, for the demo and the tests. Builtins only.
+# folder with everything, for the demo and the tests. Builtins only.
 #
-# `secret NAME FILE` says how a program of ours is told a secret: on a host the
-# unit loads FILE as the credential NAME, elsewhere the file itself is named.
+# `secret NAME FILE` is the reference to a secret in a program's configuration: on a
+# host the unit loads FILE as the credential NAME, elsewhere it is the file itself.
 {
   host = {
     config = "/etc/soloscope";

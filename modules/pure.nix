@@ -1,5 +1,5 @@
 # The few functions of nixpkgs' lib that the settings need, in builtins only.
-# Each does what its namesake in nixpkgs does.
+# Each behaves like the function of the same name in nixpkgs.
 rec {
   recursiveUpdate =
     a: b:

@@ -1,4 +1,4 @@
-# What each program is told, as one set: file name -> content (a set becomes
+# The configuration of each program, as one set: file name -> content (a set becomes
 # JSON, which YAML readers accept; a string is written as it is). Builtins only:
 #
 #   nix-instantiate --store dummy:// --eval --strict --json modules/render.nix \
@@ -6,8 +6,8 @@
 #
 # The demo, the tests and `just render` write these files; the NixOS modules
 # call the same settings.nix. `programs.json` holds the command line of each
-# program as a plain process; of the shipper also the path that answers when it
-# runs, and the file with its position in the journal.
+# program as a plain process; for the shipper also the path that answers when it
+# is ready, and the positions file of the journal.
 {
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",

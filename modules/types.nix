@@ -1,21 +1,21 @@
-# Option types and small helpers that several rooms share. Takes nixpkgs' lib.
+# Option types and small helpers that several components share. Takes nixpkgs' lib.
 { lib }:
 let
   inherit (lib) mkOption types;
   inherit (import ./durations.nix) milliseconds;
 
-  # strMatching whose error says in words what is accepted.
+  # strMatching whose error describes in words what is accepted.
   matching = description: regex: types.strMatching regex // { inherit description; };
 
-  # The value in force of an option of nixpkgs must be the one that the other
-  # parts of soloscope are given. The host's own value wins over ours, and
-  # without this nothing would say that they no longer meet.
+  # The final value of a nixpkgs option must be the one that the other
+  # components of soloscope use. The host's own value overrides ours, and
+  # without this assertion the mismatch would go unnoticed.
   #
-  #   program   whose setting it is, as people read it
-  #   option    nixpkgs' option, and the `value` in force
+  #   program   the program's name, for the message
+  #   option    nixpkgs' option, and its final `value`
   #   ours      our option, and the value `expected` from it; null when there is
   #             no option of ours
-  #   accepts   further values that will do
+  #   accepts   further accepted values
   inForce =
     {
       program,
@@ -57,7 +57,7 @@ in
 {
   inherit matching inForce listensHere;
 
-  # Whether an exporter of nixpkgs is where its scrape job looks.
+  # Whether an exporter of nixpkgs listens where its scrape job expects it.
   exporterInForce =
     config: name:
     let
@@ -75,8 +75,8 @@ in
       (listensHere "the ${name} exporter" "${option}.listenAddress" upstream.listenAddress)
     ];
 
-  # Nothing moves the program's pages below a path. An external URL with a path
-  # does, unless a flag says otherwise.
+  # The program is not served below a path. An external URL with a path moves
+  # it there, unless a flag prevents that.
   servedAtRoot = program: option: value: extraFlags: {
     assertion =
       value == null
@@ -91,7 +91,7 @@ in
     message = "${option} is ${value}, but ${why}. Set it to at least ${least}.";
   };
 
-  # Prometheus' durations: each unit once, largest first.
+  # Prometheus durations: each unit once, largest first.
   duration =
     let
       type = matching "duration such as `30s`, `5m`, `1h30m` or `30d`" "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?";
@@ -115,7 +115,7 @@ in
     name: value: "--${name}=${if lib.isBool value then lib.boolToString value else toString value}"
   );
 
-  # Upstream options, each leaf as a default that the user's own value replaces.
+  # Upstream options, each leaf as a default that the user's own value overrides.
   # A list is one leaf.
   mkDefaults = lib.mapAttrsRecursive (_: lib.mkDefault);
 }

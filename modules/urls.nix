@@ -1,13 +1,13 @@
-# URLs in their parts, for settings and assertions. Builtins only.
+# URL parsing, for settings and assertions. Builtins only.
 let
   # scheme :// [user[:password] @] host [: port] [/path] [?query]
   shape = "([a-z]+)://(([^@/?#]*)@)?(\\[[0-9a-fA-F:.]+]|[^]@/?#: []*)(:([0-9]*))?(/[^?# ]*)?(\\?[^# ]*)?";
   orEmpty = text: if text == null then "" else text;
-  # "080" is no JSON, and no port either.
+  # "080" is not valid JSON, and not a port either.
   isNumber = text: builtins.match "0|[1-9][0-9]{0,4}" text != null;
 in
 rec {
-  # null when `text` is no URL; port is null when none is given.
+  # null when `text` is not a URL; port is null when none is given.
   parse =
     text:
     let
@@ -29,8 +29,8 @@ rec {
         query = orEmpty (at 7);
       };
 
-  # For settings, where only a URL makes sense. What is none never gets to a host:
-  # check-config refuses it, with the option's name, when the host is built.
+  # For settings, which need a URL. Anything else never gets to a host:
+  # check-config refuses it, with the option's name, at build time.
   need =
     text:
     let
@@ -71,7 +71,7 @@ rec {
       }
       .${url.scheme} or null;
 
-  # Whether there is a password in it, also when it is no URL otherwise.
+  # Whether it contains a password, also when it is not a valid URL.
   hasPassword =
     text:
     let
@@ -88,8 +88,8 @@ rec {
     in
     if user == "" || parse text == null then text else "${url.scheme}://${user}@${address url}";
 
-  # The same server as redis_exporter takes it: for a socket the bare path,
-  # because it knows no query there.
+  # The same server in redis_exporter's form: for a socket only the path,
+  # because it does not support a query there.
   redisTarget =
     username: text:
     let

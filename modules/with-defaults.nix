@@ -1,9 +1,9 @@
-# A bare declaration (what a user writes under `services.soloscope`) with every
-# default filled in: what the option system does on a host, for machines that
-# have no nixpkgs. Builtins only.
+# A plain declaration (what a user writes under `services.soloscope`) with every
+# default filled in, as the module system does on a host; for machines without
+# nixpkgs. Builtins only.
 #
 # The result has the shape of `config.services.soloscope`, as far as the rooms'
-# settings.nix read it; the NixOS check `render` holds the two against each other.
+# settings.nix read it; the NixOS check `render` compares the two.
 declaration:
 let
   defaults = import ./defaults.nix;
@@ -11,8 +11,8 @@ let
 
   # --- an app's options, apps/options.nix ----------------------------------------
 
-  # What it needs of nixpkgs' lib, as far as defaults depend on it: the types that
-  # have options inside, `each` for every entry of a set.
+  # The subset of nixpkgs' lib that defaults depend on: the types that
+  # contain options, `each` for every entry of a set.
   plain = { };
   lib = {
     mkOption = option: option // { isOption = true; };
@@ -33,7 +33,7 @@ let
     };
   };
 
-  # The value of a submodule. What it does not know stays, and is refused later.
+  # The value of a submodule. Unknown attributes stay, and are refused later.
   submodule =
     module: name: given:
     let

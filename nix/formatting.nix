@@ -1,5 +1,5 @@
-# Nothing is left to `nix fmt`: nixfmt, deadnix and statix on every Nix file, ruff
-# on every Python file.
+# Checks that `nix fmt` would change nothing: nixfmt, deadnix and statix on every
+# Nix file, ruff on every Python file.
 { self, pkgs }:
 let
   inherit (import ./tools.nix { inherit pkgs; }) lint;

@@ -2,8 +2,8 @@
 #
 #   { lib } -> optionsNix -> text
 #
-# optionsNix is what nixpkgs' nixosOptionsDoc knows of the options. Its own writer of
-# Markdown is a program, and this text is compared while the check `options` evaluates.
+# optionsNix comes from nixpkgs' nixosOptionsDoc. Its own Markdown writer is a
+# program, but this text is compared while the check `options` evaluates.
 { lib }:
 options:
 let
@@ -38,7 +38,7 @@ let
     *Type:* ${option.type}
     ${value "Default" option}${value "Example" option}'';
 
-  # services.soloscope.<room>.…; what has nothing below it is in no room.
+  # services.soloscope.<component>.…; a top-level option belongs to none.
   nameOf = option: lib.elemAt option.loc 2;
   deep = lib.filter (option: lib.length option.loc > 3) (lib.attrValues options);
   isRoom = lib.genAttrs (map nameOf deep) (_: true);

@@ -1,5 +1,5 @@
 # Alertmanager, off by default: services.prometheus.alertmanager, connected to
-# Prometheus, Loki's ruler and Grafana. It tells nobody until the host sets
+# Prometheus, Loki's ruler and Grafana. It notifies nobody until the host sets
 # services.prometheus.alertmanager.configuration, which then replaces ours.
 {
   config,
@@ -58,9 +58,9 @@ in
       package = mkDefault cfg.package;
       listenAddress = mkDefault address;
       port = mkDefault cfg.port;
-      # As a whole: nixpkgs' type does not merge what is below.
+      # Set as a whole: nixpkgs' type does not merge nested values.
       configuration = mkDefault settings.configuration;
-      # nixpkgs writes the address itself.
+      # nixpkgs sets the address itself.
       extraFlags = flagList (removeAttrs settings.flags [ "web.listen-address" ]);
     };
   };

@@ -1,4 +1,4 @@
-# What Alertmanager is told. Pure, builtins only.
+# Alertmanager's configuration. Pure, builtins only.
 #
 #   { soloscope, paths } -> { configuration, flags, part }
 #     part  of soloscope.json
@@ -12,7 +12,7 @@ in
     inherit (soloscope.alertmanager) enable port;
   };
 
-  # Alerts are kept and shown, and told to nobody: receivers are the host's.
+  # Alerts are kept and shown, but nobody is notified: the host sets receivers.
   configuration = {
     route = {
       receiver = "nobody";
@@ -29,8 +29,8 @@ in
 
   flags = {
     "web.listen-address" = "${address}:${toString soloscope.alertmanager.port}";
-    "cluster.listen-address" = ""; # there is only this one
-    # longer than any repeat interval, or old alerts are told again
+    "cluster.listen-address" = ""; # a single instance
+    # longer than any repeat interval, or old alerts are sent again
     "data.retention" = "120h";
   };
 }

@@ -1,4 +1,4 @@
-# The alert rules of Prometheus and of Loki's ruler, of one type: soloscope's own
+# The alert rules of Prometheus and of Loki's ruler, with one type: soloscope's own
 # (rules.nix) and the host's. Each is changed or switched off by its name. They
 # are sent when Alertmanager is enabled.
 {
@@ -98,7 +98,7 @@ let
       };
     };
 
-  # Loki reads its rules when it runs, so a query that is none is found here.
+  # Loki reads its rules only at run time, so an invalid query is reported here.
   lokiFile =
     severity: content:
     pkgs.runCommand "soloscope-loki-${severity}.yaml"

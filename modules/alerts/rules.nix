@@ -1,6 +1,6 @@
 # The alert rules of soloscope, by name: what
 # `services.soloscope.alerts.rules.<name>` is before a host changes it. A
-# threshold stands in its rule and in its text once, so both follow when it is
+# threshold is defined once for the rule and its text, so both follow when it is
 # changed. Pure, builtins only.
 #
 #   { soloscope } -> { <name> = rule; }

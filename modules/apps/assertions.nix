@@ -1,5 +1,5 @@
-# What an app's declaration may not say on this host: what only the host knows (groups,
-# units, jobs, its Redis), and secrets that would come into the store. All else is judged
+# Assertions about an app's declaration that need the host's configuration (groups,
+# units, jobs, its Redis), and about secrets that would get into the store. The rest is checked
 # by `soloscope check-config` when the host is built.
 {
   config,
@@ -90,13 +90,13 @@ let
         message = "${option}.redis.url names a server of services.redis.servers.* with requirePass, whose password everybody can read in the Nix store, but ${option}.redis.passwordFile is null. Set requirePassFile there instead; it is used here as well.";
       }
       {
-        # The group's digit: 6 or 7 lets it read and write.
+        # The group digit of the mode: 6 or 7 allows reading and writing.
         assertion = !socket || lib.mod (server.unixSocketPerm / 10) 10 >= 6;
         message = "${option}.redis.url is the socket of a server of services.redis.servers.* with unixSocketPerm = ${toString server.unixSocketPerm}, which keeps the group `${server.group}` out, and soloscope with it. Set it to 660.";
       }
     ];
 
-  # Whose lines two apps claim. By name: { "shop.service" = [ "shop" "other" ]; }
+  # Units that two apps declare. By name: { "shop.service" = [ "shop" "other" ]; }
   shared =
     option:
     filterAttrs (_: apps: lib.length apps > 1) (
@@ -112,7 +112,7 @@ let
       assertion = false;
       message = "services.soloscope.apps: ${quoted apps} all have `${entry}` in `${option}`, and a log line belongs to one app. Leave it in one of them.";
     }) (shared option);
-  # And by a pattern, which one app has, of a unit that another has.
+  # And by a pattern of one app that matches a unit of another.
   entries = concatLists (
     mapAttrsToList (name: app: map (unit: { inherit name unit; }) app.units) cfg.apps
   );

@@ -1,7 +1,7 @@
-# What a user says about an app: its units, its counts in Redis, its endpoints.
+# The declaration of an app: its units, its counts in Redis, its endpoints.
 # Everything else (scrape jobs, log labels, the exporter's configuration, rules)
-# follows from it in the other rooms. options.nix has the options; here the host's
-# own Redis servers fill in what they say; assertions.nix has what needs the host.
+# is derived from it in the other folders. options.nix has the options; here the host's
+# own Redis servers supply defaults; assertions.nix has the checks that need the host.
 {
   config,
   lib,
@@ -10,7 +10,7 @@
 let
   inherit (lib) mkDefault mkIf types;
 
-  # The server of services.redis.servers.* that a URL names, and what it says.
+  # The server of services.redis.servers.* that a URL names, and its settings.
   fromHost =
     { config, ... }:
     let

@@ -1,6 +1,6 @@
-# What a user says about an app, `apps.<name>`: each option with its default, which
-# stands nowhere else. What a value may be is said once too, by the Python package
-# (exporter/src/soloscope/config/options.py), which reads every value at the build.
+# The options of an app, `apps.<name>`: each with its default, which
+# is defined only here. Which values are valid is also defined once, in the Python package
+# (exporter/src/soloscope/config/options.py), which checks every value at build time.
 #
 # default.nix makes a submodule of this, and with-defaults.nix fills a bare declaration
 # with it where there is no nixpkgs. So it takes from nixpkgs only what with-defaults.nix
@@ -104,7 +104,7 @@ let
     timeout = timeout "10s";
   };
 
-  # How often a check of a kind is asked, and when an answer is too late.
+  # The interval and the time-out of each kind of check.
   times = {
     http = {
       interval = "30s";
@@ -118,7 +118,7 @@ let
       interval = "10s";
       timeout = "3s";
     };
-    # Outside APIs count and may bill each question.
+    # Outside APIs count each request and may charge for it.
     api = {
       interval = "5m";
       timeout = "10s";
@@ -204,7 +204,7 @@ in
     };
     timeZone = mkOption {
       type = types.str;
-      default = "UTC"; # not the host's: apps that write UTC days are the rule
+      default = "UTC"; # not the host's: most apps write UTC days
       example = "Europe/Berlin";
       description = "Whose midnight starts a new day in the app's Redis keys.";
     };
@@ -331,7 +331,7 @@ in
     };
     objectives.availability = mkOption {
       type = types.float;
-      default = 0.99; # with few requests 99.9 % is one failure in a week
+      default = 0.99; # with few requests 99.9 % would be one failure in a week
       example = 0.999;
       description = "The share of requests that the app promises to answer well over 30 days.";
     };

@@ -1,9 +1,9 @@
-# What the apps are to soloscope's own programs. Pure, builtins only.
+# The apps' part of the configuration of soloscope's programs. Pure, builtins only.
 #
 #   { soloscope, paths } -> { part, passwords, keys }
-#     part       of soloscope.json: each app as it is declared, without what is only
-#                for units
-#     passwords  of the apps' Redis: credential -> the file that a unit loads
+#     part       of soloscope.json: each app as it is declared, without the options
+#                that only the modules use
+#     passwords  of the apps' Redis servers: credential -> the file that a unit loads
 #     keys       of outside APIs: the same
 { soloscope, paths }:
 let
@@ -11,8 +11,8 @@ let
   inherit (import ../urls.nix) withUser;
   cfg = soloscope.apps;
 
-  # A name that is joined from two needs a separator that neither may contain:
-  # `check-shop-eu-stripe` would be the key of two checks.
+  # A credential name built from two names needs a separator that neither may contain:
+  # `check-shop-eu-stripe` would be ambiguous.
   redisCredential = app: "redis-${app}";
   checkCredential = app: check: "check.${app}.${check}";
   secret = credential: file: if file == null then null else paths.secret credential file;
@@ -40,7 +40,7 @@ let
       postgres = if app.postgres == null then null else removeAttrs app.postgres [ "passwordFile" ];
     };
 
-  # [ { name = credential; value = file; } … ] without those that have no file
+  # [ { name = credential; value = file; } … ], without entries that have no file
   files = entries: builtins.listToAttrs (builtins.filter (entry: entry.value != null) entries);
 in
 {

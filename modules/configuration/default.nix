@@ -1,5 +1,5 @@
-# The command `soloscope` and the configuration file that it reads. The package
-# reads the file itself before it is deployed: `check-config` judges every value.
+# The command `soloscope` and its configuration file. The build runs
+# `soloscope check-config` on the file, which validates every value.
 {
   config,
   lib,

@@ -1,6 +1,6 @@
 # soloscope.json, which `soloscope serve` and every other command read: the parts
-# that the rooms give. Pure, builtins only. The keys are the options' own names; it
-# holds all of them but those that are null, so no program has defaults of its own.
+# from all component folders. Pure, builtins only. The keys are the option names; all
+# options are written except those that are null, so no program has its own defaults.
 #
 #   { soloscope, paths } -> { configuration }
 { soloscope, paths }:

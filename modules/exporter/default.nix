@@ -21,7 +21,7 @@ let
     paths = (import ../paths.nix).host;
   };
 
-  # The groups whose sockets are read.
+  # The groups that own the Redis sockets.
   groups = import ../apps/groups.nix soloscope.apps;
 in
 {

@@ -1,4 +1,4 @@
-# What `soloscope serve` is told. Pure, builtins only.
+# The configuration of `soloscope serve`. Pure, builtins only.
 #
 #   { soloscope, paths } -> { part, credentials }
 #     part         of soloscope.json

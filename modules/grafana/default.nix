@@ -1,7 +1,7 @@
-# Grafana shows it all: services.grafana with data sources and dashboards as
-# files, the overview as the home page, accounts by invitation only, nothing sent
-# or fetched outside the host. The admin password and the key that encrypts
-# secrets in Grafana's database come from credentials. Any setting of Grafana is
+# Grafana: services.grafana with provisioned data sources and dashboards,
+# the overview as the home page, accounts by invitation only, nothing sent to
+# or fetched from outside the host. The admin password and the key that encrypts
+# secrets in Grafana's database come from credentials. Any Grafana setting can be
 # changed under services.grafana.settings.
 {
   config,
@@ -34,8 +34,8 @@ let
   settings = import ./settings.nix { inherit soloscope paths; };
   upstream = config.services.grafana;
 
-  # A host whose Grafana has a key or a password already keeps it: then none is
-  # made and none is loaded.
+  # A host whose Grafana already has a key or a password keeps it: then none is
+  # generated or loaded.
   isOurs = name: upstream.settings.security.${name} == settings.settings.security.${name};
   inUse = {
     grafana-admin-password = isOurs "admin_password";
@@ -43,12 +43,12 @@ let
   };
   makesKey = cfg.secretKeyFile == null && inUse.grafana-secret-key;
 
-  # Grafana refuses two default data sources, so a host's own goes before ours.
+  # Grafana refuses two default data sources, so a host's own takes precedence.
   # From the definitions, because the merged list depends on the answer.
   ours = settings.datasources.datasources;
   sources =
     let
-      # What a definition says below `path`, without mkIf, mkForce and the like.
+      # The values that a definition sets at `path`, without mkIf, mkForce and the like.
       below =
         path: definition:
         concatMap (
@@ -86,7 +86,7 @@ let
     }).";
   };
 
-  # Those of the list that exist in this host's form: with Prometheus, or from Loki alone.
+  # The listed dashboards that exist in this host's form: with or without Prometheus.
   form = if soloscope.prometheus.enable then "with-prometheus" else "without-prometheus";
   folder = if soloscope.prometheus.enable then ../../dashboards else ../../dashboards/light;
   shown = lib.filterAttrs (_: forms: forms.${form}) (lib.importTOML ../../dashboards/dashboards.toml);
@@ -186,7 +186,7 @@ in
         expected = true;
       })
     ]
-    # Each of these keeps soloscope's own checks and scrapes out.
+    # Each of these blocks soloscope's own checks and scrapes.
     ++ mapAttrsToList (
       option: expected:
       inForce {
@@ -238,7 +238,7 @@ in
       );
     };
 
-    # Without this a Grafana that was here before could no longer read the secrets
+    # Without this a Grafana that was installed before could no longer read the secrets
     # in its database: nixpkgs left Grafana's own default key in force until 26.05.
     systemd.services.soloscope-grafana-key = mkIf makesKey {
       description = "soloscope: keep the key of the Grafana that was here before";

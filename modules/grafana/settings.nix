@@ -1,12 +1,12 @@
-# What Grafana is told. Pure, builtins only.
+# Grafana's configuration. Pure, builtins only.
 #
 #   { soloscope, paths } -> { settings, datasources, dashboards, part, rootUrl, subPath, credentials }
 #     settings     grafana.ini, by section
 #     datasources  a provisioning file
 #     dashboards   a provisioning file
 #     part         of soloscope.json
-#     rootUrl      where a person reaches Grafana
-#     subPath      the path before each of Grafana's own, such as `/grafana`, or ""
+#     rootUrl      the URL at which people open Grafana
+#     subPath      the prefix of Grafana's paths, such as `/grafana`, or ""
 #     credentials  credential name -> the file that the unit loads (host only)
 { soloscope, paths }:
 let
@@ -28,7 +28,7 @@ let
     else
       "${local cfg.port}/";
 
-  # A root URL without a path may lack the last slash, too.
+  # A root URL without a path may also lack the trailing slash.
   subPath = builtins.elemAt (builtins.match "(.*[^/])?/*" (urls.need rootUrl).path) 0;
 
   secretFile = name: "$__file{${paths.grafanaSecret name}}";
@@ -90,7 +90,7 @@ in
 
   datasources = {
     apiVersion = 1;
-    prune = true; # a data source that leaves this file leaves Grafana
+    prune = true; # a data source removed from this file is removed from Grafana
     datasources =
       optionals soloscope.prometheus.enable [
         {

@@ -1,5 +1,5 @@
-# What soloscope changes of the host itself: the journal's limits, and a mark in the
-# graphs for each system that the host is switched to.
+# What soloscope changes on the host itself: journald's limits, and an annotation in
+# the graphs for each switch to a new system.
 {
   config,
   lib,
@@ -11,12 +11,12 @@ in
 {
   config = lib.mkIf soloscope.enable {
     services.journald = {
-      # What is not on disk is lost at a reboot before it was shipped.
+      # Entries that are only in memory are lost at a reboot before they are shipped.
       storage = lib.mkDefault "persistent";
-      # journald drops what goes beyond, and says so in the journal. Ten thousand
+      # journald drops lines beyond the limit and logs that. Ten thousand
       # lines in a second are a busy second, not a flood.
       rateLimitBurst = lib.mkDefault 20000;
-      # The journal is the buffer while Loki is away, and Loki the memory: two
+      # The journal is the buffer while Loki is down; Loki is the archive: two
       # weeks are enough here. A line longer than 48 kB stays whole.
       extraConfig = lib.mkBefore ''
         MaxRetentionSec=2week
@@ -25,7 +25,7 @@ in
       '';
     };
 
-    # It is not kept active, so every switch starts it again.
+    # No RemainAfterExit, so every switch starts it again.
     systemd.services.soloscope-annotate = {
       description = "soloscope: mark a new system";
       wantedBy = [ "multi-user.target" ];

@@ -1,6 +1,6 @@
-# Who listens where. Each room enters its ports under the option that changes
-# them; a port that is wanted twice, also by a URL that an app declares, is
-# said with the options to change, before anything is deployed.
+# The listening ports. Each folder registers its ports under the option that sets
+# them; a port that is used twice, also by a URL that an app declares, fails an
+# assertion that names the options to change.
 {
   config,
   lib,
@@ -22,8 +22,8 @@ let
 
   byPort = groupBy (option: toString cfg.listeners.${option}) (attrNames cfg.listeners);
 
-  # { "apps.shop.health.url" = "http://…"; } of everything that an app says
-  # about itself
+  # { "apps.shop.health.url" = "http://…"; } of all URLs that an app
+  # declares
   declared = lib.concatMapAttrs (
     name: app:
     {
@@ -38,7 +38,7 @@ let
     }) app.checks
   ) cfg.apps;
 
-  # The port on this machine that a declared URL stands for, or null.
+  # The local port that a declared URL refers to, or null.
   localPort =
     text:
     let
@@ -65,7 +65,7 @@ in
   };
 
   config = mkIf cfg.enable {
-    # What the host runs beside soloscope, where nixpkgs has no option for the port.
+    # Other services of the host, for whose port nixpkgs has no option.
     services.soloscope.listeners = mkIf (
       config.services.alloy.enable
       && !lib.any (lib.hasInfix "server.http.listen-addr") config.services.alloy.extraFlags

@@ -1,4 +1,4 @@
-# What of the log could not be read, or would meet in one name.
+# Log sources that could not be read, or whose names collide.
 {
   config,
   lib,
@@ -22,7 +22,7 @@ let
     }
   ) cfg.sources;
 
-  # Groups of sources that meet in one key and differ in something.
+  # Groups of sources that share one key and differ otherwise.
   meet =
     key: differ:
     lib.filter (group: lib.length (lib.unique (map differ group)) > 1) (
@@ -61,7 +61,7 @@ let
 
   groups = lib.mapAttrsToList (_: group: group.name) config.users.groups;
 
-  # Units that have to be defined somewhere: { option = [ unit ]; }
+  # Units that must be defined: { option = [ unit ]; }
   declared =
     lib.mapAttrs' (name: app: {
       name = "services.soloscope.apps.${name}.units";
@@ -94,7 +94,7 @@ in
 {
   config = lib.mkIf soloscope.enable {
     assertions =
-      # Loki keeps the lines of a job for one time, and Alloy names its parts with
+      # Loki has one retention per job, and Alloy's component names have
       # letters, digits and underscores only.
       map (group: {
         assertion = false;

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Begin where the other shipper stopped, when the engine was switched.
+# Start where the other shipper stopped, after the engine was switched.
 #
 # usage: carry.sh ENGINE OWN OTHER
 #
-#   ENGINE  promtail or alloy: whose form the file is to have
-#   OWN     the file of the journal's position of the shipper that starts
-#   OTHER   that of the other shipper
+#   ENGINE  promtail or alloy: the format of the positions file to write
+#   OWN     the journal positions file of the shipper that starts
+#   OTHER   the same file of the other shipper
 #
 # Run as root: the two shippers' folders belong to different users.
 set -eu
@@ -28,7 +28,7 @@ mkdir -p "$folder"
 case $engine in
 promtail)
   printf 'positions:\n  cursor-journal: %s\n' "$cursor" >"$own.carried"
-  # Its files' positions stay as they were.
+  # The positions of files stay unchanged.
   if [ -s "$own" ]; then
     grep -v -e '^positions:' -e '^  cursor-' "$own" >>"$own.carried" || true
   fi
@@ -36,7 +36,7 @@ promtail)
 alloy)
   printf 'positions:\n  ? path: cursor-loki.source.journal.journal\n    labels: ""\n  : %s\n' \
     "$cursor" >"$own.carried"
-  # Alloy itself takes over the positions of files, where it may read them.
+  # Alloy itself imports the positions of files, if it can read them.
   legacy=$folder/../promtail-positions.yaml
   cp "$other" "$legacy"
   chown --reference="$folder/.." "$legacy"

@@ -1,6 +1,6 @@
 # The log shipper: reads the journal and writes to Loki, as the unit
 # soloscope-<engine>. It is a unit of our own, because nixpkgs no longer has a
-# module for Promtail, and so that every engine is run in the same way.
+# module for Promtail, and so that every engine runs in the same way.
 # State (how far it has read) is in /var/lib/soloscope-<engine>.
 {
   config,
@@ -34,7 +34,7 @@ let
         text = builtins.readFile (./. + "/${name}.sh");
       }
     );
-  # Started before the shipper: begin where Loki is, not where the shipper was.
+  # Runs before the shipper: start from Loki's newest line, not from the shipper's position.
   rewind = script "rewind" [
     pkgs.coreutils
     pkgs.gnused
@@ -42,7 +42,7 @@ let
     pkgs.curl
     config.systemd.package
   ];
-  # When the other engine ran before: begin where it stopped.
+  # If the other engine ran before: start where it stopped.
   carry = script "carry" [
     pkgs.coreutils
     pkgs.findutils
@@ -64,7 +64,7 @@ in
       description = "soloscope: carry the journal to Loki";
       wantedBy = [ "multi-user.target" ];
       wants = [ "loki.service" ];
-      # Stopped before Loki, so that its last lines are still taken.
+      # Stopped before Loki, so that Loki still accepts its last lines.
       after = [ "loki.service" ];
       startLimitIntervalSec = 0;
       inherit (engine) environment;
@@ -86,10 +86,10 @@ in
         );
         Restart = "always";
         RestartSec = 2;
-        # Without this group it starts well and ships nothing.
+        # Without this group it starts without an error and ships nothing.
         SupplementaryGroups = [ "systemd-journal" ] ++ cfg.groups;
         StateDirectory = baseNameOf (paths.shipper cfg.shipper);
-        # It waits for Loki for ever; the journal has what it did not ship.
+        # It waits for Loki without a limit; the journal has what it did not ship.
         TimeoutStopSec = 5;
         MemoryMax = "512M";
         RestrictAddressFamilies = [

@@ -1,4 +1,4 @@
-# The sources that are files, as Promtail's scrape jobs. Pure, builtins only.
+# Log files, as Promtail scrape jobs. Pure, builtins only.
 #
 #   { sources, host, pipeline } -> [ { job, retention, scrape } ]
 {

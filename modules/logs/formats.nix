@@ -1,5 +1,5 @@
-# The forms of text logs that are files: how a line is dated, which level it
-# has, where an entry of several lines begins. Pure, builtins only.
+# The formats of log files: the timestamp of a line, its level, and where a
+# multi-line entry begins. Pure, builtins only.
 #
 #   FORMAT = {
 #     firstLine  regular expression of the first line of an entry; without it,
@@ -11,10 +11,10 @@
 #     status     regular expression with the group x_status, of HTTP
 #   }
 #
-# `nginxLogFormat` is what nginx is told so that its access log is `nginx-json`.
+# `nginxLogFormat` is the nginx setting that makes its access log `nginx-json`.
 {
   # One JSON object per request. $msec has milliseconds and $request_id is
-  # unlike any other: no two lines are the same.
+  # unique: no two lines are the same.
   nginxLogFormat =
     name:
     "log_format ${name} escape=json '"
@@ -37,7 +37,7 @@
     + "';";
 
   formats = {
-    # Any file: JSON, logfmt or plain text, dated when it is read.
+    # Any file: JSON, logfmt or plain text, with the time of reading as timestamp.
     text = { };
 
     nginx-json = {

@@ -1,12 +1,12 @@
-# Labels that must not be: a label's values are kept in every index, cannot be
+# Forbidden labels: a label's values are kept in every index, cannot be
 # masked afterwards and multiply the streams. Pure, builtins only.
 #
-#   guard.offending NAMES -> the names that would hold a person, a request or a secret
+#   guard.offending NAMES -> the names that would identify a person, a request or a secret
 #   guard.labels WHERE LABELS -> LABELS, or an error that names WHERE
 #
-# For labels of logs, of metrics and of rules alike.
+# Used for labels of logs, metrics and rules.
 rec {
-  # Words of a label's name, separated by "_" or by a change of case.
+  # Words in a label name, separated by "_" or by a change of case.
   personal = [
     "user"
     "users"
@@ -39,7 +39,7 @@ rec {
     "waid"
   ];
 
-  # Names that hold one of these words and are harmless: bounded by the
+  # Harmless names that contain one of these words: bounded by the
   # declaration, not by the people.
   harmless = [
     "user_agent_family"
@@ -71,7 +71,7 @@ rec {
 
   words = name: builtins.filter (w: builtins.isString w && w != "") (builtins.split "_" (lower name));
 
-  # "reqId" is none of these words by its parts, but is as "reqid".
+  # "reqId" matches none of these words in parts, but does as "reqid".
   offends =
     name:
     !(builtins.elem name harmless)

@@ -159,7 +159,7 @@ in
         default = defaults.flood.rate;
         description = ''
           Lines per second that a unit may print for long. What goes beyond the `burst` is
-          dropped, counted and told.
+          dropped, counted and logged.
         '';
       };
       burst = mkOption {

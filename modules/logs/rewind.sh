@@ -1,19 +1,19 @@
 #!/bin/sh
-# Set a shipper back to what Loki has, before it starts.
+# Set a shipper's position back to Loki's newest line, before it starts.
 #
 # usage: rewind.sh POSITIONS LINES LOKI SELECTOR [JOURNALCTL-OPTION ...]
 #
-#   POSITIONS  the shipper's file of positions
-#   LINES      how far to go back at most
+#   POSITIONS  the shipper's positions file
+#   LINES      the maximum number of lines to go back
 #   LOKI       http://HOST:PORT
 #   SELECTOR   the streams that come from the journal
 #
-# The shipper notes a line as read when it reads it, not when Loki has it: what
-# it still held when it was killed would be lost. So it begins again a little
-# before the newest line that Loki has. What is sent twice is there once: Loki
-# drops an entry whose stream, time and text it has. It counts such an entry
-# twice in metric queries for as long as one of the two is only in memory, so
-# "a little" is five seconds; LINES is for a Loki that has nothing to say.
+# The shipper saves its position when it reads a line, not when Loki has it: unsent
+# lines would be lost when it is killed. So it starts again a little before the
+# newest line in Loki. Lines that are sent twice are stored once: Loki drops an
+# entry whose stream, time and text it already has. Metric queries count such an
+# entry twice as long as one of the two is only in memory, so "a little" is five
+# seconds; LINES applies when Loki does not answer.
 set -eu
 
 positions=$1
@@ -22,7 +22,7 @@ loki=$3
 selector=$4
 shift 4
 
-# Nothing here may end a pipeline early or with an error: on a host it runs with
+# No command may end a pipeline early or with an error: on a host it runs with
 # `pipefail`.
 cursors() {
   { journalctl "$@" --quiet --output=export --output-fields=PRIORITY 2>/dev/null || true; } |

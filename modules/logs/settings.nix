@@ -1,14 +1,14 @@
-# What the log shipper is told. Pure, builtins only.
+# The log shipper's configuration. Pure, builtins only.
 #
 #   { soloscope, paths } -> { configuration, part, engine, retentionStreams, rewind }
-#     configuration     Promtail's file; Alloy reads it, too
-#     part              of soloscope.json: which shipper it is, and where its metrics are
-#     engine            the shipper in use, as engines.nix has it, with what is known here:
+#     configuration     Promtail's configuration file; Alloy also reads it
+#     part              of soloscope.json: the shipper and the address of its metrics
+#     engine            the shipper in use, as in engines.nix, with these attributes set:
 #                         arguments  file -> its program's arguments
-#                         positions  the file with its position in the journal
+#                         positions  the positions file of the journal
 #                         others     those of the other engines
-#     retentionStreams  sources that Loki keeps for a shorter time
-#     rewind            arguments of rewind.sh after the file of positions
+#     retentionStreams  sources with a shorter retention in Loki
+#     rewind            arguments of rewind.sh after the positions file
 #
 # Labels: app, unit, job, service_name, host, level. Structured metadata: event,
 # trace_id, conversation_id, user. Nothing else, whatever the source.
@@ -69,13 +69,13 @@ in
       http_listen_address = address;
       http_listen_port = cfg.ports.promtail;
       grpc_listen_address = address;
-      grpc_listen_port = 0; # any free one: nobody asks it
+      grpc_listen_port = 0; # any free port: unused
       log_level = "warn";
     };
 
     positions = {
       filename = "${paths.shipper cfg.shipper}/${engine.legacy}";
-      # What is read again after a crash: Loki drops what it has already.
+      # Read again after a crash: Loki drops duplicates.
       sync_period = "1s";
     };
 
@@ -83,10 +83,10 @@ in
       {
         url = "${loki}/loki/api/v1/push";
         batchwait = "250ms";
-        # What is in flight when the shipper is killed: rewind.sh reads it again.
+        # Batches in flight when the shipper is killed: rewind.sh reads them again.
         batchsize = 524288;
         backoff_config = {
-          # Never give a batch up: the journal is the buffer while Loki is away.
+          # Retry without a limit: the journal is the buffer while Loki is down.
           max_retries = 0;
           max_period = "5s";
         };

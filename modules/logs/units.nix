@@ -1,7 +1,7 @@
 # Names of units as people write them in options. Pure, builtins only.
 #
-# A template (worker@.service) is all of its instances, and `*` is any text, as
-# systemctl has it (worker@*.service).
+# A template (worker@.service) means all of its instances, and `*` is any text, as
+# in systemctl (worker@*.service).
 rec {
   isPattern = name: builtins.match ".*(@\\.|\\*).*" name != null;
 

@@ -1,5 +1,5 @@
-# What Loki would refuse or soloscope would not find: values that Loki does not take,
-# and a host's own settings of Loki that the other parts do not know of.
+# Assertions: values that Loki refuses, and the host's own Loki settings that the
+# other components do not follow.
 {
   config,
   lib,
@@ -14,7 +14,7 @@ let
   o = "services.soloscope.loki";
   theirs = "services.loki.configuration";
 
-  # Loki keeps nothing for less.
+  # Loki's minimum retention.
   day = atLeast "24h" "Loki keeps nothing for less";
 
   newest = lib.last (lib.sort (a: b: a.from < b.from) told.schema_config.configs);

@@ -1,5 +1,5 @@
-# Loki keeps the logs: services.loki with what settings.nix says, state in
-# /var/lib/loki, one tenant, nothing beyond 127.0.0.1. Any setting of Loki is
+# Loki stores the logs: services.loki with the configuration of settings.nix, state
+# in /var/lib/loki, one tenant, listening on 127.0.0.1 only. Any Loki setting can be
 # changed under services.loki.configuration.
 {
   config,
@@ -22,7 +22,7 @@ let
   soloscope = config.services.soloscope;
   cfg = soloscope.loki;
   settings = import ./settings.nix { inherit soloscope paths; };
-  # Both work on the files of Loki's user, who is not dynamic.
+  # Both access files of Loki's user, which is not dynamic.
   asLoki = removeAttrs hardening [ "DynamicUser" ] // {
     ReadWritePaths = [ cfg.dataDir ];
     RestrictAddressFamilies = [
@@ -120,9 +120,9 @@ in
         '';
         unitConfig.RequiresMountsFor = [ cfg.dataDir ];
         serviceConfig = asLoki // {
-          # nixpkgs says `full`; Loki writes nowhere but its own folder.
+          # nixpkgs sets `full`; Loki writes only to its own folder.
           ProtectSystem = lib.mkOverride 90 hardening.ProtectSystem;
-          # It asks for the network cards, and complains without an answer.
+          # It lists network interfaces, and logs an error if it cannot.
           RestrictAddressFamilies = asLoki.RestrictAddressFamilies ++ [ "AF_NETLINK" ];
         };
       };

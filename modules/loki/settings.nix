@@ -1,10 +1,10 @@
-# What Loki is told: one binary, one host, files on the local disk.
-# Pure, builtins only. Valid for Loki 3.4 to 3.7, and free of what 4.0 removes.
+# Loki's configuration: one binary, one host, files on the local disk.
+# Pure, builtins only. Valid for Loki 3.4 to 3.7, and without options that 4.0 removes.
 #
 #   { soloscope, paths } -> { configuration, part, runtime, overridesFile }
-#     configuration  Loki's file
+#     configuration  Loki's configuration file
 #     part           of soloscope.json: where Loki is, and its disk budget
-#     runtime        what stands in the file of overrides until the disk budget
+#     runtime        the content of the overrides file until the disk budget
 #                    writes its own (`soloscope loki-budget`)
 #     overridesFile  that file
 #     soloscope  the completed options (with-defaults.nix or config.services.soloscope)
@@ -15,12 +15,12 @@ let
   cfg = soloscope.loki;
   address = (import ../defaults.nix).listenAddress;
   logs = import ../logs/settings.nix { inherit soloscope paths; };
-  # On a host it may lie elsewhere than by default.
+  # On a host it may be elsewhere than by default.
   folder = cfg.dataDir or paths.loki;
   overridesFile = paths.lokiOverrides folder;
 
-  # Streams with a shorter life. Of several that fit, the higher priority wins,
-  # and Loki takes no two of one priority and selector.
+  # Streams with a shorter retention. If several match, the higher priority wins,
+  # and Loki refuses two with the same priority and selector.
   shorter =
     builtins.filter (stream: stream.retention != null) (builtins.attrValues cfg.shorter)
     ++ logs.retentionStreams;
@@ -67,17 +67,17 @@ in
       http_listen_port = cfg.port;
       grpc_listen_address = address;
       grpc_listen_port = cfg.grpcPort;
-      # Its own line for each query would come back to it through the journal.
+      # A log line per query would be ingested again through the journal.
       log_level = "warn";
-      # Answers of log queries go over gRPC, even to itself; 4 MiB is soon full.
+      # Results of log queries use gRPC, even internally; the default 4 MiB is too small.
       grpc_server_max_recv_msg_size = 33554432;
       grpc_server_max_send_msg_size = 33554432;
     };
 
     common = {
       path_prefix = folder;
-      # Without this the query frontend announces the address of the first
-      # network card, where gRPC does not listen, and every query hangs.
+      # Without this the query frontend advertises the address of the first
+      # network interface, where gRPC does not listen, and every query hangs.
       instance_addr = address;
       replication_factor = 1;
       ring = {
@@ -105,44 +105,44 @@ in
     ];
 
     ingester = {
-      # An idle stream's lines go to disk after half an hour, a busy stream's when
-      # its chunk is full.
+      # An idle stream's chunk is flushed after half an hour, a busy stream's when
+      # it is full.
       chunk_idle_period = "30m";
-      # Loki refuses a line that is older than its stream's newest by half of
-      # this. Promtail's `match` stages let lines of one stream overtake each
-      # other by a few; when hours of a quiet app's journal are read in a second,
-      # those few lines are hours apart.
+      # Loki rejects a line that is older than its stream's newest by half of
+      # this. Promtail's `match` stages slightly reorder the lines of one
+      # stream; when hours of a quiet app's journal are read in a second,
+      # such lines may be hours apart.
       max_chunk_age = "24h";
-      # Ready at once instead of after 15 seconds: there is no ring to settle.
+      # Ready at once instead of after 15 seconds: there is no ring to join.
       lifecycler.min_ready_duration = "0s";
-      # The default lets a replay take 4 GB.
+      # The default lets a WAL replay use 4 GB.
       wal.replay_memory_ceiling = "256MB";
     };
-    # The querier asks the frontend directly. Found through the ring it would
-    # answer its first query only after ten seconds.
+    # The querier connects to the frontend directly. Through the ring the first
+    # query would be answered only after ten seconds.
     frontend_worker.frontend_address = "${address}:${toString cfg.grpcPort}";
 
-    # Lines that arrive with an older time (a first start reads hours of the
+    # Lines with an older timestamp (a first start reads hours of the
     # journal) are in memory like any other. The default, 3h, hides them until
-    # their chunk is written.
+    # their chunk is flushed.
     querier.query_ingesters_within = "0s";
 
     limits_config = {
       retention_period = cfg.retention;
       retention_stream = retentionStream;
-      # Retention is the bound; 30d1h, the default, cuts a 31-day query off.
+      # Retention is the limit; 30d1h, the default, would reject a 31-day query.
       max_query_length = "0s";
       max_query_series = 5000;
-      # One host may have a busy second: 10,000 lines are some 5 MB.
+      # One host may have short peaks: 10,000 lines are some 5 MB.
       ingestion_rate_mb = 16;
       ingestion_burst_size_mb = 32;
       per_stream_rate_limit = "8MB";
       per_stream_rate_limit_burst = "32MB";
-      # A line over 256 kB is cut, not refused. The shipper cuts before, with a
-      # mark.
+      # A line over 256 kB is truncated, not rejected. The shipper truncates before,
+      # with a marker.
       max_line_size = "256KB";
       max_line_size_truncate = true;
-      # A day at a time: the volume is small, the splitting costs more.
+      # Split by day: the volume is small, smaller splits cost more.
       split_queries_by_interval = "24h";
       split_instant_metric_queries_by_interval = "24h";
       allow_structured_metadata = true;
@@ -162,7 +162,7 @@ in
       retention_delete_delay = "15m";
     };
 
-    # Read again every ten seconds; a bad file leaves the limits as they were.
+    # Read again every ten seconds; an invalid file leaves the limits unchanged.
     runtime_config = {
       file = overridesFile;
       period = "10s";

@@ -1,6 +1,6 @@
-# nginx answers from outside, and only when services.soloscope.domain is set:
-# Grafana under that name, with TLS. It is the one program of soloscope that
-# listens beyond 127.0.0.1. Its requests are logged as JSON (the log format
+# nginx, only when services.soloscope.domain is set: serves Grafana under that
+# name with TLS. It is the only program of soloscope that listens on other
+# addresses than 127.0.0.1. Its requests are logged as JSON (the log format
 # `soloscope`, which other virtual hosts may use, too) and shipped to Loki.
 {
   config,
@@ -27,7 +27,7 @@ let
   vhost = config.services.nginx.virtualHosts.${soloscope.domain};
   acme = config.security.acme;
   email = (acme.certs.${soloscope.domain} or acme.defaults).email;
-  # What a site says about its own certificate, and ours would contradict.
+  # A site's own certificate options, which would conflict with ours.
   hasItsOwn =
     vhost.useACMEHost != null
     || vhost.addSSL

@@ -1,9 +1,9 @@
-# What nginx is told about Grafana. Pure, builtins only.
+# nginx's configuration for Grafana. Pure, builtins only.
 #
 #   { soloscope, paths } -> { locations, logFormat, source }
-#     locations  what services.nginx.virtualHosts.<domain>.locations takes
+#     locations  for services.nginx.virtualHosts.<domain>.locations
 #     logFormat  a directive for all hosts: the log format `soloscope`, JSON
-#     source     the file, as services.soloscope.logs.sources takes it
+#     source     the log file, for services.soloscope.logs.sources
 { soloscope, ... }:
 let
   inherit (import ../logs/formats.nix) nginxLogFormat;
@@ -31,13 +31,13 @@ in
     job = "nginx";
   };
 
-  # One place for all of Grafana: its live updates and Loki's live tail are
+  # One location for all of Grafana: its live updates and Loki's live tail are
   # websockets, and each data source may have its own.
   locations.${path} = {
     proxyPass = upstream;
     proxyWebsockets = true;
     recommendedProxySettings = false; # they would send $host
-    # Here and not on the server, which may have pages that are not ours.
+    # Here and not on the server, which may have other locations.
     extraConfig = headers + ''
       access_log ${file} soloscope;
       proxy_read_timeout 1h; # a silent websocket would be closed after a minute

@@ -1,7 +1,7 @@
-# `soloscope probe` as the unit soloscope-probe and its timer: asks the outside
-# APIs that an app's checks of kind `api` name, and leaves the answers in
+# `soloscope probe` as the unit soloscope-probe and its timer: runs the apps' checks
+# of kind `api` against outside APIs, and writes the results to
 # /run/soloscope-probe for `soloscope serve`. It exists only when such a check is
-# declared, and it alone holds their keys.
+# declared, and only this unit has the keys.
 {
   config,
   lib,
@@ -18,15 +18,15 @@ let
   settings = import ./settings.nix { inherit soloscope paths; };
 
   inherit (settings) checks;
-  # The timer runs as often as the most frequent check wants; the command asks
-  # only what is due.
+  # The timer uses the shortest interval of the checks; the command runs
+  # only those that are due.
   every = lib.foldl' lib.min (lib.head intervals) (lib.tail intervals);
   intervals = map (check: milliseconds check.interval) checks;
   name = baseNameOf paths.probe;
 in
 {
   config = mkIf (soloscope.enable && checks != [ ]) {
-    # A user of its own, not a dynamic one: systemd would hide the folder of a
+    # A static user, not a dynamic one: systemd would hide the folder of a
     # dynamic user from `serve`.
     users.users.${name} = {
       isSystemUser = true;
@@ -45,8 +45,8 @@ in
         User = name;
         Group = name;
         RuntimeDirectory = name;
-        RuntimeDirectoryPreserve = true; # the answers outlive the process
-        UMask = "0022"; # and others read them
+        RuntimeDirectoryPreserve = true; # the results outlive the process
+        UMask = "0022"; # and are readable by others
         LoadCredential = mapAttrsToList (
           credential: path: "${credential}:${path}"
         ) settings.credentials;

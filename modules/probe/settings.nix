@@ -1,4 +1,4 @@
-# What `soloscope probe` is told. Pure, builtins only.
+# The configuration of `soloscope probe`. Pure, builtins only.
 #
 #   { soloscope, paths } -> { part, credentials, checks }
 #     part         of soloscope.json, when an app has a check of kind `api`

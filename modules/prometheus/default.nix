@@ -1,7 +1,7 @@
-# Prometheus keeps the numbers: services.prometheus with the scrape jobs of
-# settings.nix, the node exporter for the host, and one Redis exporter that asks
-# the Redis of every app. Lists (scrape jobs, rule files) are added to the host's
-# own; any other setting is changed under services.prometheus.
+# Prometheus stores the metrics: services.prometheus with the scrape jobs of
+# settings.nix, the node exporter for the host, and one Redis exporter for the
+# Redis servers of all apps. Lists (scrape jobs, rule files) are added to the host's
+# own; any other setting can be changed under services.prometheus.
 {
   config,
   lib,
@@ -148,7 +148,7 @@ in
           (servedAtRoot "Prometheus" "services.prometheus.webExternalUrl" upstream.webExternalUrl
             upstream.extraFlags
           )
-          # Graphs ask for rates over four of these.
+          # Graphs use rates over four of these intervals.
           (inForce {
             program = "Prometheus";
             option = "services.prometheus.globalConfig.scrape_interval";
@@ -157,7 +157,7 @@ in
             expected = cfg.scrapeInterval;
           })
         ]
-        # Each of these replaces or hides what soloscope sets.
+        # Each of these replaces or hides settings of soloscope.
         ++ mapAttrsToList (
           name: expected:
           inForce {
@@ -199,7 +199,7 @@ in
         listenAddress = mkDefault address;
         enabledCollectors = settings.exporters.node.collectors;
       };
-      # nixpkgs hides /home from it; then the size of a /home of its own is wrong.
+      # nixpkgs hides /home from it; then the size of a separate /home is wrong.
       systemd.services.prometheus-node-exporter.serviceConfig.ProtectHome = lib.mkOverride 90 "read-only";
     })
 

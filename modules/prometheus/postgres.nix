@@ -1,6 +1,6 @@
 # The postgres exporter, when an app declares `postgres`: services.prometheus.
-# exporters.postgres with a role of its own, member of pg_monitor. Where the
-# database runs on this host the role is made here.
+# exporters.postgres with its own role, a member of pg_monitor. If the
+# database runs on this host, the role is created here.
 {
   config,
   lib,
@@ -36,7 +36,7 @@ let
   server = head servers;
   upstream = config.services.prometheus.exporters.postgres;
   # The exporter's user is the role's name. A host may have made it the database's
-  # own superuser, who needs no role of ours.
+  # own superuser, which needs no role of ours.
   role = if upstream.runAsLocalSuperUser then "postgres" else "postgres-exporter";
   needsRole =
     server.socket != null && config.services.postgresql.enable && !upstream.runAsLocalSuperUser;
@@ -89,11 +89,11 @@ in
       };
     }
 
-    # With a password: its parts, and the file that holds it.
+    # With a password: the URL's parts, and the password file.
     (mkIf (server.passwordFile != null) {
       systemd.services.prometheus-postgres-exporter = {
         environment = {
-          DATA_SOURCE_NAME = lib.mkForce null; # it would win over the parts
+          DATA_SOURCE_NAME = lib.mkForce null; # it would override the parts
           DATA_SOURCE_URI =
             if server.socket != null then
               "/postgres?host=${server.socket}&sslmode=disable"
@@ -112,7 +112,7 @@ in
         description = "soloscope: let the postgres exporter read PostgreSQL's statistics";
         wantedBy = [ "multi-user.target" ];
         before = [ "prometheus-postgres-exporter.service" ];
-        # nixpkgs makes the roles in postgresql-setup, which postgresql.target awaits.
+        # nixpkgs creates roles in postgresql-setup, which postgresql.target waits for.
         requires = [ "postgresql.target" ];
         after = [ "postgresql.target" ];
         serviceConfig = import ../hardening.nix // {

@@ -1,4 +1,4 @@
-# Recording rules: what several panels or a slow query would compute again and
+# Recording rules: results that several panels or a slow query need again and
 # again. Names are level:metric:operations. Builtins only.
 {
   groups = [
@@ -22,7 +22,7 @@
           expr = "sum by (app) (rate(http_requests_total{app!=\"\"}[5m]))";
         }
         {
-          # sum over sum; every app has the series, also with no error yet
+          # sum over sum; every app has the series, also without errors
           record = "app:http_request_errors:ratio_rate5m";
           expr = "(sum by (app) (rate(http_requests_total{app!=\"\",status=~\"5..\"}[5m])) or 0 * sum by (app) (rate(http_requests_total{app!=\"\"}[5m]))) / (sum by (app) (rate(http_requests_total{app!=\"\"}[5m])) > 0)";
         }

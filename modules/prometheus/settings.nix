@@ -1,4 +1,4 @@
-# What Prometheus and its exporters are told. Pure, builtins only.
+# The configuration of Prometheus and its exporters. Pure, builtins only.
 #
 #   { soloscope, paths } ->
 #     { globalConfig, scrapeConfigs, alertmanagers, rules, flags, exporters, part }
@@ -60,8 +60,8 @@ let
     in
     builtins.mapAttrs (_: map (pair: builtins.elemAt pair 1)) (builtins.groupBy name pairs);
 
-  # What the dashboards and rules call it, from what the app calls it. The
-  # parts of a histogram follow their name.
+  # Renames the app's metrics to the names that dashboards and rules use. The
+  # series of a histogram are renamed with it.
   renamed = ours: theirs: {
     source_labels = [ "__name__" ];
     regex = "${theirs}(_bucket|_sum|_count|_created)?";
@@ -69,7 +69,7 @@ let
     replacement = "${ours}$1";
   };
 
-  # The apps' promises as series, for graphs and rules to compare with.
+  # The apps' objectives as series, for graphs and rules to compare with.
   objectives = {
     name = "soloscope-objectives";
     rules = mapAttrsToList (name: app: {
@@ -113,12 +113,12 @@ in
   ]
   ++ optionals cfg.exporters.node.enable [ (job "node" cfg.exporters.node.port) ]
   ++ optionals soloscope.grafana.enable [
-    # Without its path Grafana sends every client to the URL that people use.
+    # Without its path Grafana redirects every client to the public URL.
     (job "grafana" soloscope.grafana.port // { metrics_path = "${subPath}/metrics"; })
   ]
   ++ optionals soloscope.alertmanager.enable [ (job "alertmanager" soloscope.alertmanager.port) ]
   ++ optionals asksRedis [
-    # One exporter asks every app's Redis; the target is the Redis' own URL.
+    # One exporter for all Redis servers; the target is the server's URL.
     {
       job_name = "redis";
       metrics_path = "/scrape";
@@ -159,15 +159,15 @@ in
   exporters = {
     node.collectors = [ "systemd" ];
     postgres.flags = optionals cfg.exporters.postgres.statements [ "--collector.stat_statements" ];
-    # What /scrape?target= answers: Redis' own state, no key of any app.
+    # For /scrape?target=: the state of the Redis server, no keys of any app.
     redis = {
       enable = asksRedis;
       flags = {
-        "redis.addr" = ""; # none of its own: every target is named by Prometheus
+        "redis.addr" = ""; # no default: Prometheus names every target
         "include-system-metrics" = true;
         "exclude-latency-histogram-metrics" = true;
       };
-      # What its password file has to hold: target -> the file with the password.
+      # For its password file: target -> the file with the password.
       passwords = builtins.listToAttrs (
         mapAttrsToList (_: app: {
           name = urls.redisTarget app.redis.username app.redis.url;

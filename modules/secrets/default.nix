@@ -1,10 +1,10 @@
-# The secrets that soloscope needs for itself, made at the first boot.
+# The secrets that soloscope itself needs, generated at the first boot.
 #
 # The unit soloscope-secrets writes each secret once into
 # /var/lib/soloscope-secrets (0700, files 0400, root). Nothing changes or
 # removes them afterwards; back this folder up with Grafana's database, which
 # is encrypted with the key in it. Units receive them by LoadCredential. Each
-# is replaced by an option of its room that ends in `File`; then it is not made.
+# is replaced by an option of its component that ends in `File`; then it is not generated.
 {
   config,
   lib,
@@ -45,7 +45,7 @@ in
       path = [ pkgs.coreutils ];
       script = ''
         set -o pipefail
-        # In a subshell, so that its trap is its own.
+        # In a subshell, which has its own trap.
         create() (
           name=$1
           if [ -s "$name" ]; then

@@ -1,5 +1,5 @@
-# A NixOS host that soloscope watches. Whose copy of soloscope this is stands below as
-# OWNER: write there the account that you took this template from.
+# A NixOS host that soloscope monitors. Replace OWNER below by the account that you
+# took this template from.
 {
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";

@@ -156,12 +156,13 @@ def test_no_rule_has_a_label_for_a_person() -> None:
         """
         let
           guard = import ./modules/logs/guard.nix;
-          told = {
-            soloscope = import ./modules/with-defaults.nix (import ./demo/declaration.nix);
+          given = {
+            soloscope =
+              import ./modules/with-defaults.nix (import ./demo/declaration.nix);
             paths = (import ./modules/paths.nix).under "/x";
           };
-          recording = (import ./modules/prometheus/settings.nix told).rules;
-          alerts = import ./modules/alerts/settings.nix told;
+          recording = (import ./modules/prometheus/settings.nix given).rules;
+          alerts = import ./modules/alerts/settings.nix given;
           files = [ recording ] ++ builtins.concatMap builtins.attrValues [
             alerts.prometheus
             alerts.loki

@@ -1,7 +1,7 @@
 """Grafana's classic dashboard model, as much of it as the dashboards use.
 
-Values that turn themselves into the JSON of a dashboard file (`as_json`).
-Nothing here knows what soloscope measures.
+Each class serializes to the JSON of a dashboard file (`as_json`). Nothing here
+depends on soloscope's metrics.
 
 The model is in Grafana's documentation, "View dashboard JSON model".
 """
@@ -37,13 +37,13 @@ class Place:
 
 
 def data_source(kind: Kind) -> Json:
-    """The data source of this kind that the reader chose."""
+    """The data source of this kind that the user selected."""
     return {"type": kind, "uid": f"${{{kind}_datasource}}"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel; `how` is how its answer is wanted.
+    """One query of a panel; `how` is the form of its result.
 
     `now` one value per series, `table` the same with labels as columns, `range`
     a value per step, `logs` the newest `limit` lines.
@@ -89,7 +89,7 @@ def thresholds(*steps: tuple[float | None, str]) -> Json:
     }
 
 
-#: One colour for every value: the number says something, its size does not.
+#: One colour for every value: no value is good or bad.
 PLAIN = thresholds((None, "text"))
 
 
@@ -129,9 +129,9 @@ def fixed(color: str) -> Json:
 class Panel:
     """A panel.
 
-    `key` names it within its dashboard for good: its id comes of the key, so links
-    to the panel stay good when it moves or gets another title. `no_value` is what
-    it shows, and so means, without an answer. `color` is the one colour of its
+    `key` is its permanent name within the dashboard: the id is derived from the key,
+    so links to the panel stay valid when it moves or gets another title. `no_value`
+    is shown when the query returns nothing. `color` is the single colour of its
     data; without it the thresholds decide.
     """
 
@@ -158,11 +158,11 @@ class Panel:
 
     @property
     def id(self) -> int:
-        """Its number, which nobody has to count: 31 bits of the key's CRC-32."""
+        """Its id: 31 bits of the key's CRC-32."""
         return zlib.crc32(self.key.encode()) & 0x7FFFFFFF
 
     def as_json(self, place: Place) -> Json:
-        """The panel as it stands at `place` in a dashboard."""
+        """The panel's JSON at `place` in a dashboard."""
         defaults: Json = {
             "color": fixed(self.color) if self.color else {"mode": "thresholds"},
             "custom": dict(self.custom or {}),
@@ -219,9 +219,9 @@ def stat_options(
 
 
 def data_source_variable(kind: Kind) -> Json:
-    """A variable that holds a data source; soloscope's own by default.
+    """A variable that selects a data source; soloscope's own by default.
 
-    Hidden: a host has one of each. The address takes `?var-NAME=UID`.
+    Hidden: a host has one of each. The URL parameter `?var-NAME=UID` sets it.
     """
     name = kind.capitalize()
     return {
@@ -253,7 +253,7 @@ class Row:
     widths: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no row of the grid."""
+        """Refuse a row that does not fit on the grid."""
         wrong = sum(self.widths) > COLUMNS or len(self.widths) != len(self.panels)
         if wrong if self.widths else COLUMNS % len(self.panels):
             keys = ", ".join(panel.key for panel in self.panels)
@@ -275,7 +275,7 @@ class Row:
 class Dashboard:
     """A dashboard file: provisioned, so not editable in place.
 
-    The rows stand below each other. Raises ValueError when two panels have one id.
+    The rows are below each other. Raises ValueError when two panels have one id.
     """
 
     uid: str
@@ -288,7 +288,7 @@ class Dashboard:
     links: Sequence[Json] = ()
 
     def __post_init__(self) -> None:
-        """Refuse panels that Grafana could not tell apart."""
+        """Refuse panels with the same id."""
         keys: dict[int, str] = {}
         for panel in (panel for row in self.rows for panel in row.panels):
             if panel.id in keys:

@@ -1,11 +1,11 @@
-"""What the panels ask, with and without Prometheus.
+"""The panels' queries, with and without Prometheus.
 
-`FromPrometheus` asks Prometheus for what `soloscope serve` exports. `FromLoki` asks
-Loki for the same numbers in the lines that `soloscope serve` prints every 15 minutes
-when there is no Prometheus. Logs come from Loki in both.
+`FromPrometheus` queries the metrics that `soloscope serve` exports. `FromLoki`
+queries the same numbers in the log lines that `soloscope serve` prints every 15
+minutes when there is no Prometheus. Logs come from Loki in both.
 
-Two rules hold everywhere. One metric carries several units under its label
-`name`, so every query picks one name and nothing is ever summed over names.
+Two rules apply everywhere. One metric has several units under its label
+`name`, so every query selects one name and nothing is ever summed over names.
 And every range aggregation over log lines groups by labels that it names:
 structured metadata would otherwise make a series of each conversation.
 """
@@ -17,16 +17,16 @@ from typing import ClassVar
 
 from .grafana import Kind, Query
 
-#: Events of the app that a person wants to read as they happen.
+#: Events of the app that the activity stream shows.
 ACTIVITY = "digest_.+|conversation_.+|trial_.+|throttled|critical_error"
 
-#: The app's lines, and those of them that say that something went wrong.
+#: The app's lines, and those of them that report errors.
 APP = '{app="$app"}'
 APP_ERRORS = '{app="$app",level=~"error|fatal"}'
 
 
 class Source(ABC):
-    """Where an app's numbers come from. Names are those of its declaration.
+    """The source of an app's numbers. Names are those of its declaration.
 
     The private methods give the expressions, in the language of `kind`.
     """
@@ -76,7 +76,7 @@ class Source(ABC):
     def jobs_late(self) -> Query:
         """1 when a job's deadline passed without it, else 0; one value per job.
 
-        From Loki one value stands for all jobs.
+        From Loki one value covers all jobs.
         """
         return Query(self.kind, self._jobs_late(), legend="{{name}}")
 
@@ -206,7 +206,7 @@ class FromLoki(Source):
         )
 
     def _jobs_late(self) -> str:
-        # The lines name the jobs that are late, and say nothing without Redis.
+        # The lines name the late jobs, and are absent without Redis.
         return self._state(
             '| json target="target",late="jobs_late" | late!="" '
             '| label_format value=`{{ if eq .late "[]" }}0{{ else }}1{{ end }}`'
@@ -216,7 +216,7 @@ class FromLoki(Source):
 def errors(window: str) -> Query:
     """Error lines of the app in `window`; 0 only when it wrote lines at all.
 
-    The last part never holds. With it Loki (3.6) asks once for the whole window;
+    The last part never matches. With it Loki (3.6) queries the whole window once;
     without it, once for each hour, which takes ten times as long.
     """
     found, all_lines = (
@@ -227,7 +227,7 @@ def errors(window: str) -> Query:
 
 
 def marks() -> str:
-    """What `soloscope annotate` wrote about the app, or about none."""
+    """The annotations of `soloscope annotate` for the app, or for no app."""
     return (
         '{job="soloscope-annotate"} | event="annotation" '
         '| json kind="kind",text="text",target="target" | target="" or target="$app"'

@@ -1,4 +1,4 @@
-"""The list of dashboards, `dashboards.toml`, and what each of its files holds."""
+"""The list of dashboards, `dashboards.toml`, and the content of each file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .queries import FromLoki, FromPrometheus, Source
 #: The folder `dashboards/` of the repository.
 FOLDER = Path(__file__).resolve().parents[2]
 
-#: A key of the list -> where these files lie, and where their numbers come from.
+#: A key of the list -> the folder of these files, and the source of their numbers.
 FORMS: dict[str, tuple[str, Source]] = {
     "with-prometheus": ("", FromPrometheus()),
     "without-prometheus": ("light/", FromLoki()),
@@ -30,7 +30,7 @@ class Listed:
     file: str
 
     def text(self) -> str:
-        """What its file holds."""
+        """The file's content."""
         name = self.uid.removeprefix("soloscope-").replace("-", "_")
         module = importlib.import_module(f".{name}", __package__)
         made: Dashboard = module.dashboard(FORMS[self.form][1], self.uid)

@@ -1,4 +1,4 @@
-"""What all dashboards about an app have: its variables, marks and links."""
+"""Shared by all dashboards about an app: variables, annotations and links."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def variables(source: Source) -> list[Json]:
 
 
 def mark_lines() -> Json:
-    """A vertical line for each mark of `soloscope annotate`, deployments above all."""
+    """A vertical line for each mark of `soloscope annotate`, mainly deployments."""
     return {
         "name": "Deployments and notes",
         "datasource": data_source("loki"),

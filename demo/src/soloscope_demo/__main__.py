@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def _read(what: str, read: Callable[[str], T]) -> Callable[[str], T]:
-    """An argument's type whose error says what it is not."""
+    """An argument type with an error message that names the expected value."""
 
     def convert(text: str) -> T:
         try:
@@ -41,7 +41,7 @@ FOLLOWED = _read("UNIT=FILE", _followed)
 ZONE = _read("a time zone", ZoneInfo)
 
 
-#: The sign of an argument that must be given.
+#: Marks a required argument.
 NEEDED = argparse.SUPPRESS
 
 Argument = tuple[str, Any, Any, str]
@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
     ),
     "render": (
         ".stack.render:main",
-        "write what each program is told into a folder",
+        "write the configuration of each program into a folder",
         (("folder", Path, NEEDED, "where to write"), _OVERRIDES),
     ),
     "check": (
@@ -134,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     given = vars(parser().parse_args(argv))
-    # Imported when it is known: each command needs little of the others.
+    # Imported only for this command: commands share few imports.
     module, _, function = given.pop("work").partition(":")
     work = getattr(import_module(module, __package__), function)
     return int(work(**given))

@@ -1,4 +1,4 @@
-"""What a user can put right ends in a `DemoError`: one clear line, no traceback."""
+"""`DemoError`, for errors that a user can fix: one clear line, no traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 class DemoError(Exception):
-    """Says what is wrong, where, and what would be right."""
+    """The message says what is wrong, where, and what would be right."""
 
 
 def say(message: str) -> None:
@@ -20,7 +20,7 @@ def say(message: str) -> None:
 def run_main(main: Callable[[], int]) -> NoReturn:
     """Run a command; a `DemoError` becomes one line and exit code 1.
 
-    SIGTERM and SIGHUP end it as Ctrl-C does: what it began is cleaned up.
+    SIGTERM and SIGHUP end it like Ctrl-C: with clean-up.
     """
 
     def end(number: int, _frame: object) -> None:

@@ -1,16 +1,27 @@
 """Soloscope: observability for one host and one developer.
 
-config/        what the user declared
+config/        the configuration file, as frozen dataclasses
 redis/         the connection to Redis
 counts/        an app's counts: which keys, which days, which windows
-exporter/      `soloscope serve`: a scrape and what answers it
-web/           our HTTP server
-backends/      Loki, Prometheus, Grafana and systemd, asked
-checks/        health checks: what is asked, and what is said about it
-doctor/        what is wrong with a host, and what would mend it
+exporter/      `soloscope serve`: a scrape, and the metrics that answer it
+web/           the HTTP server
+backends/      the clients of Loki, Prometheus and systemd
+checks/        health checks: what is asked, and what the answers say
+doctor/        what is wrong with a host, and the fix
+error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines
 commands/      the command line: arguments and printing; the rooms above do the work
+
+At the top: `cli` finds the command, `errors` has every error that is raised on purpose,
+`terminal` prints what comes from outside, `log` writes events, `secret` reads secrets,
+`files` replaces a file at once.
+
+A count becomes a metric on this way: counts.store reads a day, counts.windows adds the
+days up to a counts.model.Snapshot, exporter.scraper has the newest one, and
+exporter.exposition and exporter.families write it (exporter.events without Prometheus).
+`soloscope notify`, which does not exist yet, would be a room beside these, with routes
+for web.server.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command of the command line, and exit with its code."""
-    # Ctrl-C while Python loads or ends the program: silence, as `cli.main` has it else.
+    # Ctrl-C while Python loads or ends the program: no output, as in `cli.main`.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from soloscope.cli import main as run
 

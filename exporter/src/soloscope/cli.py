@@ -2,8 +2,8 @@
 
 Only the module of the wanted command is imported, and the configuration is read before
 it runs. Errors that soloscope raises on purpose are one line on standard error; only an
-unexpected one shows a traceback. Exit codes beside the command's own: 74 when standard
-output takes nothing (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader
+unexpected one shows a traceback. Exit codes besides the command's own: 74 when standard
+output cannot be written (EX_IOERR of sysexits.h), 130 after Ctrl-C, 141 when its reader
 left.
 """
 
@@ -29,7 +29,7 @@ DEFAULT_CONFIG = "/etc/soloscope/soloscope.json"
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Looks up the version only when it is requested."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **more)
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, help="print the version")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS)
     rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    rest.required = False  # else it is named when COMMAND is missing
+    rest.required = False  # otherwise argparse lists it when COMMAND is missing
     return parser
 
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             code = _run(argv)
-        except SystemExit as ended:  # argparse has printed help, or what is wrong
+        except SystemExit as ended:  # argparse has printed help, or an error
             code = int(ended.code or 0)
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -1,11 +1,9 @@
 """The exceptions that soloscope raises on purpose.
 
 SoloscopeError
-├── ConfigError          the configuration file is wrong; carries every problem
-├── SecretUnavailable    a file that should hold a secret cannot be read
-├── BackendUnavailable   Redis, Loki, Prometheus … did not answer
-└── DeliveryError        a message could not be handed over; `permanent` says
-                         whether trying again is pointless
+├── ConfigError          the configuration file is wrong; has every problem
+├── SecretUnavailable    a file with a secret cannot be read
+└── BackendUnavailable   Redis, Loki, Prometheus … did not answer
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ __all__ = [
     "OTHER_SHAPE",
     "BackendUnavailable",
     "ConfigError",
-    "DeliveryError",
     "Problem",
     "SecretUnavailable",
     "SoloscopeError",
@@ -52,7 +49,7 @@ class SoloscopeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: which option, what it says, what is accepted."""
+    """One problem: the option, its value, what is accepted."""
 
     path: str
     value: str
@@ -82,23 +79,15 @@ class ConfigError(SoloscopeError):
 
 
 class SecretUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
-    """A secret's file is missing, unreadable or empty. Never carries the secret."""
+    """A secret's file is missing, unreadable or empty. Never contains the secret."""
 
 
 class BackendUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
-    """A server that was asked did not give a usable answer.
+    """A server did not give a usable answer.
 
-    `cause` is its client's exception, where its class says more than the message.
+    `cause` is the client's exception, if its class has more information.
     """
 
     def __init__(self, message: str, cause: Exception | None = None) -> None:
         super().__init__(message)
         self.cause = cause
-
-
-class DeliveryError(SoloscopeError):
-    """A message was not delivered. `permanent`: trying again will not help."""
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.permanent = permanent

@@ -2,8 +2,8 @@
 
     {"time":"2026-11-18T08:00:00.123Z","level":"info","event":"listening","port":9847,…}
 
-Lines have no blank after a colon, because Loki's line filters look for `"target":"x"`.
-No line holds what a user wrote, a phone number, or a secret.
+Lines have no space after a colon, because Loki's line filters search for `"target":"x"`.
+No line contains text of a user, a phone number, or a secret.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def event(
 
 
 class Pauses:
-    """Whether a fault that stays may be logged again."""
+    """Whether a persistent fault may be logged again."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks

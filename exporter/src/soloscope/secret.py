@@ -1,4 +1,4 @@
-"""Secrets: read from files when they are needed, never held, never shown."""
+"""Secrets: read from files when they are needed, never stored, never shown."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ read them, so that a command at the terminal needs no secret of its own."""
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Where a secret is: a systemd credential's name, or a file.
+    """The source of a secret: a systemd credential's name, or a file.
 
     Exactly one of the two is set. The secret itself is read at each use, so that a
-    changed file counts and no copy stays in this object.
+    changed file takes effect and no copy stays in this object.
     """
 
     credential: str | None = field(default=None, repr=False)
     file: str | None = field(default=None, repr=False)
 
     def path(self) -> Path:
-        """Where the secret's file is.
+        """The path of the secret's file.
 
         Raises SecretUnavailable outside a service, except to root beside `serve`.
         """
@@ -45,7 +45,7 @@ class Secret:
         )
 
     def in_reach(self) -> bool:
-        """Whether this process has a place to read it from."""
+        """Whether this process can read it."""
         try:
             self.path()
         except SecretUnavailable:

@@ -1,8 +1,8 @@
-r"""What is printed for a person: safe, whole, and in ASCII where there is no more.
+r"""Output for people: safe, complete, and in ASCII where nothing else is possible.
 
-`printable` is the one way for text from outside (names of keys, answers of servers,
-what a file says) to a terminal. `prepare_output` lets any text be printed anywhere:
-what an encoding lacks becomes an ASCII form or an escape such as `\u2026`.
+All text from outside (names of keys, answers of servers, content of files) passes
+`printable` before it is shown. `prepare_output` makes any text printable: characters
+that the encoding lacks become an ASCII form or an escape such as `\u2026`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errn
 
 
 def printable(text: str, most: int = MOST) -> str:
-    r"""One line that a terminal only shows, of `most` characters at most.
+    r"""One line without control sequences, of at most `most` characters.
 
     Control characters, line breaks and invisible ones are escaped: `\x1b`, `\n`,
     `\u202e`. An end that is left out is an ellipsis.
@@ -42,7 +42,7 @@ def printable(text: str, most: int = MOST) -> str:
 
 
 def _spelt(error: UnicodeError) -> tuple[str, int]:
-    """The error handler of the output: an ASCII form of what cannot be encoded."""
+    """The error handler of the output: an ASCII form of unencodable characters."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     bad = error.object[error.start : error.end]
@@ -53,7 +53,7 @@ def _spelt(error: UnicodeError) -> tuple[str, int]:
 
 
 def prepare_output() -> None:
-    """Let standard output and standard error take any text, even when they are closed.
+    """Make standard output and standard error accept any text, even when closed.
 
     Without the latter the next file or socket would be number 1, and get the output.
     """
@@ -70,18 +70,18 @@ def not_written(error: OSError) -> int:
     """The exit code when standard output takes no more; raises any other error."""
     if error.errno not in _OUTPUT:
         raise error
-    # Python would try again at its end, and complain
+    # Python would try again at exit, and print an error
     # (docs: library/signal, "Note on SIGPIPE").
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
-        # Whoever read our output, such as `head`, has enough.
+        # The reader of our output, such as `head`, has closed it.
         return 141  # as the shell reports SIGPIPE
     print(f"soloscope: cannot write: {error.strerror}", file=sys.stderr)  # noqa: T201
     return os.EX_IOERR
 
 
 def console(*, stderr: bool = False) -> Console:
-    """rich's console for plain text, with whole lines into files and pipes."""
+    """rich's console for plain text, without wrapping in files and pipes."""
     from rich.console import Console
 
     class Whole(Console):

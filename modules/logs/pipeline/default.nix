@@ -1,15 +1,15 @@
-# What happens to a line between its source and Loki, as stages of Promtail
+# The pipeline stages between a source and Loki, as Promtail stages
 # (Alloy reads the same). Pure, builtins only.
 #
-# The order matters: clean, join, mask, then parse what is left, so that neither
-# a label nor a field of structured metadata can hold what was masked.
+# The order matters: clean, join, mask, then parse the result, so that neither
+# labels nor structured metadata can contain masked values.
 #
 #   { redact, flood, wait } -> { journal, file }
 #     journal            stages
-#     file FORMAT MASKS  stages of a file of one of formats.nix, with masks of its own
-#     redact  { enable, patterns, units }: what is masked
+#     file FORMAT MASKS  stages of a file with a format of formats.nix, with its own masks
+#     redact  { enable, patterns, units }: the masks
 #     flood   { rate, burst }: lines per second and unit
-#     wait    milliseconds that the beginning of a stack trace waits for its next line
+#     wait    milliseconds that the first line of a stack trace waits for the next one
 {
   redact,
   flood,
@@ -35,7 +35,7 @@ let
     ++ clean.early
     ++ (if format ? firstLine then join.firstLine format.firstLine else join.traces)
     ++ clean.late
-    # Before anything is masked: a time may look like a number to dial.
+    # Before masking: a timestamp may look like a phone number.
     ++ ownTime.own format
     ++ masked.only masks
     ++ masked.everywhere redact
@@ -56,11 +56,11 @@ let
       inherit (flood) rate burst;
       drop = true;
       by_label_name = "unit";
-      max_distinct_labels = 10000; # the least it takes
+      max_distinct_labels = 10000; # the minimum
     };
   };
 
-  # The exporter's own counts by day are a stream of their own.
+  # The exporter's counts by day get their own stream.
   days = whenLabels ''unit="soloscope-exporter.service"'' ''|~ `"event":\s*"metrics_`'' [
     {
       static_labels = {
@@ -77,7 +77,7 @@ in
     format: masks:
     pipeline {
       inherit format masks;
-      # Promtail adds the path; it is the same as the job, or one of a few.
+      # Promtail adds the path; it is equivalent to the job, or one of a few.
       last = [ { labeldrop = [ "filename" ]; } ];
     };
 }

@@ -1,20 +1,20 @@
-# Lines that belong together become one entry, at the time of the first line: stack
-# traces, statements of several lines. Pure, builtins only.
+# Joins lines into one entry with the time of the first line: stack traces,
+# multi-line statements. Pure, builtins only.
 #
 #   import ./join.nix MILLISECONDS -> { firstLine, traces }
-#     MILLISECONDS     how long a line waits for what may follow it
-#     firstLine REGEX  stages that join by the form of an entry's first line
+#     MILLISECONDS     how long a line waits for a continuation
+#     firstLine REGEX  stages that join by a pattern of an entry's first line
 #     traces           stages for the lines of any program
 #
-# Promtail's `multiline` looks at one line at a time: it knows whether a line begins
-# an entry or continues one, and not what came before. So each line is marked:
-# MARK F begins an entry, MARK C continues one.
+# Promtail's `multiline` matches one line at a time: whether a line starts an entry or
+# continues one, without the context before it. So each line gets a marker:
+# MARK F starts an entry, MARK C continues one.
 #
-# `multiline` gives a line that continues nothing (the block before it was sent
-# already) the time of that earlier block, hours ago perhaps, together with what had
-# been extracted from it. So the mark also carries the time at which the line was
-# read. A block whose mark is not the extracted one is such a leftover, and is dated
-# by its mark.
+# If the block before a continuation line was sent already, `multiline` gives that
+# line the time of the earlier block, perhaps hours ago, and its extracted data.
+# So the marker also contains the time at which the line was read. A block whose
+# marker differs from the extracted one is such a remainder, and gets the time of
+# its marker.
 wait:
 let
   inherit (import ./stage.nix)
@@ -27,9 +27,9 @@ let
     when
     ;
 
-  # Lines that begin with a blank and are entries of their own: sudo's, Next.js',
-  # those of loggers that indent the level, and the first line of a group of
-  # Python's exceptions.
+  # Lines that begin with a space and are separate entries: sudo's, Next.js',
+  # those of loggers that indent the level, and the first line of a Python
+  # exception group.
   indented = [
     ''\s+\S+ : ''
     '' [⨯✓○●▲⚠] ''
@@ -60,7 +60,7 @@ let
     "During handling of the above exception"
     "The above exception was the direct cause"
     "future: <"
-    # what a database says about an error
+    # a database's error details
     "(?:DETAIL|HINT|CONTEXT): "
     ''LINE \d+: ''
     ''\[(?:SQL|parameters): ''
@@ -68,7 +68,7 @@ let
     # Node
     ''Node\.js v\d''
     "Emitted 'error' event"
-    # Rust: the message of a panic is a line of its own; these are the standard
+    # Rust: the message of a panic is a separate line; these are the standard
     # library's
     "note: (?:run with|Some details)"
     "stack backtrace:"
@@ -111,26 +111,26 @@ let
     multiline = {
       inherit firstline;
       max_wait_time = "${toString milliseconds}ms";
-      # Written out: Alloy takes 0 from a file that leaves it to the default. What
-      # is longer than Loki takes is cut later, with a mark.
+      # Set explicitly: Alloy uses 0 where Promtail's default is omitted. Text beyond
+      # Loki's limit is cut later, with a marker.
       max_lines = 20000;
     };
   };
   firstLine = firstLineFor wait;
   # --- blocks that belong together ---------------------------------------------
   #
-  # At the margin stand: a traceback below the message of `logging.exception` (T),
+  # Not indented are: a traceback below the message of `logging.exception` (T),
   # the last line of a traceback, Java's exception below logback's message (E), and
-  # the end of a traceback that another one follows (P). Messages of errors keep
-  # their F. First what follows a message or a P is joined to it, then what is left
-  # to its traceback. Node's errors are not among them: each of a row of them is an
-  # error of its own.
+  # the end of a traceback that is followed by another one (P). Error messages keep
+  # their F. First the lines after a message or a P are joined to it, then the rest
+  # to its traceback. Node errors are not included: consecutive ones are separate
+  # errors.
   #
-  # An error that ends Node is printed in blocks: where it was, the line of the source
-  # with a ^ below it, and the error with the version of Node behind it. The second
-  # and the third continue (N).
+  # Node prints an uncaught error in blocks: the location, the source line with a ^
+  # below it, and the error followed by the Node version. The second and the third
+  # continue (N).
   #
-  # The marks are set without `match`, which would let blocks overtake each other.
+  # The markers are set without `match`, which would let blocks overtake each other.
   traceback = ''Traceback \(most recent call last\):'';
   exception = anyOf [
     ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::|\n|$)''
@@ -152,7 +152,7 @@ let
     + "{{ trimPrefix `${mark}F` .Entry }}{{ end }}"
   );
 
-  # Each wait is longer than the last line was held by those before.
+  # Each wait is longer than the earlier stages can hold a line.
   regroup =
     family: firstline: waits:
     when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];

@@ -1,11 +1,11 @@
-# The level of a line, from what its program says. Pure, builtins only.
+# The level of a line, from its text. Pure, builtins only.
 #
-#   plain          looks for the level of a line that is neither JSON nor logfmt
+#   plain          finds the level of a line that is neither JSON nor logfmt
 #   status REGEX   the level of a request, from its HTTP status
-#   set            the label, from what was found (x_level, x_plain…) and the journal's
-#                  priority
+#   set            sets the label, from the extracted data (x_level, x_plain…) and the
+#                  journal's priority
 #
-# A word counts where loggers put it, and nowhere else: `Sent price ALERT mail` is
+# A word counts only at the position where loggers put it: `Sent price ALERT mail` is
 # no alert.
 let
   inherit (import ./stage.nix)
@@ -18,7 +18,7 @@ let
 
   # --- words -------------------------------------------------------------------
 
-  # What programs call a level -> the level. In small letters.
+  # Names of a level in programs -> the level. Lower case.
   names = {
     trace = [
       "trace"
@@ -109,7 +109,7 @@ let
     "fatal"
   ];
 
-  # Words that say a level by standing there; the others need a sign behind them.
+  # Words that are a level without punctuation; the others need a sign after them.
   loud = "TRACE|DEBUG|INFO|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|TRC|DBG|INF|WRN|ERR|FTL|PNC|TRAC|DEBU|ERRO|FATA|PANI";
   signed = "${loud}|VERBOSE|NOTICE|CRIT|ALERT|EMERG|PANIC|LOG|HINT|DETAIL|STATEMENT|SUCCESS";
   anyCase = "(?i:trace|debug|verbose|info|information|notice|note|warn|warning|error|err|fatal|critical|crit|alert|emerg|panic|success|trc|vrb|dbg|inf|wrn|ftl)";
@@ -117,7 +117,7 @@ let
 
   # --- places ------------------------------------------------------------------
 
-  # What stands before the level: times, zones, numbers, what is in brackets.
+  # Text before the level: times, zones, numbers, bracketed text.
   before = anyOf [
     ''\d[\w:.,+/-]*''
     ''[+-]\d{2}:?\d{2}''
@@ -129,8 +129,8 @@ let
     "[|-]{1,3}"
   ];
 
-  # Each finds one form; what is found later wins. The names of the groups differ,
-  # because one that finds nothing leaves what another has found.
+  # Each matches one form; the last match wins. The names of the groups differ,
+  # because an expression that does not match keeps the value of another.
   forms = {
     # 2026-11-22 08:00:00.123 ERROR text · [ERROR] text · ERROR: text · WARN[0001] text
     a = ''^(?:${before}\s+){0,8}[\[(<|]?(?:(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)|(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$)))'';
@@ -160,9 +160,9 @@ let
   crash = {
     fatal = ''^(?P<x_fatal>panic: |fatal error: |SIGQUIT: |dpanic: )'';
     error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?P<x_error>Traceback \(most recent|thread '[^']*' panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
-    # below the line of the source that Node prints first, or a logger's message
+    # below the source line that Node prints first, or a logger's message
     node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\S*(?:Error|Exception)(?: \[\w+\])?(?:: |\n|$))'';
-    # a traceback below a message that says no level
+    # a traceback below a message without a level
     below = ''(?P<x_error_below>\nTraceback \(most recent call last\))'';
     ruby = ''^\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)'';
     go = ''^\S+ \S+ http: (?P<x_error_g>panic) serving '';
@@ -179,7 +179,7 @@ let
   equals = level: "eq $l ${builtins.concatStringsSep " " (map (n: "\"${n}\"") names.${level})}";
   byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") order);
 
-  # A name, or a number: from 10 on as pino's, below 10 as syslog's.
+  # A name, or a number: 10 and above is pino's, below 10 is syslog's.
   ofWord =
     otherwise:
     ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
@@ -188,13 +188,13 @@ let
     + "{{ else }}{{ ${byName}{{ else }}${otherwise}{{ end }}{{ end }}";
 in
 {
-  # Only when the journal's priority is "info", which is what everything printed gets:
-  # another one was set on purpose.
+  # Only when the journal's priority is "info", the default for printed lines:
+  # any other was set on purpose.
   plain = whenLabels ''job=~".+", level=~"info|notice"'' isPlain (
     map (letter: find forms.${letter}) letters ++ map find (builtins.attrValues crash)
   );
 
-  # Of a request: its status says how it ended.
+  # For a request: the level follows from the HTTP status.
   status =
     expression:
     if expression == null then
@@ -206,7 +206,7 @@ in
       ];
 
   set = [
-    # The line's own word; then a crash; then a plain line's word; then the journal's.
+    # The line's own level; then a crash; then the level word of a plain line; then the priority.
     (compute "level" (
       "{{ $own := .x_level | default \"\" | toString | lower | trim }}"
       + "{{ $word := ${plainWord} }}"

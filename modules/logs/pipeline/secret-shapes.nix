@@ -1,20 +1,20 @@
-# Secrets that are known by their shape: what they begin with and how they go on.
+# Secrets that are known by their format: a prefix and the characters after it.
 # Pure, builtins only.
 #
 #   { gate, table }
-#     gate   a regular expression that every line with such a secret matches
+#     gate   a regular expression that matches every line with such a secret
 #     table  list of { expression }, which match a secret and capture it
 #
-# The shapes are those of Gitleaks' default configuration (as of 2026-07-22) that
-# have a beginning of their own, and a few that it lacks (Resend, xAI, Groq, Supabase,
-# Tailscale). Lengths are shorter than there: a key that a program cut short is one,
-# too.
+# The formats are those of Gitleaks' default configuration (as of 2026-07-22) that
+# have a distinct prefix, and a few that it lacks (Resend, xAI, Groq, Supabase,
+# Tailscale). Minimum lengths are shorter than there, to match truncated keys as
+# well.
 let
   anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
   literal = builtins.replaceStrings [ "." ] [ "\\." ];
 
   # Behind a backslash the first letter may look like an escape (redact.nix sets a
-  # boundary behind those): \\rk_live_… is a key, too.
+  # boundary behind those): \\rk_live_… is a key as well.
   begin =
     text:
     let
@@ -27,7 +27,7 @@ let
         "${builtins.head parts}\\x{FDD0}?${builtins.elemAt parts 1}"
     );
 
-  # How they go on.
+  # The characters after the prefix.
   letters = n: "[A-Za-z0-9]{${toString n},}";
   words = n: "[A-Za-z0-9_-]{${toString n},}";
   more = n: "[A-Za-z0-9_+/=.-]{${toString n},}";
@@ -36,7 +36,7 @@ let
 
   each = prefix: suffix: map (middle: prefix + middle + suffix);
 
-  # Beginnings that hardly any other line has.
+  # Prefixes that hardly any other line contains.
   rare = [
     {
       begins = [
@@ -159,7 +159,7 @@ let
     }
   ];
 
-  # Beginnings that many lines have, and secrets of which only a part is one.
+  # Prefixes that many lines contain, and secrets of which only a part is masked.
   common = {
     begins = [
       "re_[A-Za-z0-9]"
@@ -184,7 +184,7 @@ let
       "pk\\.[a-z0-9]{60}"
     ];
     expression = builtins.concatStringsSep "|" [
-      # A digit tells Resend's from the name of a function.
+      # A digit distinguishes Resend's keys from function names.
       "\\b(re_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
       "\\br\\x{FDD0}(e_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
       "\\b((?:SK|AC_|key-|pubkey-)[0-9a-f]{32})"
@@ -193,7 +193,7 @@ let
       "\\b(secret_${letters 40})"
       "\\b(v1\\.0-[0-9a-f]{24}-${hex 40})"
       "\\b(pat[A-Za-z0-9]{14}\\.${hex 32})"
-      # Telegram's bots, in their URL and alone
+      # Telegram bot tokens, in their URL and alone
       "\\b(\\d{6,12}:AA${words 24})"
       "\\bb?\\x{FDD0}?ot\\d{5,}:([\\w-]{20,})"
       "hooks\\.slack\\.com/(?:services|workflows|triggers)/([\\w/+]+)"
@@ -207,7 +207,7 @@ let
   };
 in
 {
-  # Words begin there: anywhere else one look is enough.
+  # At a word boundary, which makes the search cheap.
   gate = "\\b${anyOf (map begin (builtins.concatMap (shape: shape.begins) rare) ++ common.begins)}";
   table = [
     { expression = "\\b(${anyOf (map (shape: "${anyOf (map begin shape.begins)}${shape.ends}") rare)})"; }

@@ -2,12 +2,12 @@
 #
 #   selector ''{job=~".+"} |~ `a\.b` !~ `c"d` '' -> the same with double quotes
 #
-# Regular expressions read best in backticks, as LogQL has them; the stage's own
-# parser knows double quotes only.
+# Regular expressions are most readable in backticks, as in LogQL; the stage's own
+# parser accepts double quotes only.
 text:
 let
   quoted = regex: "\"${builtins.replaceStrings [ "\\" "\"" ] [ "\\\\" "\\\"" ] regex}\"";
-  # Every second piece stood between backticks.
+  # Every second piece was between backticks.
   pieces = builtins.filter builtins.isString (builtins.split "`" text);
   odd = index: index - 2 * (index / 2) == 1;
 in

@@ -1,9 +1,9 @@
-# The few forms of stages that the pipeline is made of. Pure, builtins only.
+# The kinds of stages that the pipeline uses. Pure, builtins only.
 let
   selector = import ./selector.nix;
 in
 rec {
-  # Stages for the lines that a filter finds: when "|~ `a`" [ … ]
+  # Stages for the lines that a filter matches: when "|~ `a`" [ … ]
   when = whenLabels ''job=~".+"'';
   whenLabels = labels: filter: stages: {
     match = {
@@ -20,7 +20,7 @@ rec {
       replace = "";
     };
   };
-  # The line becomes what the template gives.
+  # Replaces the line by the template's output.
   rewrite = template: [
     (compute "x_line" template)
     { output.source = "x_line"; }
@@ -28,7 +28,7 @@ rec {
 
   anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
 
-  # What begins an object with a name is taken for JSON.
+  # A line that begins an object with a name counts as JSON.
   isJson = ''|~ `^\s*\{\s*"`'';
   isPlain = ''!~ `^\s*\{\s*"`'';
 }

@@ -1,14 +1,14 @@
-# The time of a line of a file, of which the journal knows nothing. Pure, builtins
-# only.
+# The timestamp of a line from a file, which does not come from the journal. Pure,
+# builtins only.
 #
-#   read FORMAT  stages for a line that was just read, of a format of formats.nix
-#   own FORMAT   stages for an entry of it
+#   read FORMAT  stages for a line just read, with a format of formats.nix
+#   own FORMAT   stages for an entry of that format
 #
-# A line's own time is taken when it is within 30 minutes of now: an older one would
-# be refused as soon as the stream has newer lines, and a wrong clock would hide the
-# line. Two equal lines of one second or millisecond would be one in Loki, so what is
-# finer than the line's time is taken from the moment at which it was read: before
-# lines are joined, so that it keeps their order.
+# A line's own time is used when it is within 30 minutes of now: Loki would reject an
+# older one as soon as the stream has newer lines, and a wrong clock would hide the
+# line. Loki would store two equal lines of one second or millisecond once, so the
+# digits below the line's resolution come from the time of reading: set before
+# lines are joined, which keeps their order.
 let
   inherit (import ./stage.nix) compute find;
 
@@ -17,7 +17,7 @@ let
     "{{ $d := sub (now | unixEpoch) (${seconds}) }}{{ if and (lt $d 1800) (gt $d -1800) }}${body}{{ end }}";
   ofLayout =
     seconds: layout:
-    # A layout that does not fit gives the year 1, which is not near.
+    # A layout that does not match gives the year 1, which is not near.
     ''{{ $t := toDate "${layout}" .x_own }}''
     + near "$t | unixEpoch" (
       if seconds then

@@ -2,9 +2,9 @@
 
 The panels are those of LanguageBuddy, the app that soloscope was made for; an
 app that declares the same names has them all, and a panel whose name an app
-does not declare says so. Read from the top: two rows of single values (does it
-work, where does it stand), the last seven days, then what went wrong beside
-what happened. That much fits on one laptop screen.
+does not declare says so. From the top: two rows of single values (does it work,
+its state today), the last seven days, then the failures beside the other events.
+That much fits on one laptop screen.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Two rows of single values: does it work, and where does it stand.
+"""Two rows of single values: does it work, and its state today.
 
-The first step of the thresholds is the colour of what is not there.
+The first step of the thresholds is the colour of a missing value.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def health_row(source: Source) -> Row:
 
 
 def status_row(source: Source) -> Row:
-    """Where it stands: users, subscriptions, what today brought."""
+    """Its state: users, subscriptions, today's counts."""
     panels = [
         small(
             "users",

@@ -10,17 +10,17 @@ from ..queries import ACTIVITY, APP, APP_ERRORS, Source, troubles_per_hour
 TIME = ("Time", "timestamp")
 LINE = ("Line", "body")
 
-#: Named fields of a line, and nothing said about lines that are no JSON.
+#: Named fields of a line, without errors for lines that are not JSON.
 SAID = 'msg="msg",message="message",err="err.message"'
 QUIETLY = "| drop __error__,__error_details__"
 
-#: What an error says: of a stack trace without JSON the lines that are not indented.
+#: An error's message; for a stack trace without JSON the lines that are not indented.
 WORDS = (
     "or .err .msg .message (regexReplaceAll "
     r'"(?m)^(\\s.*|Traceback .*)\\n?" __line__ "")'
 )
 
-#: An event with what it tells, in columns as far as that goes.
+#: An event and its usual fields, in columns.
 EVENT = (
     '{{ if .event }}{{ printf "%-20s  " .event }}{{ end }}'
     "{{ if .last4 }}***{{ .last4 }}  {{ end }}"

@@ -27,7 +27,7 @@ def by_day(source: Source, *names: str) -> list[Json]:
         steps.append({"id": "labelsToFields", "options": {"mode": "columns"}})
     steps.append({"id": "merge", "options": {}})
     if source.kind == "loki":
-        # LogQL cannot say which days are the last seven.
+        # LogQL cannot select the last seven days by date.
         steps += [
             {"id": "sortBy", "options": {"sort": [{"field": "day", "desc": True}]}},
             {"id": "limit", "options": {"limitField": 7}},
@@ -67,7 +67,7 @@ def bars(
         min=0,
         decimals=0,
         color=color,
-        # The numbers stand on the bars, so only the days have an axis.
+        # The numbers are on the bars, so only the days have an axis.
         custom={
             "fillOpacity": 75,
             "lineWidth": 0,
@@ -79,7 +79,7 @@ def bars(
             *overrides,
         ],
         options={
-            # Grafana leaves the numbers out where bars are narrow.
+            # Grafana omits the numbers on narrow bars.
             "barWidth": 0.8 if len(queries) == 1 else 1,
             "groupWidth": 0.7 if len(queries) == 1 else 0.9,
             "legend": {
@@ -90,7 +90,7 @@ def bars(
             },
             "orientation": "vertical",
             "showValue": "always",
-            # Side by side: on a stack the small number lies on the large one.
+            # Side by side: on a stack the small number covers the large one.
             "stacking": "none",
             "tooltip": {"mode": "multi", "sort": "none"},
             "xField": "day",

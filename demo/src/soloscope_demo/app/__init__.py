@@ -1,1 +1,1 @@
-"""The sample app, and what stands for its host's journald."""
+"""The sample app, and a replacement for its host's journald."""

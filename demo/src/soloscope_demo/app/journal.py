@@ -3,7 +3,7 @@
 On a host journald does this. Here the programs' output goes to files, and this
 process follows them and hands each line, in the journal's export format, to
 systemd-journal-remote, which writes the journal that the log shipper reads. So
-the shipper's pipeline is the one that hosts run.
+the shipper's pipeline is the same as on a host.
 
 Standard library only: the process stays small.
 """
@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: A pino line that is older than this when it is read is history being filled,
-#: and gets its own time (seconds). journald would give it the time it came.
+#: A pino line that is older than this when it is read (seconds) belongs to the
+#: generated history and keeps its own time. journald would use the time of arrival.
 HISTORY_AFTER = 60.0
 
 #: How often the followed files are looked at (seconds).
@@ -52,8 +52,8 @@ class Clock:
 class Followed:
     """A file that a unit's output goes to, and how far it was read.
 
-    Times are kept per unit: history that one unit prints is not held up by what
-    another printed just now.
+    Times are kept per unit: the history of one unit is not affected by new lines of
+    another.
     """
 
     unit: str
@@ -79,7 +79,7 @@ def entry(fields: Mapping[str, str], message: bytes, microseconds: int) -> bytes
     """One entry in the journal's export format.
 
     Source: systemd's "Journal Export Formats". The message is in the binary
-    form, so any bytes may stand in it.
+    form, so it may contain any bytes.
     """
     head = {
         "__REALTIME_TIMESTAMP": str(microseconds),
@@ -112,7 +112,7 @@ class Bridge:
             [program, "--output", str(journal / name), "-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            # It ends when its input does, after the last lines, not at a signal
+            # It ends at the end of its input, after the last lines, not at a signal
             # to this process and its group.
             start_new_session=True,
         )
@@ -155,7 +155,7 @@ class Bridge:
         return 0 if stopping else code or 1
 
     def close(self) -> int:
-        """Let the journal be finished; the exit code of its writer."""
+        """Close the journal; returns the exit code of its writer."""
         if self._writer.stdin is not None:
             self._writer.stdin.close()
         return self._writer.wait(timeout=10)

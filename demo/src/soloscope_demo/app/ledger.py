@@ -1,6 +1,6 @@
-"""What the sample app counts: in Redis as the contract says, and in a truth file.
+"""The counts of the sample app: in Redis as the contract says, and in a truth file.
 
-The truth is what tests compare panels and queries with. It is written by the
+Tests compare panels and queries with the truth file. It is written by the
 same call that writes Redis, but never read back from there.
 """
 
@@ -60,7 +60,7 @@ class Ledger:
         return {day: int(number) for day, number in answer.items()}
 
     def skip(self, day: dt.date, number: int) -> None:
-        """Hold the first `number` occurrences of a plan for played."""
+        """Count the first `number` occurrences of a plan as played."""
         self.redis.hset(PLAYED, day.isoformat(), str(number))
 
     def count(

@@ -1,7 +1,7 @@
 """What happens in the sample app on a day: pure, and the same for the same seed.
 
 A plan is a list of occurrences in order of time. Each has a log line and what it
-counts, so the sum of the plans is the truth that tests hold panels against. Days
+counts, so the sum of the plans is the truth that tests compare panels with. Days
 have a rhythm (weekdays, evenings), grow slowly, and some things fail.
 """
 
@@ -22,7 +22,7 @@ INFO, WARN, ERROR, FATAL = 30, 40, 50, 60
 LANGUAGES = ("German", "Spanish", "French", "Italian")
 LANGUAGE_LEVELS = ("A1", "A2", "B1", "B2")
 
-#: Kinds of deficiencies and how often each is practised, relatively.
+#: Kinds of deficiencies and their relative frequency.
 DEFICIENCIES = {
     "past_tense": 8,
     "articles": 6,
@@ -250,7 +250,7 @@ def digest_failure(chance: random.Random, user: User, at: dt.datetime) -> Occurr
 
 
 def critical(chance: random.Random, who: list[User], at: dt.datetime) -> Occurrence:
-    """A critical error, with a phone number in its text as careless code does."""
+    """A critical error with a phone number in its text, as careless code writes it."""
     user = chance.choice(who)
     return event(
         at,
@@ -307,9 +307,9 @@ def _trials(
 
 
 def _moment(midnight: dt.datetime, seconds: float) -> dt.datetime:
-    """When the clock shows so many seconds after midnight, as UTC.
+    """The UTC time at which the local clock shows `seconds` after midnight.
 
-    To the millisecond, as pino tells time.
+    To the millisecond, as in pino's time.
     """
     wall = midnight + dt.timedelta(milliseconds=round(1000 * seconds))
     return wall.astimezone(dt.UTC)

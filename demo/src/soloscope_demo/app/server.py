@@ -1,4 +1,4 @@
-"""The sample app: what a TypeScript backend with pino would print and count.
+"""The sample app: prints and counts what a TypeScript backend with pino would.
 
 It plays each day's plan as its time comes, prints one JSON line per event, counts
 in Redis, and answers over HTTP:
@@ -8,8 +8,8 @@ in Redis, and answers over HTTP:
     POST /api/webhook   a message of a user: a whole conversation follows
     POST /api/do        {"event": "digest_failed"}: makes that event happen now
 
-With a history it first plays the days before, oldest first. What was played
-stands in Redis, so the same state is never filled twice.
+With a history it first plays the days before, oldest first. The progress is
+stored in Redis, so the same state is never filled twice.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ ROUTES = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the app is told. `history` and `lines_back` are in days, today included.
+    """The app's settings. `history` and `lines_back` are in days, today included.
 
     `zone` is where its days begin; `visit_every` is seconds between visits of its own
     to the webhook, 0 for none.
@@ -236,7 +236,7 @@ class App:
         self.print(occurrences)
 
     def converse(self, user_id: str | None) -> dict[str, object]:
-        """A conversation, in a blink: its events and counts."""
+        """A whole conversation at once: its events and counts."""
         now = dt.datetime.now(dt.UTC)
         registered = users(self.settings.seed, self.today(now))
         if user_id is None:
@@ -273,7 +273,7 @@ class App:
             self.happen([makers[event]()])
 
     def visit(self) -> None:
-        """Send messages to the own webhook now and then, as users do."""
+        """Send messages to the app's own webhook at intervals, as users do."""
         url = f"http://127.0.0.1:{self.settings.port}/api/webhook"
         while True:
             request = urllib.request.Request(url, data=b"{}", method="POST")
@@ -281,7 +281,7 @@ class App:
                 with urllib.request.urlopen(request, timeout=10) as answer:
                     answer.read()
             except (urllib.error.URLError, OSError):
-                # Redis is away; /api/health says so.
+                # Redis is down; /api/health reports it.
                 pass
             time.sleep(self.settings.visit_every)
 
@@ -296,7 +296,7 @@ class App:
             status, content = self._content(method, route, body)
         except redis.RedisError as error:
             status, content = 500, {"error": f"redis: {error}"}
-        except Exception as error:  # noqa: BLE001 (what is not expected is told)
+        except Exception as error:  # noqa: BLE001 (unexpected errors are logged)
             told = {"type": type(error).__name__, "message": str(error)}
             self.say("unhandled_error", "Request failed", ERROR, err=told)
             status, content = 500, {"error": str(error)}

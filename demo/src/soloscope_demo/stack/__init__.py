@@ -1,14 +1,14 @@
-"""The live stack: its programs are started, awaited, asked and stopped.
+"""The live stack: starts its programs, waits for them, queries and stops them.
 
-options    how a stack is run: its ports, the options laid over the declaration
+options    the settings of a run: ports, options merged over the declaration
 clock      a chosen time of day
-render     what each program is told, from the modules' Nix
-commands   which programs there are, and when each is ready
+render     the configuration of each program, from the modules' Nix
+commands   the programs of a stack, and when each is ready
 child      one started program
-stack      the order of the start, what is waited for, the end
-clients    free ports, waiting, and questions to Prometheus and Loki
-panels     a dashboard's queries and their answers
-prove      an event and a count, followed all the way
+stack      start order, waiting, stop
+clients    free ports, waiting, and queries to Prometheus and Loki
+panels     a dashboard's queries and their results
+prove      an event and a count, followed through the whole path
 run        `just demo`
 """
 

@@ -19,12 +19,12 @@ STOP_TIMEOUT = 10.0
 
 _LAST_LINES = 12
 
-# At exit mirakuru kills every process on the machine whose mark contains the
-# digits of its own pid, anywhere in it: another demo's programs, too, and surely
+# At exit mirakuru kills every process on the machine whose marker contains the
+# digits of its own pid, anywhere in it: also another demo's programs, most likely
 # where pids are small. The stack stops what it started itself.
 atexit.unregister(cleanup_subprocesses)
 
-#: Marks without digits are safe from other processes that do the same.
+#: Markers without digits are safe from other processes that do the same.
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
@@ -41,7 +41,7 @@ class Child(SimpleExecutor):
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`ready` is asked again and again; it may raise while it is not."""
+        """`ready` is called repeatedly; it may raise until the program is ready."""
         self.name = name
         self.output_file = output
         self._ready = ready
@@ -61,14 +61,14 @@ class Child(SimpleExecutor):
         self._uuid = self._uuid.translate(_LETTERS)
 
     def is_ready(self) -> bool:
-        """Whether the program answers as it should."""
+        """Whether the program is ready."""
         try:
             return self._ready()
         except OSError:  # requests' errors are among them
             return False
 
     def last_lines(self) -> str:
-        """What the program printed last, indented, and where all of it is."""
+        """The program's last output, indented, and the path of its output file."""
         lines = self.output_file.read_text(errors="replace").splitlines()
         shown = [line[:1000] for line in lines[-_LAST_LINES:]] or ["(nothing)"]
         return "\n  ".join((f"its last lines ({self.output_file}):", *shown))
@@ -91,7 +91,7 @@ class Child(SimpleExecutor):
     def end(self) -> None:
         """Stop it, or kill it when it does not stop in time."""
         try:
-            # How it ends matters no more: exit codes at a signal are its own.
+            # The exit code after a signal is irrelevant.
             self.stop()
         except ExecutorError:
             pass

@@ -1,6 +1,6 @@
-"""Free ports, waiting, and the questions that are put to Prometheus and Loki.
+"""Free ports, waiting, and queries to Prometheus and Loki.
 
-The demo's proof, the tests and the benches ask with these.
+The demo's proof, the tests and the benchmarks use these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def free_ports(number: int) -> list[int]:
-    """So many ports of 127.0.0.1, different ones, that nothing uses now."""
+    """`number` different ports of 127.0.0.1 that are not in use."""
     with contextlib.ExitStack() as held:
         listeners = [held.enter_context(socket.socket()) for _ in range(number)]
         for listener in listeners:
@@ -33,7 +33,7 @@ def free_ports(number: int) -> list[int]:
 def until(
     what: str, attempt: Callable[[], T | None], within: float = 30.0, every: float = 0.1
 ) -> T:
-    """The first true answer of `attempt`, asked every so many seconds.
+    """The first true result of `attempt`, which is called at an interval in seconds.
 
     Failures that pass while a program starts (a refused connection, an answer that
     is no JSON yet) count as no answer. Raises `DemoError` after `within` seconds, which
@@ -55,9 +55,9 @@ def until(
 
 
 class Entry(NamedTuple):
-    """An entry of a log as Loki gives it back: its time in nanoseconds, its line.
+    """A log entry as Loki returns it: its time in nanoseconds, its line.
 
-    `metadata` holds what was asked for apart; else that is among the labels.
+    `metadata` is the structured metadata, if requested apart; else it is in the labels.
     """
 
     time: int
@@ -109,7 +109,7 @@ class Loki(Prometheus):
     def entries(
         self, query: str, *, apart: bool = False, **parameters: object
     ) -> list[Entry]:
-        """The entries of a query, oldest first; of the last hour unless told.
+        """The entries of a query, oldest first; of the last hour by default.
 
         With `apart`, structured metadata is kept apart from the labels. Parameters
         are the API's own: `since`, `start`, `end` (nanoseconds), `limit`, `direction`.
@@ -132,8 +132,8 @@ class Loki(Prometheus):
         ).raise_for_status()
 
     def flush(self) -> None:
-        """Have Loki write what it holds in memory.
+        """Make Loki flush its chunks from memory.
 
-        It looks for lines older than some hours only in what it has written.
+        It looks for lines older than some hours only in flushed chunks.
         """
         requests.post(f"{self.url}/flush", timeout=30).raise_for_status()

@@ -1,8 +1,8 @@
 """A time zone in which it is a chosen time of day.
 
-Prometheus, Loki and Redis know the real time only, but what the sample app and
-the exporter call a day begins at midnight in the app's time zone. In a zone made
-for it, the whole stack runs at any time of day and in the night of a clock change.
+Prometheus, Loki and Redis use the real time, but a day of the sample app and of
+the exporter begins at midnight in the app's time zone. With a generated zone, the
+whole stack runs at any time of day and in the night of a clock change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def zone_file(at: str, now: dt.datetime | None = None) -> bytes:
     utc = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     wanted = dt.timedelta(hours=int(found[1]), minutes=int(found[2]))
     offset = wanted - dt.timedelta(hours=utc.hour, minutes=utc.minute)
-    # A day more or less, so that today's date is the nearest.
+    # A day more or less, to get the nearest date.
     offset -= round(offset / dt.timedelta(1)) * dt.timedelta(1)
     step = {None: 0 * HOUR, " forward": HOUR, " back": -HOUR}[found[3]]
     before = offset - step if wanted >= 2 * HOUR else offset
@@ -47,7 +47,7 @@ def zone_file(at: str, now: dt.datetime | None = None) -> bytes:
         for one in (before, before + step)
     ]
     minutes = round((before + step).total_seconds() / 60)
-    # POSIX counts what is added to reach UTC.
+    # POSIX offsets are added to local time to get UTC.
     after = f"{'-' if minutes > 0 else ''}{abs(minutes) // 60}:{abs(minutes) % 60:02}"
     return b"".join(
         (
@@ -60,5 +60,5 @@ def zone_file(at: str, now: dt.datetime | None = None) -> bytes:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """With these in its environment, a Python finds the zone that lies in `folder`."""
+    """Environment variables with which Python finds the zone in `folder`."""
     return {"PYTHONTZPATH": ":".join((str(folder), *zoneinfo.TZPATH))}

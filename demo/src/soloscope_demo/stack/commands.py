@@ -1,4 +1,4 @@
-"""Which programs a stack has, the command of each, and how each shows it is ready."""
+"""The programs of a stack, the command of each, and its readiness check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEMO = (sys.executable, "-m", "soloscope_demo")
 
 #: Program -> the path that answers 200 when it is ready.
 READY = {
-    # Not /ready, which says nothing about queries.
+    # Not /ready, which does not cover queries.
     "loki": '/loki/api/v1/query_range?query={job="none"}&limit=1',
     "promtail": "/ready",
     "alloy": "/-/ready",
@@ -34,9 +34,9 @@ READY = {
 
 
 def resolve(told: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Path]]:
-    """The commands of programs.json with each program's place, and the helpers' places.
+    """The commands of programs.json with program paths, and the paths of the helpers.
 
-    What is missing is got into the cache. Raises `DemoError` when it cannot be.
+    Missing programs are put into the cache. Raises `DemoError` when that fails.
     """
     known = {
         alias: program.name
@@ -49,7 +49,7 @@ def resolve(told: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Pa
     for argv in commands.values():
         place = places.get(known.get(argv[0], ""))
         if place is None:
-            # soloscope's own commands stand beside this Python.
+            # soloscope's own commands are beside this Python.
             beside = Path(sys.executable).parent / argv[0]
             found = shutil.which(beside) or shutil.which(argv[0])
             if found is None:
@@ -60,7 +60,7 @@ def resolve(told: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Pa
 
 
 def readiness(name: str, port: int | None) -> Callable[[], bool]:
-    """How a program shows that it is ready: it answers, or at least listens."""
+    """A program's readiness check: it answers, or at least listens."""
     if port is None:
         return lambda: True
     if name in READY:
@@ -70,7 +70,7 @@ def readiness(name: str, port: int | None) -> Callable[[], bool]:
     def listens() -> bool:
         with socket.create_connection((ADDRESS, port), timeout=1) as connection:
             if name == "redis-server":
-                # It listens before it has read its file.
+                # It listens before it has read its configuration.
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith(b"+PONG")
             return True

@@ -1,7 +1,7 @@
-"""How a stack is run: its options, its ports, and the time of day in it.
+"""The settings of a run: its options, its ports, and its time of day.
 
-The numbers of ports stand in modules/defaults.nix and demo/declaration.nix; here
-is only where in the options each is found.
+The port numbers are in modules/defaults.nix and demo/declaration.nix; here are
+only the names of their options.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ URLS = {
 
 @dataclass(frozen=True)
 class Options:
-    """How the stack is run. `root` is the folder of everything it writes.
+    """The settings of a run. `root` is the folder of everything it writes.
 
     `history` is in days; `visit_every` in seconds, 0 for no visits; `overrides`
-    are options of `services.soloscope`. `at` makes it that time of day in the app's
+    are options of `services.soloscope`. `at` sets the time of day in the app's
     time zone (clock.py); the variable SOLOSCOPE_AT gives it for every stack.
     """
 
@@ -69,7 +69,7 @@ class Options:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, set by set, as Nix's recursiveUpdate does."""
+    """`over` merged over `base`, like Nix's recursiveUpdate."""
     merged = dict(base)
     for key, value in over.items():
         known = merged.get(key)
@@ -93,7 +93,7 @@ def _set(path: str, value: object) -> Any:
 
 
 def default_ports() -> dict[str, int]:
-    """Every port as the modules and the demo's declaration have it."""
+    """Every port as set by the modules and the demo's declaration."""
     defaults, declared = nix("modules/defaults.nix"), nix("demo/declaration.nix")
     found = {name: _at(defaults, path) for name, path in PORTS.items()}
     for name, path in URLS.items():

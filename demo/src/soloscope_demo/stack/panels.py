@@ -1,7 +1,7 @@
-"""A dashboard's panels and the answers of the live stack to their queries.
+"""A dashboard's panels and the results of their queries on the live stack.
 
-The queries are read from the dashboards' JSON, the same that Grafana reads, with
-the variables that Grafana would fill in.
+The queries are read from the dashboards' JSON, as Grafana does, with the
+variables substituted.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 from .clients import Loki, Prometheus
 
-#: What a dashboard shows when it is opened (seconds).
+#: A dashboard's default time range (seconds).
 WEEK = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A query of a panel, and what came back.
+    """A query of a panel, and its result.
 
     `rows` has one value or line per series; `seconds` is how long it took.
     """
@@ -56,7 +56,7 @@ def fill_in(expression: str, variables: Mapping[str, str]) -> str:
 def ask(
     dashboard: Path, prometheus: Prometheus, loki: Loki, app: str
 ) -> Iterator[Answer]:
-    """Ask a dashboard's queries. A refused one is an answer with `error`."""
+    """Run a dashboard's queries. A rejected one is a result with `error`."""
     for title, target in targets(json.loads(dashboard.read_text())["panels"]):
         numbers = target["datasource"].get("type") == "prometheus"
         step = 300 if numbers else 3600

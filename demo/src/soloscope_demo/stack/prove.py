@@ -16,14 +16,14 @@ from .stack import Stack
 
 @dataclass(frozen=True)
 class Proof:
-    """What was proven, in words, and when after the start (seconds)."""
+    """What was proven, in words, and the seconds after the start."""
 
     what: str
     after: float
 
 
 def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[Proof]:
-    """Send one message to the app and find it everywhere."""
+    """Send one message to the app and follow it through all programs."""
     proofs: list[Proof] = []
 
     def proven(what: str) -> None:
@@ -52,8 +52,8 @@ def prove(stack: Stack, said: Callable[[Proof], None] = lambda _: None) -> list[
     if not stack.has("prometheus"):
         return proofs
 
-    # With its instance: after a start on other ports, Prometheus shows the old
-    # series for five minutes more.
+    # With its instance: after a start on other ports, Prometheus returns the old
+    # series for five more minutes.
     instance = stack.url("soloscope").removeprefix("http://")
     count = (
         f'soloscope_count_total{{app="{APP}",name="conversations",'
@@ -78,7 +78,7 @@ def values(stack: Stack, query: str) -> list[float]:
 
 
 def prove_grafana(stack: Stack) -> None:
-    """The overview is there, and both data sources answer through Grafana."""
+    """The overview exists, and both data sources answer through Grafana."""
     login = (
         stack.files["grafana/grafana.ini"].partition("admin_user = ")[2].split("\n")[0],
         stack.secret("grafana-admin-password"),

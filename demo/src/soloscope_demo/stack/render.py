@@ -1,7 +1,7 @@
-"""What each program is told, written into a folder by the modules' own Nix.
+"""Writes the configuration of each program into a folder, from the modules' Nix.
 
-`modules/render.nix` is evaluated without nixpkgs and without a store, so any Nix
-and any user will do. The dashboards are copied beside it.
+`modules/render.nix` is evaluated without nixpkgs and without a store, so it works
+with any Nix and for any user. The dashboards are copied beside it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Write each file below `root` and return what `evaluate` gave.
 
-    A set becomes JSON, which readers of YAML accept; a text stays as it is.
+    A set becomes JSON, which YAML parsers accept; a text is written unchanged.
     """
     files = evaluate(root, overrides)
     for name, content in files.items():
@@ -53,7 +53,7 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content, indent=2)
         path.write_text(text.rstrip("\n") + "\n")
-    # Without Prometheus the same dashboards ask Loki alone.
+    # Without Prometheus the same dashboards query only Loki.
     full = files["soloscope.json"]["prometheus"]["enable"]
     source = checkout() / ("dashboards" if full else "dashboards/light")
     dashboards = root / "dashboards"

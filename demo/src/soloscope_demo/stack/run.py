@@ -21,15 +21,15 @@ from .stack import Stack, Stopped, running
 #: How many rows of an answer are shown.
 _ROWS = 7
 
-#: What stands for a host's app and for its journald: not part of the stack.
+#: Replacements for a host's app and its journald: not part of the stack.
 _OURS = ("app", "journal")
 
 
 def stop_on_signals(stack: Stack) -> None:
     """Ctrl-C, SIGTERM and SIGHUP stop the stack.
 
-    A handler that raised could do so between the start of a program and the note
-    that it was started; this one leaves a mark, which the stack looks at often.
+    A handler that raises could interrupt between the start of a program and its
+    registration; this one sets a flag, which the stack checks often.
     """
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stack.stopping.set())
@@ -38,7 +38,7 @@ def stop_on_signals(stack: Stack) -> None:
 def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
     """Run the demo; 0 when all that is present was proven.
 
-    Raises `DemoError` with one clear line when something is not as it should be.
+    Raises `DemoError` with one clear line when something is wrong.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = Options(state, **how)
@@ -64,7 +64,7 @@ def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
 
 
 def _forget(root: Path) -> None:
-    """Remove a state folder, and nothing that is not one."""
+    """Remove a state folder; refuses any other folder."""
     if any(root.iterdir()) and not (root / "soloscope.json").exists():
         raise DemoError(f"{root} is no state folder of the demo: not removed")
     remove(root)
@@ -93,7 +93,7 @@ def _show(stack: Stack, console: Console, *, once: bool) -> None:
 
 
 def _addresses(stack: Stack, console: Console) -> None:
-    """Where everything is. Plain lines: nothing is cut in a narrow terminal."""
+    """The addresses and paths. Plain lines: a narrow terminal truncates nothing."""
     places = {}
     if stack.has("grafana"):
         password = stack.secret("grafana-admin-password")
@@ -114,7 +114,7 @@ def _addresses(stack: Stack, console: Console) -> None:
 
 
 def _panels(stack: Stack, console: Console) -> None:
-    """The overview at the terminal: each query and what its panel would show."""
+    """The overview at the terminal: each query and its panel's values."""
     dashboard = stack.root / "dashboards/soloscope-overview.json"
     if not dashboard.exists():
         raise DemoError(f"no {dashboard.name} among the dashboards")

@@ -1,6 +1,6 @@
 """The whole stack as plain processes on 127.0.0.1, in a folder of its own.
 
-Here stand the order in which the programs start, and what is waited for.
+It defines the order in which the programs start, and what each waits for.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Stack:
     """The stack of one folder. Use `running`, which also stops it."""
 
     def __init__(self, options: Options) -> None:
-        """Reads and decides, but writes and starts nothing yet."""
+        """Only reads the configuration: writes and starts nothing yet."""
         self.options = options
         self.root = options.root.absolute()
         programs.ensure(["nix-instantiate"])
         self.ports = options.ports()
         own: dict[str, Any] = {
-            # The shipper reads as far back as history is filled.
+            # The shipper reads back to the start of the generated history.
             "logs": {"maxAge": f"{24 * max(1, options.history)}h"},
             "prometheus": {
                 "scrapeInterval": options.scrape_interval,
@@ -58,10 +58,10 @@ class Stack:
         if self._zone_file:
             own["apps"] = {APP: {"timeZone": clock.NAME}}
         own = merge(merge(overrides_for(self.ports), own), options.overrides)
-        #: What is not there, and why: name -> reason.
+        #: Missing parts: name -> reason.
         self.absent: dict[str, str] = {}
         if shutil.which("grafana") is None:
-            # Nothing else fetches it; without it nothing is told of it either.
+            # It is not fetched; without it no program is configured for it.
             self.absent["Grafana"] = "no `grafana` on PATH"
             own = merge(own, {"grafana": {"enable": False}})
         self.overrides = own
@@ -79,12 +79,12 @@ class Stack:
         )
         self.children: list[Child] = []
         self.started_at = 0.0
-        #: Set it from anywhere, a signal handler too: the stack stops soon.
+        #: May be set anywhere, also in a signal handler: the stack stops soon.
         self.stopping = threading.Event()
         self._commands, self._helpers = commands.resolve(self.files["programs.json"])
         self._lock: IO[str] | None = None
 
-    # Where things are
+    # Addresses and paths
 
     def url(self, name: str) -> str:
         """The address of a program, without a slash at the end."""
@@ -92,12 +92,12 @@ class Stack:
 
     @property
     def prometheus(self) -> Prometheus:
-        """Asks this stack's Prometheus."""
+        """A client of this stack's Prometheus."""
         return Prometheus(self.url("prometheus"))
 
     @property
     def loki(self) -> Loki:
-        """Asks this stack's Loki."""
+        """A client of this stack's Loki."""
         return Loki(self.url("loki"))
 
     @property
@@ -136,7 +136,7 @@ class Stack:
         return {name: port for name, port in self.ports.items() if name in names}
 
     def log_file(self, name: str) -> Path:
-        """The file of what a program prints."""
+        """The output file of a program."""
         return self.root / "logs" / f"{name}.log"
 
     # Starting
@@ -156,9 +156,9 @@ class Stack:
             self._await(progress)
             self._launch_bridge()
             self._launch_app()
-            # Those that read what the app leaves behind come after it: the
-            # shipper takes up a journal that it finds empty at its end, and the
-            # exporter holds days before yesterday for closed.
+            # Programs that read the app's output start after it: the shipper
+            # starts at the end of a journal that is empty at first, and the
+            # exporter treats days before yesterday as closed.
             readers = {self.shipper, "soloscope"}
             for name in self._commands.keys() - readers:
                 self._launch(name, self._commands[name])
@@ -186,7 +186,7 @@ class Stack:
         render(self.root, self.overrides)
         folders = ["logs", "secrets", "zoneinfo", "state/loki/rules/fake"]
         folders += [f"state/{name}" for name in ("journal", "redis", *self._commands)]
-        # Grafana reports every folder of its provisioning that is not there.
+        # Grafana logs an error for every missing provisioning folder.
         folders += [
             f"grafana/provisioning/{n}" for n in ("plugins", "notifiers", "alerting")
         ]
@@ -194,7 +194,7 @@ class Stack:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         (self.root / "zoneinfo" / clock.NAME).write_bytes(self._zone_file)
         (self.root / "secrets").chmod(0o700)
-        # What the first boot makes on a host (modules/secrets).
+        # Generated at the first boot of a host (modules/secrets).
         for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
             path = self.root / "secrets" / name
             if not path.exists():
@@ -216,7 +216,7 @@ class Stack:
         child.start()
 
     def _launch_redis(self) -> None:
-        """The app's Redis, which keeps what was counted."""
+        """The app's Redis, which stores the counts."""
         argv = [
             *(str(self._helpers["redis-server"]), "--bind", ADDRESS),
             *("--port", str(self.ports["redis-server"])),
@@ -225,13 +225,13 @@ class Stack:
         self._launch("redis-server", [*argv, "--save", ""])
 
     def _launch_bridge(self) -> None:
-        """What stands for journald: it follows the output of the host's units."""
+        """The replacement for journald: follows the output of the host's units."""
         units = {self.app["units"][0]: self.log_file("app")}
         for name, unit in (("soloscope", "exporter"), ("notify", "notify")):
             if self.has(name):
                 units[f"soloscope-{unit}.service"] = self.log_file(name)
         for path in units.values():
-            # Emptied before the bridge looks, or it would read the last run's.
+            # Emptied before the bridge starts, which would read the last run's output.
             path.write_bytes(b"")
         told = self.files["promtail.yaml"]["scrape_configs"][0]["journal"]["path"]
         journal = Path(told)
@@ -255,7 +255,7 @@ class Stack:
             "history": self.options.history,
             "seed": self.options.seed,
             "visit-every": self.options.visit_every,
-            # As far back as Loki takes lines, less an hour.
+            # As far back as Loki accepts lines, less an hour.
             "lines-back": (hours - 1) / 24,
         }
         given = (
@@ -285,11 +285,10 @@ class Stack:
             time.sleep(0.05)
 
     def _await_history(self) -> None:
-        """Wait until Loki has the history and shows it.
+        """Wait until Loki has the history and returns it.
 
-        Loki looks for lines older than some hours only in chunks that it has
-        written; a history that was just filled is still in memory, so it is told
-        to write it.
+        Loki looks for lines older than some hours only in flushed chunks; a
+        history that was just filled is still in memory, so it is flushed first.
         """
         printed = self.log_file("app").read_text().splitlines()
         # The line after the last one of the history.
@@ -304,12 +303,12 @@ class Stack:
             ) from error
         self.loki.flush()
 
-    # While it runs, and after
+    # Running and stopping
 
     def until(
         self, what: str, attempt: Callable[[], T | None], within: float = START_TIMEOUT
     ) -> T:
-        """As `clients.until`; a program that ends meanwhile is told at once."""
+        """Like `clients.until`, but raises at once when a program ends meanwhile."""
 
         def checked() -> T | None:
             self.check()
@@ -320,7 +319,7 @@ class Stack:
     def check(self) -> None:
         """Raise `DemoError` when a program has ended by itself.
 
-        Raise `Stopped` when the stack is to stop.
+        Raises `Stopped` after a request to stop.
         """
         if self.stopping.is_set():
             raise Stopped
@@ -330,7 +329,7 @@ class Stack:
                 raise DemoError(f"{ended}; {child.last_lines()}")
 
     def stop(self) -> None:
-        """Stop every program, all at once; kill what does not stop."""
+        """Stop all programs in parallel; kill those that do not stop."""
         for child in reversed(self.children):
             child.signal_group(signal.SIGTERM)
         for child in reversed(self.children):
@@ -349,7 +348,7 @@ def running(
 ) -> Iterator[Stack]:
     """A started stack, stopped at the end whatever happens.
 
-    `before` gets the stack when all its programs are there, before it starts.
+    `before` gets the stack when all its programs are found, before it starts.
     """
     stack = Stack(options)
     before(stack)

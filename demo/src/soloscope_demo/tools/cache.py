@@ -1,4 +1,4 @@
-"""The cache folder: what is got once and kept outside the checkout."""
+"""The cache folder: downloads and builds, kept outside the checkout."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def cache_home() -> Path:
 
 @contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Hold the lock `name` of this cache; a second run waits and says so.
+    """Hold the lock `name` of this cache; a second run prints a line and waits.
 
-    The kernel lets go of it when the process ends, however it ends.
+    The kernel releases it when the process ends in any way.
     """
     folder = cache_home() / "locks"
     folder.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def lock(name: str) -> Iterator[None]:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """A temporary folder that becomes `target` when the block ends well.
 
-    Whoever finds `target` finds it whole. After an error nothing is left.
+    `target` is complete as soon as it exists. After an error nothing is left.
     """
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

@@ -1,7 +1,7 @@
 """`just test`: lint and test everything this machine can run, side by side.
 
-Each part is a command. What it prints is shown when it has ended; whatever was
-skipped is repeated last, one line `not shown: …` each.
+Each part is a command. Its output is shown when it has ended; everything that was
+skipped is repeated at the end, one line `not shown: …` each.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _python(*argv: str) -> list[str]:
 
 
 def sources(top: Path) -> Iterator[Path]:
-    """The files of the checkout that nothing made. git may be missing."""
+    """The source files of the checkout. git may be missing."""
     made = re.compile(r"\.git$|\..*_cache$|__pycache__$|result")
     for folder, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if not made.match(name))
@@ -78,8 +78,8 @@ def _mypy(name: str, top: Path, *folders: str) -> Part:
 
 
 def linters(top: Path) -> list[Part]:
-    """The parts that run nothing of ours."""
-    # A folder with a conftest.py of its own is checked on its own: two modules
+    """The parts that do not run our programs."""
+    # A folder with its own conftest.py is checked separately: two modules
     # cannot have one name.
     tests = sorted({path.parent for path in top.glob("tests/*/test_*.py")})
     apart = [path.name for path in tests if (path / "conftest.py").exists()]
@@ -104,7 +104,7 @@ def suites(top: Path) -> list[Part]:
     """The tests: the exporter's own, and all others."""
     cores = len(os.sched_getaffinity(0))
     argv = _python("pytest", "-q", "-rfEs", "-p", "no:cacheprovider", "-n")
-    # A file's tests share what they start, and some go on where others ended.
+    # The tests of a file share programs, and some depend on earlier ones.
     # (With pytest 9.2, xdist's `loadgroup` keeps no group together.)
     spread = (str(max(2, cores // 2)), "--dist", "loadfile", "--rootdir", ".")
     return [
@@ -140,7 +140,7 @@ _children_lock = threading.Lock()
 
 
 def skipped(outputs: Iterable[str]) -> list[str]:
-    """What the parts' outputs say was not shown: a line for each reason."""
+    """The skips in the parts' outputs: one line for each reason."""
     tests: Counter[str] = Counter()
     whole: set[str] = set()
     for line in "\n".join(outputs).splitlines():

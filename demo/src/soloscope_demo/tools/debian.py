@@ -1,6 +1,6 @@
 """Debian packages without root and without installing any of them.
 
-apt works here on a private state in the cache: its own lists, its own archive
+apt runs with private state in the cache: its own lists, its own archive
 folder, its own list of sources. The mirrors are those of the system. Packages
 are unpacked (`dpkg -x`) into a folder of the cache and used from there, so
 nothing else on the machine changes.
@@ -23,8 +23,8 @@ from ..errors import DemoError, say
 from .cache import atomic_folder, cache_home, remove
 from .process import run
 
-#: Where programs come from that the system's own release has too old. Their
-#: packages are Go programs that need nothing but libc.
+#: The source of programs that are too old in the system's own release. Their
+#: packages are Go programs that need only libc.
 NEWER_SUITE = "forky"
 
 #: A list of packages younger than this is not fetched again (seconds).
@@ -86,14 +86,14 @@ def parse_deb822(text: str) -> Iterator[Source]:
 
 
 def _signed_by(options: str) -> str:
-    """Of a line's options only `signed-by`: the others are about other things."""
+    """The option `signed-by` of a line; the others are not needed."""
     return " ".join(o for o in options.split() if o.startswith("signed-by="))
 
 
 def system_sources(codename: str, etc: Path = Path("/etc/apt")) -> list[Source]:
     """The system's own sources for its release, its updates and its security.
 
-    Sources of others (a vendor's repository) are left out.
+    Third-party repositories are left out.
     """
     found: list[Source] = []
     single = etc / "sources.list"
@@ -151,8 +151,8 @@ class Apt:
         if blank:
             status = folder / "status"
             status.touch()
-        # How the system reaches its mirrors (proxies, certificates) holds here
-        # too; its hooks do not.
+        # The system's settings for its mirrors (proxies, certificates) apply here
+        # as well; its hooks do not.
         reached = [
             line
             for line in run(["apt-config", "dump"]).stdout.splitlines()
@@ -203,8 +203,8 @@ class Apt:
         try:
             self._run(*update)
         except DemoError as error:
-            # A mirror that stands still (a snapshot, a local copy) serves lists
-            # past their date. Their signatures are checked all the same.
+            # A mirror that is not updated (a snapshot, a local copy) serves lists
+            # past their date. Their signatures are still checked.
             if "is expired" not in str(error):
                 raise
             say(f"the mirror's list for {self._suite} is past its date: using it")
@@ -244,15 +244,15 @@ class Apt:
 
 
 def forget_lists() -> None:
-    """Remove apt's private state: nothing needs it once the programs are there."""
+    """Remove apt's private state, which is unused once the programs are unpacked."""
     remove(cache_home() / "apt")
 
 
 def link_libraries(root: Path, folder: Path) -> Path:
     """A folder with a link to each shared library of an unpacked tree.
 
-    libc's own are left out: they must be of one version with the loader, and
-    that is the system's.
+    libc's own are left out: they must have the same version as the loader, which
+    is the system's.
     """
     folder.mkdir()
     for path in sorted(root.rglob("*.so*")):

@@ -1,12 +1,12 @@
 """Loki, Promtail, logcli and Alertmanager, built from their Go modules into the cache.
 
 Debian's Alertmanager reads its templates from the folder where its package would
-be installed; the module has them in the program. Loki brings its version.
+be installed; the module embeds them. Loki's go.mod determines its version.
 
 Promtail reads the journal only with the tag `promtail_journal_enabled`, cgo and
 systemd's headers. Where this machine lacks a C compiler or the headers, Debian's
-are unpacked for the time of the build. Modules and the build cache live in the
-cache as well while building, and are removed afterwards.
+are unpacked for the build. Modules and the build cache are also in the cache
+folder while building, and are removed afterwards.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def loki_version() -> str:
 
 
 def go_environment(settings: Path) -> dict[str, str]:
-    """The user's own environment for Go, but its counters go to `settings`.
+    """The user's environment for Go, but with telemetry in `settings`.
 
-    Go counts its uses in the user's settings folder, which is not ours to touch;
-    what the user has set there with `go env -w` holds all the same.
+    Go writes its telemetry to the user's settings folder, which must not change;
+    settings from `go env -w` still apply.
     """
     home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return {
@@ -107,7 +107,7 @@ def _unpack_toolchain(folder: Path) -> dict[str, str]:
     """Debian's compiler and systemd's headers below `folder`: variables for Go."""
     say("no C compiler with systemd's headers here: unpacking Debian's (about 20 s)")
     apt = Apt(blank=True)
-    # Resolved as if nothing were installed: a sysroot needs libc's own files.
+    # Resolved as if nothing were installed: a sysroot needs libc's files as well.
     wanted = ("gcc", "libc6-dev", "libsystemd-dev", "pkg-config")
     root = folder / "toolchain"
     apt.unpack(apt.closure(wanted), root)

@@ -1,11 +1,11 @@
 """`just test-nixos`: the NixOS checks on a real systemd, without a virtual machine.
 
 They run through the program that NSPAWN_TEST names, or that of ../shared/nspawn-test
-beside the checkout. Where it, its root or a nixpkgs tree is missing, that is said
+beside the checkout. If it, its root or a nixpkgs tree is missing, that is reported
 and nothing fails. Python packages that soloscope needs and the root lacks are added
-to it with mkroot.sh, which stands beside the program. The log programs come from PATH
-or the cache; Grafana and Alloy only from PATH, where they stand in a folder of their
-own (`DIR/bin`, `DIR/share`).
+to it with mkroot.sh, which is beside the program. The log programs come from PATH or
+the cache; Grafana and Alloy only from PATH, in their own folder (`DIR/bin`,
+`DIR/share`).
 """
 
 from __future__ import annotations
@@ -80,10 +80,9 @@ def checks() -> list[str]:
 
 
 def bin_dir(folder: Path) -> Path:
-    """The log programs laid out as nspawn-test takes them.
+    """The log programs in the layout that nspawn-test expects.
 
-    The nodes see this folder and nothing beside it, so a symbolic link would lead
-    nowhere there.
+    The nodes see only this folder, so symbolic links out of it would be broken.
     """
     (folder / "bin").mkdir(parents=True)
     for name, place in programs.ensure(LOKI).items():

@@ -20,7 +20,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program; `env` is added to the environment.
 
-    With `together`, `stdout` has what it says on stderr as well.
+    With `together`, `stdout` also has its stderr.
     """
     return subprocess.run(
         argv,

@@ -1,7 +1,7 @@
-"""The real programs: found on PATH, else in the cache, else got into the cache.
+"""The real programs: found on PATH, else in the cache, else put into the cache.
 
-As a command it gets the programs that are named (all without a name) and prints
-where each is:
+As a command it gets the named programs (without a name, all) and prints
+the path of each:
 
     python -m soloscope_demo.tools.programs [NAME …]
 
@@ -25,7 +25,7 @@ from .golang import BINARIES, LOKI, check_go, install_loki, loki_version
 
 _LOKI, _NEWER, _RELEASE = "Go modules", "Debian, newer", "Debian"
 
-#: Where programs stand that are not meant for PATH.
+#: Folders of programs that are not meant for PATH.
 _FOLDERS_BEYOND_PATH = ("/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd")
 
 
@@ -131,7 +131,7 @@ def _install(missing: Sequence[Program]) -> None:
         for origin in (_RELEASE, _NEWER, _LOKI)
     }
     if by_origin[_LOKI]:
-        check_go()  # before anything is fetched, so that the news comes at once
+        check_go()  # before any download, so that the error comes at once
     say(f"installing into {cache_home()}, once: {', '.join(p.name for p in missing)}")
     for origin in (_RELEASE, _NEWER):
         if by_origin[origin]:

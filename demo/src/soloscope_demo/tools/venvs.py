@@ -24,7 +24,7 @@ from .cache import atomic_folder, cache_home, lock, remove
 from .debian import Apt, certificates
 from .process import run
 
-#: An environment that was not asked for in this time may go (seconds).
+#: An environment that was not requested for this long may be removed (seconds).
 UNUSED_FOR = 24 * 3600
 
 
@@ -39,7 +39,7 @@ def checkout() -> Path:
 
 
 def _pip() -> list[str]:
-    """Arguments that make a Python run some pip of this machine."""
+    """Arguments with which a Python runs a pip of this machine."""
     if importlib.util.find_spec("ensurepip") is not None:
         return ["-m", "pip"]
     target = cache_home() / "pip-wheel"
@@ -63,7 +63,7 @@ def make_venv(target: Path, arguments: Sequence[str]) -> None:
     argv = [str(target / "bin/python"), *_pip(), "install", "--quiet", *arguments]
     environment = {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        # An ordinary user's settings (`--user`) have no place in here.
+        # The user's pip settings (`--user`) must not apply here.
         "PIP_USER": "0",
         "PIP_CACHE_DIR": str(cache_home() / "pip"),
         **certificates(),
@@ -92,8 +92,8 @@ def dev() -> Path:
     """The environment for this checkout: its packages, editable, and the tools.
 
     Its name holds a hash of what it was made from, so a changed pyproject.toml
-    gets a new one. Old ones of the same checkout go once nobody has asked for
-    them for a day: something may still run in them.
+    gets a new one. Old ones of the same checkout are removed when they were not
+    requested for a day: something may still run in them.
     """
     top = checkout()
     packages = [top / name for name in ("exporter", "demo")]

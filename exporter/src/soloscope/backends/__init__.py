@@ -1,4 +1,4 @@
-"""The servers of the stack, and whatever else is asked over HTTP.
+"""Clients of the stack's servers and of other HTTP servers.
 
 http          one GET, with a deadline and a limit; JSON and its shape
 prometheus    PrometheusApi
@@ -6,5 +6,5 @@ loki          LokiApi
 metrics_text  metrics in Prometheus' text format
 systemd       systemctl, journalctl, timedatectl
 
-All of them raise BackendUnavailable with the address and what was answered.
+All of them raise BackendUnavailable with the address and the answer.
 """

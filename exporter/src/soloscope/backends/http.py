@@ -1,8 +1,8 @@
 """The one HTTP client: a GET with one deadline, a limit of bytes, and JSON.
 
-Redirects are not followed: a check says which status is right, a redirect to a login
-page is not it, and a key is sent to its own URL only. Neither proxies nor ~/.netrc of
-the environment count.
+Redirects are not followed: a check declares the expected status, which a redirect to a
+login page does not have, and a key is sent to its own URL only. Proxies and ~/.netrc of
+the environment are ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "soloscope"}
 
 
 class NoAnswer(BackendUnavailable):
-    """There was no whole answer in time; `seconds` have passed."""
+    """No complete answer in time; `seconds` have passed."""
 
     def __init__(self, why: str, seconds: float) -> None:
         super().__init__(why)
@@ -60,12 +60,12 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     limit: int = LIMIT,
 ) -> Answer:
-    """GET `url`. Raises NoAnswer, with nothing quoted that was sent or answered.
+    """GET `url`. Raises NoAnswer, which quotes neither the request nor the answer.
 
     `timeout` (seconds) is for the whole body, so a server that sends one byte at a time
     does not hold the caller longer.
     """
-    # Slow to import: `serve` does so after it is ready, a command only if it asks.
+    # Slow to import: `serve` does so after it is ready, a command only if needed.
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -81,7 +81,7 @@ def fetch(
                 timeout=timeout,
                 allow_redirects=False,
                 stream=True,
-                # The host's own authorities ($SSL_CERT_FILE), not those of certifi.
+                # The host's CA certificates ($SSL_CERT_FILE), not those of certifi.
                 verify=paths.cafile or paths.capath or True,
             ) as response:
                 while len(body) < limit and (chunk := response.raw.read1(65536)):
@@ -96,20 +96,20 @@ def fetch(
 
 
 def _reason(error: BaseException, timeout: float) -> str:
-    """The error at the root of `error`, in the system's own words."""
+    """The root cause of `error`, as the system's message."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
-    # What others say may quote what was sent, such as a key.
+    # Other messages may quote the request, including a key.
     return f"not an HTTP answer ({type(error).__name__})"
 
 
 @contextmanager
 def understood(where: str) -> Iterator[None]:
-    """What the answer of `where` does not have, in the block, is BackendUnavailable."""
+    """Turn errors in the block about the answer of `where` into BackendUnavailable."""
     try:
         yield
     except OTHER_SHAPE:
@@ -117,7 +117,7 @@ def understood(where: str) -> Iterator[None]:
 
 
 def ask(url: str, timeout: float) -> Answer:
-    """GET `url` of the stack's own; the error names the address."""
+    """GET `url` of a server of the stack; the error names the address."""
     try:
         return fetch(url, timeout, limit=LARGE)
     except NoAnswer as failed:
@@ -133,7 +133,7 @@ def get_json(url: str, timeout: float = TIMEOUT) -> Any:
     except OTHER_SHAPE:
         value = None
     if answer.status != 200:
-        # Both servers say in one line what they did not like.
+        # Both servers explain a rejected request in one line.
         said = value.get("error") if isinstance(value, dict) else None
         text = str(said or answer.body[:200].decode("utf-8", "replace")).strip()
         raise BackendUnavailable(f"{where}: answered {answer.status}: {text}")

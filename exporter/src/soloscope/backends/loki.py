@@ -1,4 +1,4 @@
-"""What Loki knows: https://grafana.com/docs/loki/latest/reference/loki-http-api/"""
+"""Loki's HTTP API: https://grafana.com/docs/loki/latest/reference/loki-http-api/"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Line", "LokiApi"]
 
 
 class Line(NamedTuple):
-    """One log line; `at` is Unix time, as Loki keeps it."""
+    """One log line; `at` is its Unix time in Loki."""
 
     labels: Mapping[str, str]
     at: float
@@ -21,13 +21,13 @@ class Line(NamedTuple):
 
 
 class LokiApi(PrometheusApi):
-    """Loki answers metric queries in the words of Prometheus."""
+    """Loki answers metric queries in the format of Prometheus."""
 
     prefix = "/loki/api/v1"
 
     @classmethod
     def of(cls, config: Config, timeout: float = TIMEOUT) -> LokiApi:
-        """The one of the configuration."""
+        """The client for the configured Loki."""
         return cls(base_url(config.loki), timeout)
 
     def lines(

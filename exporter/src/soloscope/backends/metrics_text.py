@@ -16,11 +16,11 @@ __all__ = ["read", "samples"]
 def samples(text: str, *names: str) -> list[Sample]:
     """The samples with one of these names, in order.
 
-    Raises ValueError when a line of them is no sample.
+    Raises ValueError when one of their lines is not a sample.
     """
     from prometheus_client.parser import text_string_to_metric_families
 
-    # A program shows a thousand metrics; only those that are wanted are worth parsing.
+    # A program exports a thousand metrics; only the requested ones are parsed.
     # Not splitlines: a label's value may hold other line breaks than \n.
     wanted = [line for line in text.split("\n") if line.startswith(names)]
     try:

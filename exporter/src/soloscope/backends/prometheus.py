@@ -1,4 +1,4 @@
-"""What Prometheus knows: https://prometheus.io/docs/prometheus/latest/querying/api/"""
+"""Prometheus' HTTP API: https://prometheus.io/docs/prometheus/latest/querying/api/"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PrometheusApi:
 
     @classmethod
     def of(cls, config: Config) -> PrometheusApi:
-        """The one of the configuration."""
+        """The client for the configured Prometheus."""
         return cls(base_url(config.prometheus))
 
     def get(self, path: str, **parameters: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""systemd, its journal and its clock, as far as this machine has them."""
+"""systemd, its journal and its clock, if this machine has them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PROPERTIES = "Id,Type,LoadState,ActiveState,SubState,Result,TriggeredBy"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit, and in `why` what is wrong with it ("" when nothing is).
+    """A unit, and in `why` its fault ("" when it has none).
 
-    `on_demand`: a timer, a socket or somebody starts it, and it need not run.
+    `on_demand`: a timer, a socket or a person starts it, and it need not run.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Unit:
 
 
 def _ask(*argv: str) -> str | None:
-    """What the program prints; None when it is not there, fails or hangs."""
+    """The program's output; None when it is missing, fails or hangs."""
     found = shutil.which(argv[0])
     if found is None:
         return None
@@ -55,14 +55,14 @@ def _ask(*argv: str) -> str | None:
 
 
 def show(name: str) -> Unit | None:
-    """How the unit is; None when systemd does not answer."""
+    """The state of the unit; None when systemd does not answer."""
     text = _ask("systemctl", "show", f"--property={_PROPERTIES}", "--", name)
     if text is None:
         return None
     state = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     active, result = state.get("ActiveState", ""), state.get("Result", "")
-    # What a timer starts has been well when its last run was, and must not be started
-    # by hand: that would be a run more.
+    # A unit with a timer is well when its last run succeeded, and must not be started
+    # by hand: that would be an extra run.
     on_demand = state.get("Type") == "oneshot" or bool(state.get("TriggeredBy"))
     if state.get("LoadState") == "not-found":
         return Unit(name, "is not there", missing=True)
@@ -80,7 +80,7 @@ def show(name: str) -> Unit | None:
 
 
 def _pattern(name: str) -> str:
-    """A template as systemctl and journalctl take it for all of its instances."""
+    """The pattern with which systemctl and journalctl match a template's instances."""
     return name.replace("@.", "@*.")
 
 
@@ -91,13 +91,13 @@ def _listed(*patterns: str) -> list[str]:
 
 
 def instances(name: str) -> list[str]:
-    """The units that are there of a template or of a name with `*`; else the name."""
+    """The existing units of a template or of a name with `*`; else the name."""
     pattern = _pattern(name)
     return _listed(pattern) if "*" in pattern else [name]
 
 
 def own_units(config: Config) -> list[str]:
-    """The units of soloscope: those that must be there, and others that are."""
+    """The units of soloscope: the required ones, and others that exist."""
     rooms = ("prometheus", "grafana", "alertmanager")
     names = [f"soloscope-{config.shipper.engine}", "soloscope-exporter", "loki"]
     names += [room for room in rooms if getattr(config, room).enable]
@@ -117,6 +117,6 @@ def journal_has_lines(names: Sequence[str], minutes: int) -> bool | None:
 
 
 def clock_is_kept() -> bool | None:
-    """Whether somebody keeps the machine's clock; None when nobody can say."""
+    """Whether the machine's clock is synchronized; None when that is unknown."""
     text = _ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
     return None if text is None else text.strip() == "yes"

@@ -1,6 +1,6 @@
-"""The days that Redis still has, given to Prometheus.
+"""Writes the days that Redis still has into Prometheus.
 
 plan    pure: the ramps of the days, as OpenMetrics
-days    which days are written: what Redis has, and Prometheus has not
+days    which days are written: those in Redis that Prometheus does not have
 blocks  the text, or the blocks that `promtool` makes of it
 """

@@ -26,7 +26,7 @@ class Refused(SoloscopeError):  # noqa: N818 (reads as a state)
 
 
 def check_folder(folder: Path | None) -> Path:
-    """Prometheus' data folder, checked as far as that can be done before the work."""
+    """Prometheus' data folder, after all checks that are possible in advance."""
     if folder is None:
         raise Refused("Prometheus does not name its data folder; give `--data-dir DIR`")
     if not (folder / "wal").is_dir() and not (folder / "chunks_head").is_dir():
@@ -79,8 +79,8 @@ def _make(
     progress: Callable[[int, int], None],
 ) -> int:
     owner = folder.stat()
-    # Inside the data folder, so that a block arrives there by one rename. Prometheus
-    # passes by whatever is not named like a block.
+    # Inside the data folder, so that a block is moved there by one rename. Prometheus
+    # ignores names that are not block names.
     with tempfile.TemporaryDirectory(prefix="soloscope-backfill-", dir=folder) as work:
         blocks = Path(work) / "blocks"
         blocks.mkdir()
@@ -92,7 +92,7 @@ def _make(
         made = sorted(blocks.iterdir())
         for block in made:
             _own(block, owner)
-        # The mark comes first: blocks without a mark could be written again.
+        # The marker comes first: blocks without a marker could be written again.
         for one in plans:
             marks[one.app] = {
                 "first": str(one.days[0]),
@@ -122,7 +122,7 @@ def _block(
 
 
 def _own(block: Path, owner: os.stat_result) -> None:
-    """Give the block to the owner of the data folder, which only root can do."""
+    """Change the block's owner to that of the data folder, which only root can do."""
     if os.getuid() != 0:
         return
     for path in (block, *block.rglob("*")):

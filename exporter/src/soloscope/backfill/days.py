@@ -1,4 +1,4 @@
-"""Which days are written: what Redis has, and Prometheus has not."""
+"""Which days are written: those in Redis that Prometheus does not have."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What Prometheus says about itself. Times are in seconds, None is unknown.
+    """Facts about Prometheus. Times are in seconds, None is unknown.
 
-    `target` has the labels that the scrape of our exporter gets; `first_known` the
-    first moment, by app, for which it has counts.
+    `target` has the labels that Prometheus adds to our exporter's metrics;
+    `first_known` the first time with counts, by app.
     """
 
     target: Mapping[str, str]
@@ -50,7 +50,7 @@ class Server:
 def server(
     config: Config, apps: Sequence[App], now: float, *, needed: bool, say: Say
 ) -> Server:
-    """What Prometheus knows. Raises Refused when it is `needed` and does not answer."""
+    """Ask Prometheus. Raises Refused when it is `needed` and does not answer."""
     if not config.prometheus.enable:
         raise Refused("`prometheus.enable` is false: there is nothing to fill")
     exporter = config.exporter
@@ -67,7 +67,7 @@ def server(
         first = {app.name: _first_known(api, app.name, oldest, now) for app in apps}
     except BackendUnavailable as error:
         if needed:
-            # Without its answer nothing prevents the same days from standing twice.
+            # Without its answer nothing prevents writing the same days twice.
             raise Refused(
                 f"{error}; Prometheus must be running, for it says which days it has"
             ) from None
@@ -94,7 +94,7 @@ def _target(api: PrometheusApi) -> dict[str, str] | None:
 def _first_known(
     api: PrometheusApi, app: str, oldest: float, now: float
 ) -> float | None:
-    """The first moment since `oldest` for which there are counts of `app`."""
+    """The first time since `oldest` with counts of `app`."""
     query = f'count({{__name__=~"{_COUNTS}",app="{app}"}})'
     start = oldest - oldest % _STEP
     while start <= now:
@@ -109,7 +109,7 @@ def _first_known(
 def plans(
     config: Config, apps: Iterable[App], found: Server, now: float, say: Say
 ) -> list[plan.Plan]:
-    """What is written for each app. Raises Refused when that is nothing at all."""
+    """The plan of each app. Raises Refused when there is nothing to write."""
     made = [p for app in apps if (p := _plan(config, app, found, now, say)) is not None]
     if not made:
         raise Refused("there is no day to write; see above")
@@ -143,9 +143,9 @@ def _plan(
 
 
 def _why_none(app: App, days: Sequence[date], now: float, known: float | None) -> str:
-    """Why no day of `app` is written, and what can be done about it."""
+    """Why no day of `app` is written, and what to do."""
     if known is not None:
-        # What is known may begin up to a step later.
+        # The known data may begin up to one step later.
         since = datetime.fromtimestamp(known + _STEP, app.zone)
         return (
             f"Prometheus has its counts since {since:%Y-%m-%d}, and Redis holds none "

@@ -1,16 +1,16 @@
 """History for Prometheus from the days that Redis still has: pure.
 
-Prometheus knows a count from its first scrape on. `soloscope backfill` writes what it
-would have scraped before: for each closed day a ramp from zero at the app's midnight
+Prometheus has a count only from its first scrape on. `soloscope backfill` writes the
+samples of earlier scrapes: for each closed day a ramp from zero at the app's midnight
 to the day's total, with the labels of the real scrape. A graph over 30 days is then
 right on the day of installation.
 
 Why a sample every four minutes: Prometheus 3 leaves a sample at the start of a range
 out, so with two samples a day `increase(x[1d])` was empty or wrong by 100 %; and
 graphs draw a line only where two samples are less than five minutes apart.
-Why a zero at the end: the next thing Prometheus has is the day's count so far, say 15
-after yesterday's 10. Without a zero between them the reset would not be seen and
-`increase` would say 5.
+Why a zero at the end: Prometheus' next sample is the day's count so far, say 15
+after yesterday's 10. Without a zero between them the reset would not be detected and
+`increase` would return 5.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ SETTLED = 3 * 3600.0
 class Ramp:
     """One metric with its labels: one series, or the two of a summary.
 
-    For each series: its line up to the value, and the totals; a day without one is 0.
-    The two of a summary stand side by side at each time, as OpenMetrics wants it.
+    For each series: its line up to the value, and the totals; a missing day is 0.
+    The two of a summary are adjacent at each time, as OpenMetrics requires.
     """
 
     family: Family
@@ -75,7 +75,7 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is written for one app: these days, in order, and a zero after the last."""
+    """The samples for one app: these days, in order, and a zero after the last."""
 
     app: str
     zone: ZoneInfo
@@ -94,12 +94,12 @@ class Plan:
 
     @property
     def samples(self) -> int:
-        """About how many samples there will be."""
+        """The approximate number of samples."""
         return self.series * int((self.end - self.begin) // STEP + 1)
 
     @property
     def series(self) -> int:
-        """How many series there are."""
+        """The number of series."""
         return sum(len(ramp.series) for ramp in self.ramps)
 
 
@@ -112,8 +112,8 @@ def days_to_write(
 ) -> tuple[date, ...]:
     """Which of `days` are closed, settled, kept, and not in Prometheus yet.
 
-    `first_known`: the first moment Prometheus has the app's counts for, None when it
-    has none. `oldest`: what ended before is beyond Prometheus' retention.
+    `first_known`: the first time with the app's counts in Prometheus, None when it
+    has none. `oldest`: days that ended before are beyond Prometheus' retention.
     """
     until = now - SETTLED
     if first_known is not None:
@@ -132,8 +132,8 @@ def plan(
     """The ramps for `days`; None when Redis has nothing for any of them.
 
     `target` holds the labels that the scrape adds (`job`, `instance`). Leading days
-    without any count are left out: the app was not there yet. Breakdown keys are
-    those that are shown today, so the limit holds here too.
+    without any count are left out: the app did not exist yet. Breakdown keys are
+    those that are exported today, so the limit applies here too.
     """
     app = snapshot.app
     values = {v.day: v for v in snapshot.days}
@@ -147,11 +147,11 @@ def plan(
     def ramp(
         family: Family, labels: Mapping[str, str], **own: Mapping[date, Number]
     ) -> None:
-        """One more, with the totals by the suffix that the series' name gets."""
+        """Add one, with the totals by the suffix of the series' name."""
         full = {"app": app.name, **labels, **target}
         series = []
         for suffix, totals in own.items():
-            # Everything up to the value, as the renderer writes it.
+            # Everything up to the value, in the renderer's format.
             line = lines(family.name + suffix, [(full, 0)])
             series.append((line[: -len("0.0\n")], totals))
         ramps.append(Ramp(family, tuple(series)))
@@ -236,7 +236,7 @@ def _samples(ramp: Ramp, grid: Sequence[tuple[date | None, float, str]]) -> str:
             value: Number = 0
             if day is not None:
                 value = days.get(day, 0)
-                # What is counted in wholes stays whole; the last sample is the total.
+                # Integer counts stay integers; the last sample is the total.
                 value = int(value * share) if isinstance(value, int) else value * share
             out.append(f"{start}{go_float(value)} {at}\n")
     return "".join(out)

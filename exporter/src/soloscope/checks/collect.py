@@ -1,9 +1,8 @@
-"""The health of this moment, as `soloscope health-check` shows it.
+"""The current health, as `soloscope health-check` shows it.
 
-`serve` is asked for the checks and the gauges, because it holds the Redis passwords
-and reads what the probe found out. When it does not answer, that is the first thing
-reported, and whatever needs no secret is asked from here. systemd is asked from here
-always.
+The checks and gauges come from `serve`, which has the Redis passwords and reads the
+probe's results. When it does not answer, that is reported first, and the checks that
+need no secret run here. systemd is always queried here.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from soloscope.errors import BackendUnavailable
 
 __all__ = ["Number", "Report", "collect"]
 
-# Seconds that `serve` has to answer, and that checks asked from here have.
+# Time-outs in seconds for `serve`, and for the checks that run here.
 SERVE_TIMEOUT = 5.0
 DIRECT_TIMEOUT = 12.0
 
@@ -37,8 +36,8 @@ Number = int | float
 class Report:
     """The health document of checks/report.py, and the gauges by app and name.
 
-    A gauge that is declared but not known is None. `source` says who asked; `unseen`
-    what could not be asked.
+    A declared gauge without a value is None. `source` says who ran the checks;
+    `unseen` what could not be checked.
     """
 
     document: Mapping[str, Any]
@@ -52,7 +51,7 @@ class Report:
         return bool(self.document["status"] == "healthy")
 
     def json(self) -> dict[str, Any]:
-        """The document with the gauges in it."""
+        """The document, including the gauges."""
         unseen = {"unseen": self.unseen} if self.unseen else {}
         return {**self.document, "gauges": self.gauges, "source": self.source, **unseen}
 
@@ -63,7 +62,7 @@ Found = tuple[list[Result], Known, Any]
 
 
 def collect(config: Config) -> Report:
-    """Ask `serve`, or what can be asked without it; and systemd."""
+    """Ask `serve`, or run what is possible without it; and ask systemd."""
     try:
         source = "serve"
         results, known, database = _served(config)
@@ -81,8 +80,8 @@ def collect(config: Config) -> Report:
 
 def _served(config: Config) -> Found:
     base = base_url(config.exporter)
-    # This makes `serve` read Redis, so the checks that come next know what the gauges
-    # know: a Redis that has just died is well in neither.
+    # This makes `serve` read Redis, so the checks after it are consistent with the
+    # gauges: a Redis that has just died is down in both.
     found = metrics_text.read(base, SERVE_TIMEOUT, "soloscope_value")
     where = f"{base}/api/health"
     answer = ask(where, SERVE_TIMEOUT)
@@ -93,7 +92,7 @@ def _served(config: Config) -> Found:
 
 
 def _result(one: Mapping[str, Any]) -> Result:
-    """A check of the document, read back; other shapes raise an error of Python's."""
+    """A check parsed from the document; other formats raise a Python error."""
     took, age = one["duration_ms"], one["age_seconds"]
     return Result(
         app=str(one["app"]),
@@ -108,7 +107,7 @@ def _result(one: Mapping[str, Any]) -> Result:
 
 
 def _direct(config: Config, why: str) -> Found:
-    # A password in a credential is for the service alone; the rest needs none.
+    # A password in a credential is only for the service; the others need none.
     open_apps = [a for a in config.apps.values() if a.redis and not a.redis.password]
     names = {app.name for app in open_apps}
     registry = Registry(
@@ -140,9 +139,9 @@ INTAKE = 3600
 
 
 def _units(config: Config) -> tuple[list[Result], str]:
-    """A check for each unit of ours and for the way of the lines; or why there is none.
+    """A check for each of our units and for log shipping; or why there is none.
 
-    The shipper may run and send to nobody.
+    The shipper may run without sending anything.
     """
     unseen = "soloscope's units were not looked at: "
     units = [systemd.show(name) for name in systemd.own_units(config)]

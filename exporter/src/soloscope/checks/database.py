@@ -21,7 +21,7 @@ __all__ = ["figures", "p95", "postgres"]
 
 # A query that takes longer than this is slow, in seconds.
 SLOW = 1.0
-# So many response times make the 95th percentile: an hour at 30 s.
+# The number of response times for the 95th percentile: an hour at 30 s.
 REMEMBERED = 120
 
 _WANTED = (
@@ -36,18 +36,18 @@ _WANTED = (
 
 
 def figures(text: str) -> dict[str, float | None]:
-    """What the health paths show, from the exporter's metrics.
+    """The values of the health paths, from the exporter's metrics.
 
-    Raises ValueError when they are none.
+    Raises ValueError when there are none.
 
-    up           whether the exporter reaches the database; None without a word on it
-    size         connections that the server allows (pg_settings_max_connections)
+    up           whether the exporter reaches the database; None when unknown
+    size         maximum connections of the server (pg_settings_max_connections)
     active       connections that run a query now
     idle         connections that wait, in a transaction or not
     efficiency   active out of active and idle, in percent; None without connections
     slow         queries that are slow on average when pg_stat_statements is shown,
                  otherwise transactions that have been running for longer than SLOW
-    seconds      what the exporter's own queries took
+    seconds      duration of the exporter's own queries
     """
     active = idle = slow_now = 0.0
     up: float | None = None

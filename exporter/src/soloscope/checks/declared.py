@@ -1,8 +1,8 @@
-"""The checks that a configuration asks for.
+"""The checks of a configuration.
 
-Interval and time-out of what is declared stand in the configuration. What every
-stack has is asked as often as the table of service health checks in the origin
-documents says: an API every 30 s with 10 s to answer, a database every 30 s with
+Declared checks have their interval and time-out in the configuration. The built-in
+ones use the values of the table of service health checks in the origin
+documents: an API every 30 s with 10 s to answer, a database every 30 s with
 5 s, Redis every 10 s with 3 s.
 """
 
@@ -34,7 +34,7 @@ _REDIS = (10.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """How an app's last scrape went: whether Redis answered, or why not, and when.
+    """The result of an app's last scrape: whether Redis answered, or why not, and when.
 
     `at` is on the monotonic clock; `left_out` names metrics that could not be read.
     """
@@ -51,7 +51,7 @@ LastScrape = Callable[[str], Scrape | None]
 def ping(redis: Redis) -> Callable[[float], Outcome]:
     """Redis answers PING on a fresh connection, as the exporter's user.
 
-    The connection has time-outs of its own, shorter than the check's.
+    The connection has its own time-outs, shorter than the check's.
     """
 
     def run(_timeout: float) -> Outcome:
@@ -72,8 +72,8 @@ def ping(redis: Redis) -> Callable[[float], Outcome]:
 def checks(config: Config, last_scrape: LastScrape | None = None) -> list[Check]:
     """All checks, the stack's own first, in the order in which they are shown.
 
-    `last_scrape` says how an app's last scrape went, None before the first; without
-    it (outside `serve`) there is no such check. A check that an app declares
+    `last_scrape` returns the result of an app's last scrape, None before the first;
+    without it (outside `serve`) there is no such check. A check that an app declares
     replaces a built-in one of the same name.
     """
     found: list[Check] = []
@@ -102,7 +102,7 @@ def checks(config: Config, last_scrape: LastScrape | None = None) -> list[Check]
 
 
 def _database(config: Config) -> Check | None:
-    """One check for all databases: one postgres exporter serves them all."""
+    """One check for all databases: there is one postgres exporter."""
     apps = [app.name for app in config.apps.values() if app.postgres is not None]
     exporter = config.postgres_exporter
     if not apps or exporter is None:
@@ -189,7 +189,7 @@ def _scrape(last: Callable[[], Scrape | None], _timeout: float) -> Outcome:
 
 
 def _witness(last: Callable[[], Scrape | None]) -> Recorded | None:
-    """What the last scrape says about Redis."""
+    """The state of Redis in the last scrape."""
     scrape = last()
     if scrape is None:
         return None

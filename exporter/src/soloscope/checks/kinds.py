@@ -1,6 +1,6 @@
-"""How each kind of check asks. Every function raises CheckFailed, takes the
-time-out in seconds, and opens a connection of its own: one that is kept open would
-still answer when nobody else can connect any more.
+"""How each kind of check works. Every function raises CheckFailed, takes the
+time-out in seconds, and opens a new connection: an existing one could still work
+when new clients can no longer connect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["expect", "get", "grafana", "http", "in_time", "loki", "ready", "tcp"
 
 
 def get(url: str, timeout: float, key: str | None = None, limit: int = LIMIT) -> Answer:
-    """Any answer. `key` is sent as WhatsApp's API, OpenAI and Stripe all take it."""
+    """Any answer. `key` is sent as WhatsApp's API, OpenAI and Stripe all accept it."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
         return fetch(url, timeout, headers, limit)
@@ -34,7 +34,7 @@ def expect(
     body: str | None = None,
     max_seconds: float | None = None,
 ) -> Outcome:
-    """Hold an answer against what was declared."""
+    """Compare an answer with the declaration."""
     if answer.status != status:
         where = answer.headers.get("location")
         hint = f", to {where.partition('?')[0]}" if where else ""
@@ -103,7 +103,7 @@ def loki(base: str) -> Callable[[float], Outcome]:
 
 
 def ready(base: str) -> Callable[[float], Outcome]:
-    """Prometheus and Alertmanager: 200 on /-/ready once they can serve."""
+    """Prometheus and Alertmanager: 200 on /-/ready when they are ready."""
     return _well(f"{base}/-/ready", "ready")
 
 
@@ -115,9 +115,9 @@ def _well(url: str, detail: str) -> Callable[[float], Outcome]:
 
 
 def grafana(base: str, root_url: str) -> Callable[[float], Outcome]:
-    """Grafana's /api/health, which is 503 when its database is not well.
+    """Grafana's /api/health, which is 503 when its database fails.
 
-    With `serve_from_sub_path` the path of the root URL stands before it.
+    With `serve_from_sub_path` the path of the root URL is its prefix.
     """
     prefix = urlsplit(root_url).path.rstrip("/")
 

@@ -1,4 +1,4 @@
-"""What a health check is and what it answers. Pure; times are in seconds."""
+"""Health checks and their results. Pure; times are in seconds."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ GRACE = 1.0
 
 
 class CheckFailed(Exception):  # noqa: N818 (reads as a state)
-    """What was checked is not well; the message says why, for a person.
+    """The check failed; the message says why, for a person.
 
-    `seconds` is how long the answer took, when there was one; `age` is set when it
-    was found out earlier, by another process.
+    `seconds` is the time that the answer took, if there was one; `age` is set when
+    another process ran the check earlier.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class CheckFailed(Exception):  # noqa: N818 (reads as a state)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A check that succeeded. `seconds`: how long the answer took.
+    """A check that succeeded. `seconds`: the time that the answer took.
 
-    `age` is set when the answer was found out earlier, by another process.
-    `figures` are what the check learnt besides; only the database has some.
+    `age` is set when another process ran the check earlier.
+    `figures` are further values of the check; only the database has some.
     """
 
     detail: str = ""
@@ -67,12 +67,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `app` is "" for what belongs to no app.
+    """One check. `app` is "" when it belongs to no app.
 
-    `run` takes the time-out and raises CheckFailed. A `passive` check only looks at
-    what is in memory or in a small file, so it is run when it is asked for.
-    `witness` is what else in this process last asked the same: when that is newer, it
-    counts, so that no two answers of one moment differ.
+    `run` takes the time-out and raises CheckFailed. A `passive` check only reads
+    memory or a small file, so it runs on each request.
+    `witness` is another source of the same result in this process: when it is newer,
+    it is used, so that two results of the same time do not differ.
     """
 
     app: str
@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The last answer of a check and when it was finished (monotonic clock)."""
+    """The last result of a check and when it finished (monotonic clock)."""
 
     ok: bool
     at: float
@@ -98,7 +98,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check at one moment. `age`: seconds since its answer, None without."""
+    """The state of a check. `age`: seconds since its result, None without one."""
 
     app: str
     name: str
@@ -114,10 +114,10 @@ class Result:
 def judge(
     check: Check, last: Recorded | None, running_since: float | None, now: float
 ) -> Result:
-    """The state of `check` at `now`, when it last answered `last`.
+    """The state of `check` at `now`, with the last result `last`.
 
     A check that is still running after its time-out has failed, and so has one
-    whose answer is older than twice its interval: an old answer is no answer.
+    whose result is older than twice its interval.
     """
 
     def result(ok: bool, detail: str) -> Result:

@@ -1,10 +1,10 @@
-"""`soloscope probe`: asks the outside APIs that need a key, once, and leaves the
-answers in a file for `soloscope serve`.
+"""`soloscope probe`: checks the outside APIs that need a key, once, and writes the
+results to a file for `soloscope serve`.
 
-It is a process of its own because it holds the keys: WhatsApp's Graph API, OpenAI
+It is a separate process because it has the keys: WhatsApp's Graph API, OpenAI
 and Stripe are all URLs that take `Authorization: Bearer KEY`. A key is read at each
 use, sent to its own URL only (redirects are not followed), and never shown: neither
-the answer's body nor the text of an unforeseen error is kept, for both may quote it.
+the answer's body nor the text of an unexpected error is kept: both may quote it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from soloscope.errors import SecretUnavailable
 
 __all__ = ["ask", "probe"]
 
-# A result that has this share of its interval behind it is asked for again: the
-# timer is not exact, and a check must not miss every second run for that.
+# A check is due again after this share of its interval: the timer is not exact, and
+# a check must not miss every second run for that.
 DUE = 0.9
 AT_ONCE = 8
 
@@ -37,7 +37,7 @@ def declared(config: Config) -> Iterator[tuple[str, str, Check]]:
 
 
 def ask(check: Check, now: Callable[[], float] = time.time) -> Probed:
-    """Ask one API. Never raises: what went wrong is the answer."""
+    """Check one API. Never raises: an error is a result."""
     try:
         key = None if check.key is None else check.key.read()
         outcome = expect(
@@ -58,11 +58,11 @@ def ask(check: Check, now: Callable[[], float] = time.time) -> Probed:
 def probe(
     config: Config, *, everything: bool = False, now: Callable[[], float] = time.time
 ) -> dict[str, dict[str, Probed]]:
-    """Ask what is due and write the file; returns all results, kept ones included.
+    """Run the checks that are due and write the file; returns all results.
 
-    The timer runs as often as the most frequent check wants; the others keep their
-    answer until their own interval is over. `everything` asks all. Raises
-    SoloscopeError when the file cannot be written.
+    The timer uses the shortest interval; the other checks keep their result until
+    their own interval is over. `everything` runs all. Raises SoloscopeError when the
+    file cannot be written.
     """
     if config.probe is None:
         return {}

@@ -1,9 +1,9 @@
-"""Runs the checks in the background and keeps the last answer of each.
+"""Runs the checks in the background and keeps the last result of each.
 
-Nothing here waits for a check inside somebody's request: a request reads what was
-found out, with its age. Each check has its own interval and time-out. Up to WORKERS
-checks run at once, so one that hangs does not delay the others; the threads are
-daemons, so one that hangs does not delay the end of the process either.
+No request waits for a check: it reads the last results, with their age. Each check has
+its own interval and time-out. Up to WORKERS checks run at once, so one that hangs does
+not delay the others; the threads are daemons, so it does not delay the end of the
+process either.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ WORKERS = 32
 class Registry:
     """`start()` once, `results()` from any thread, `stop()` at the end.
 
-    `changed` is called, outside any lock, when a check turns from well to not well
-    or back, and for each that is not well at its first answer.
+    `changed` is called, outside any lock, when a check starts to fail or succeeds
+    again, and for each that fails at its first result.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Registry:
             thread.start()
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Run no further check; wait up to `timeout` seconds for running ones."""
+        """Start no further check; wait up to `timeout` seconds for running ones."""
         with self._lock:
             self._stopped = True
             self._lock.notify_all()
@@ -65,10 +65,10 @@ class Registry:
                 thread.join(max(0.0, end - time.monotonic()))
 
     def results(self, wait: float = 0.0) -> tuple[Result, ...]:
-        """What is known now, in the order of the checks.
+        """The current states, in the order of the checks.
 
-        Waits up to `wait` seconds for checks that have not answered even once, which
-        matters only in the first moments after the start.
+        Waits up to `wait` seconds for checks without any result, which matters only
+        right after the start.
         """
         active = sum(not check.passive for check in self.checks)
         with self._lock:
@@ -85,11 +85,11 @@ class Registry:
         return tuple(found)
 
     def _witnessed(self, i: int, check: Check) -> Recorded | None:
-        """The last answer, or the witness's when that is newer and says otherwise."""
+        """The last result, or the witness's when that is newer and differs."""
         seen = check.witness()
         with self._lock:
             last = self._last.get(i)
-            # One that says the same knows less: no time, and no figures.
+            # One with the same result has less data: no time, and no figures.
             if seen is None or (
                 last is not None and (seen.at <= last.at or seen.ok == last.ok)
             ):
@@ -99,7 +99,7 @@ class Registry:
         return seen
 
     def _note(self, check: Check, before: Recorded | None, now: Recorded) -> None:
-        """Report a check that has turned, or is not well at its first answer."""
+        """Report a check that has changed, or fails at its first result."""
         turned = not now.ok if before is None else before.ok != now.ok
         if turned and self._changed is not None:
             self._changed(judge(check, now, None, now.at))
@@ -136,12 +136,12 @@ class Registry:
             at = self._clock() - failed.age
             return Recorded(False, at, str(failed), failed.seconds)
         except Exception as error:  # noqa: BLE001 (a broken check is a failed check)
-            # Only the kind: the text of an unforeseen error may hold anything.
+            # Only the kind: the text of an unexpected error may contain secrets.
             detail = f"could not be asked ({type(error).__name__})"
             return Recorded(False, self._clock(), detail)
         end = self._clock()
         seconds = outcome.seconds
-        # Looking into memory or a file is no answer whose time says anything.
+        # The duration of reading memory or a file is not meaningful.
         if seconds is None and not check.passive:
             seconds = end - start
         return Recorded(

@@ -1,4 +1,4 @@
-"""The health document, of which the paths are parts. Pure.
+"""The health document; each path shows a part of it. Pure.
 
 /api/health, /api/status       the whole document
 /health/overall                its `status`, `timestamp` and `services`
@@ -29,8 +29,8 @@ PATHS = (
     "/health/database/performance",
 )
 
-# How long a request may wait for checks that have never answered, in seconds:
-# only right after the start. What has not answered by then has failed.
+# How long a request may wait for checks without any result, in seconds: only
+# right after the start. Checks without a result by then have failed.
 WAIT = 1.0
 
 # The kinds of checks of each service. The first three are always shown.
@@ -83,7 +83,7 @@ def services(results: Sequence[Result]) -> dict[str, str]:
 
 
 def database(results: Sequence[Result]) -> dict[str, Any] | None:
-    """The part about the database; None when no app declares one."""
+    """The database's part; None when no app declares one."""
     found = [r for r in results if r.kind == "postgres"]
     if not found:
         return None
@@ -156,7 +156,7 @@ def families(results: Sequence[Result]) -> Iterator[Metric]:
     soloscope_check_up{app="languagebuddy",name="redis"} 1.0
     soloscope_check_duration_seconds{app="languagebuddy",name="redis"} 0.000412
 
-    A check that belongs to no app has an empty `app`, which to Prometheus is none.
+    A check that belongs to no app has an empty `app`, which Prometheus drops.
     """
     up = GaugeMetricFamily(
         "soloscope_check_up",

@@ -1,9 +1,9 @@
-"""The file that `soloscope probe` leaves for `soloscope serve`.
+"""The file that `soloscope probe` writes for `soloscope serve`.
 
 {"version": 1, "results": {"languagebuddy": {"openai":
   {"ok": true, "detail": "answered 200", "at": 1763424000.0, "seconds": 0.214}}}}
 
-`at` is Unix time. The file holds no key and no body of an answer.
+`at` is Unix time. The file contains no key and no body of an answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNIT = "soloscope-probe.timer"
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The answer of one outside API. `at`: Unix time; `seconds`: how long it took."""
+    """The result of one outside API. `at`: Unix time; `seconds`: how long it took."""
 
     ok: bool
     detail: str
@@ -52,7 +52,7 @@ def write(path: Path, results: Results) -> None:
 
 
 def read(path: Path) -> dict[str, dict[str, Probed]]:
-    """The file's results. Raises OSError, and ValueError when it is not such a file."""
+    """The file's results. Raises OSError, and ValueError for an invalid file."""
     data = path.read_bytes()
     try:
         value = json.loads(data)
@@ -81,7 +81,7 @@ def probed(
     *,
     now: Callable[[], float] = time.time,
 ) -> Callable[[float], Outcome]:
-    """The passive check that reads one result out of the file."""
+    """The passive check that reads one result from the file."""
 
     def run(_timeout: float) -> Outcome:
         try:
@@ -94,7 +94,7 @@ def probed(
             raise CheckFailed(f"{path}: {error.strerror}") from None
         except ValueError:
             raise CheckFailed(f"{path} is not a file of results") from None
-        # A time in the future means that a clock jumped; as bad as an old one.
+        # A time in the future means that a clock jumped; treated like an old one.
         age = abs(now() - one.at)
         if not one.ok:
             raise CheckFailed(one.detail, one.seconds, age=age)

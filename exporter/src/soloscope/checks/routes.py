@@ -1,4 +1,4 @@
-"""The checks as a part of `soloscope serve`: their paths and their metrics."""
+"""The checks in `soloscope serve`: their paths and their metrics."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _now() -> datetime:
 class Health:
     """The checks while `serve` runs.
 
-    No path of it asks anybody anything: the registry has asked.
+    Paths do not run checks: they show the registry's results.
     """
 
     def __init__(self, registry: Registry, now: Callable[[], datetime] = _now) -> None:
@@ -55,19 +55,19 @@ class Health:
         }
 
     def families(self) -> Iterator[Metric]:
-        """What has been found out so far, for Prometheus."""
+        """The current results, for Prometheus."""
         return families(self.registry.results())
 
     def start(self) -> None:
-        """Begin to check."""
+        """Start the checks."""
         self.registry.start()
 
     def stop(self) -> None:
-        """Check no more."""
+        """Stop the checks."""
         self.registry.stop()
 
     def _answer(self, path: str, _request: Request) -> Response:
-        # In the first moments a request waits for the first answers, WAIT at most.
+        # Right after the start a request waits for the first results, WAIT at most.
         status, body = answer(path, self.registry.results(WAIT), self._now())
         text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
         return Response(
@@ -76,7 +76,7 @@ class Health:
 
 
 def _tell(result: Result) -> None:
-    """Log that a check has turned. The field is `target` as in all our events."""
+    """Log that a check has changed. The field is `target` as in all our events."""
     name = f"{result.app} {result.name}".strip()
     event(
         "check_recovered" if result.ok else "check_failed",
@@ -89,7 +89,7 @@ def _tell(result: Result) -> None:
 
 
 def create(config: Config, scrapers: Sequence[Scraper]) -> Health:
-    """The checks that `config` asks for; the scrapers know their last scrape."""
+    """The checks of `config`; the scrapers have the results of the last scrape."""
     by_app = {scraper.app.name: scraper for scraper in scrapers}
 
     def last_scrape(app: str) -> Scrape | None:

@@ -1,8 +1,8 @@
-"""The commands, one module each, imported only when it is the one that is wanted.
+"""The commands, one module each, imported only when it is run.
 
 A module `soloscope.commands.<name>` (dashes become underscores) has
-`add_arguments(parser)` and `run(config, args) -> int`, whose answer is the exit code:
-0 well, 1 a check failed, 2 wrong usage or configuration. `COMMANDS` names them with the
+`add_arguments(parser)` and `run(config, args) -> int`, which is the exit code:
+0 success, 1 a check failed, 2 wrong usage or configuration. `COMMANDS` names them with the
 line that `soloscope --help` shows, because importing them all would take too long.
 """
 

@@ -1,10 +1,10 @@
-"""soloscope annotate TEXT: a mark in the logs that the dashboards show in graphs.
+"""soloscope annotate TEXT: writes an annotation that the dashboards show in graphs.
 
     {"time":"2026-11-18T08:00:00.123Z","level":"info","event":"annotation",
      "kind":"deploy","text":"switched to generation 42"}
 
-It is an entry of the journal like any other, under a name of its own, so it needs no
-access to Loki or Grafana. Dashboards find it with
+It is a journal entry with its own identifier, so it needs no access to Loki or
+Grafana. Dashboards query it with
 `{job="soloscope-annotate"} | event="annotation"`.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["add_arguments", "run"]
 #: journald's socket and protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
 JOURNAL = "/run/systemd/journal/socket"
 
-#: The shipper gives entries of this name the job of the same name.
+#: The shipper gives entries with this identifier the job of the same name.
 IDENTIFIER = "soloscope-annotate"
 
 MOST = 500
@@ -63,7 +63,7 @@ def _text(given: str) -> str:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """Hand the mark to the journal."""
+    """Send the annotation to the journal."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
     mark = {"time": now, "level": "info", "event": "annotation", "kind": args.kind}
     if args.app is not None:

@@ -1,9 +1,9 @@
-"""`soloscope backfill`: gives Prometheus the days that Redis still has.
+"""`soloscope backfill`: writes the days that Redis still has into Prometheus.
 
-Done once, by whoever may write Prometheus' data folder (root, or its own user), best
-right after the installation. Prometheus is asked which labels its scrape sets, what it
-knows already, where its data is and how long it keeps it. `promtool` makes the blocks;
-Prometheus shows them without a restart.
+Run once, as a user who may write Prometheus' data folder (root, or its own user), best
+ right after the installation. It asks Prometheus for the labels of its scrape, the
+data it already has, its data folder and its retention. `promtool` makes the blocks;
+Prometheus loads them without a restart.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:
-    """0 when the days are written. Raises SoloscopeError when nothing was."""
+    """0 when the days are written. Raises SoloscopeError when nothing was written."""
     from rich.progress import Progress
 
     from soloscope.backfill import blocks, days

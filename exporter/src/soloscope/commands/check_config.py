@@ -1,4 +1,4 @@
-"""`soloscope check-config`: read the configuration, say what is wrong, do no more."""
+"""`soloscope check-config`: read the configuration and report what is wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """Print that all is well; a bad file never gets here."""
+    """Print that the file is valid; an invalid one raises an error before."""
     del args
     apps = ", ".join(config.apps) or "none"
     print(f"The configuration is good. Apps: {apps}")

@@ -1,4 +1,4 @@
-"""`soloscope doctor`: what is wrong, one line each, with the fix."""
+"""`soloscope doctor`: reports what is wrong, one line each, with the fix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """0 when nothing is wrong; notes and what was not seen do not count."""
+    """0 when nothing is wrong; notes and skipped parts do not count."""
     from soloscope.doctor.examination import examine
 
     config = with_password(config, args.redis_password_file)

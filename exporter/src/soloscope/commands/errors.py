@@ -1,7 +1,7 @@
 """`soloscope errors`: today's errors in groups, with first and last time.
 
-The same error many times is one line. `new` is what did not come in the 30 days before
-today.
+Repetitions of an error are one line. An error is `new` when it did not occur in the 30
+days before today.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _span(text: str) -> str:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """Ask Loki and print the groups."""
+    """Query Loki and print the groups."""
     from soloscope.backends.loki import LokiApi
     from soloscope.error_groups import groups
 

@@ -1,4 +1,4 @@
-"""`soloscope health-check`: is everything well, and the numbers of this moment."""
+"""`soloscope health-check`: the state of every check, and the current gauges."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def _figure(value: Number | None, unit: str) -> str:
-    """A number as a person writes it: `40 USD`, `12`, `0.5 s`; `?` when not known."""
+    """A number with its unit: `40 USD`, `12`, `0.5 s`; `?` when not known."""
     if value is None:
         return "?"
     text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
@@ -88,7 +88,7 @@ def _render(config: Config, report: Report, *, ascii_only: bool) -> RenderableTy
 
 
 def _when(one: dict[str, Any], *, well: bool) -> str:
-    """How long the answer took, and how old it is when it is not of this moment."""
+    """The time that the answer took, and its age when it is not current."""
     took, age = one["duration_ms"], one["age_seconds"]
     parts = [f"{took:g} ms"] if well and took is not None else []
     if age is not None and age >= 1:
@@ -119,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:
-    """0 when every check is well, 1 when one is not."""
+    """0 when every check succeeded, 1 when one failed."""
     from soloscope.checks.collect import collect
 
     watched, healthy = arguments.watch, True
@@ -128,7 +128,7 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     if out is not None and watched is not None and out.is_terminal:
         from rich.live import Live
 
-        # A file or a pipe gets every report, a terminal the newest in its place.
+        # A file or a pipe gets every report; a terminal shows only the newest.
         live = Live(console=out, auto_refresh=False)
         live.start()
     try:

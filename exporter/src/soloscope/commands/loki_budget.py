@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """0 when Loki's file of overrides is written."""
+    """0 when Loki's overrides file is written."""
     del args
     from soloscope.loki_budget.keep import keep
 

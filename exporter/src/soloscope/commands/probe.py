@@ -1,4 +1,4 @@
-"""`soloscope probe`: asks the outside APIs once; a timer starts it."""
+"""`soloscope probe`: checks the outside APIs once; a timer starts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """0 once the answers are written, whatever they say: `serve` reports that.
+    """0 once the results are written, also failed ones: `serve` reports them.
 
     Raises SoloscopeError when the file cannot be written.
     """

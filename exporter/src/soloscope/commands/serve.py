@@ -13,7 +13,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing is set here: address, port and all else stand in the configuration."""
+    """No arguments: address, port and all else are in the configuration."""
     parser.description = (
         "Read the apps' counts from Redis and answer /metrics, /health and the other "
         "paths that the start page lists, until SIGTERM or Ctrl-C."
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, args: argparse.Namespace) -> int:
-    """Serve until a signal. Returns 1 when the port cannot be had."""
+    """Serve until a signal. Returns 1 when the port cannot be bound."""
     del args
     import logging
     import signal
@@ -83,7 +83,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
 
 
 def _notify_systemd(state: str) -> None:
-    """Notify systemd where it wants that (sd_notify(3)). Never fails."""
+    """Notify systemd if it expects that (sd_notify(3)). Never fails."""
     import logging
     import os
     import socket

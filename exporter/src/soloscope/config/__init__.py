@@ -1,11 +1,11 @@
 """The configuration file, read into frozen dataclasses.
 
-The file is JSON with the names and the shape of the NixOS options (camelCase).
+The file is JSON with the names and the structure of the NixOS options (camelCase).
 Durations are written as Prometheus writes them ("30s", "1h30m").
 
-options   which options there are, and what each accepts
-values    how one value is read
-reading   the file against the options; `load` and `parse`
+options   the options, and the values that each accepts
+values    parsers of single values
+reading   parses the file by the options; `load` and `parse`
 """
 
 from soloscope.config.options import (

@@ -1,10 +1,10 @@
 """The options of the configuration file, as frozen dataclasses.
 
-A field is an option: its name in camelCase, its type, and how its value is read. What
-a type alone does not say stands in `Annotated`. Only what may be absent is None; every
-other key must be there, because defaults stand in one place, the NixOS module.
-Durations are held in seconds. `faults` finds what no single value shows; a field that
-was refused is None or empty there.
+A field is an option: its name in camelCase, its type, and its parser. Details beyond
+the type are in `Annotated`. Only optional keys may be None; every other key must be
+present, because defaults are in one place, the NixOS module. Durations are stored in
+seconds. `faults` finds errors that involve several values; a field that was refused is
+None or empty there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Option(NamedTuple):
 
 
 class Names(NamedTuple):
-    """How the keys of a table, which users choose, are read."""
+    """The parser for the keys of a table, which users choose."""
 
     read: Reader
 
@@ -70,7 +70,7 @@ _PROMETHEUS = matching(
     "[a-zA-Z_:][a-zA-Z0-9_:]*",
     "a metric's name of letters, digits, underscores and colons",
 )
-# systemd.unit(5). A template is all of its instances, and `*` is any text.
+# systemd.unit(5). A template means all of its instances, and `*` is any text.
 _UNIT = matching(
     r"[a-zA-Z0-9:_.\\@*-]{1,240}\.(service|socket|timer|mount|path|scope|slice"
     r"|target|swap|device|automount)",
@@ -87,7 +87,7 @@ _MOST = number(86_400, "a number of seconds above zero and under a day")
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """How an app's counts are reached: keys are `<prefix><day>:<name>`."""
+    """The Redis server of an app's counts: keys are `<prefix><day>:<name>`."""
 
     url: Annotated[RedisUrl, redis_url]
     prefix: Annotated[str, prefix]
@@ -96,7 +96,7 @@ class Redis:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """So many today: `INCR <prefix><day>:<name>`."""
+    """A count of today: `INCR <prefix><day>:<name>`."""
 
     help: str
     unit: str
@@ -104,7 +104,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """So many today by key: `HINCRBY <prefix><day>:<name> <key> 1`."""
+    """Counts of today by key: `HINCRBY <prefix><day>:<name> <key> 1`."""
 
     help: str
     limit: Annotated[int, whole(1, 10_000)]
@@ -112,7 +112,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """So many different ones today: PFADD, or SADD when `exact`."""
+    """A count of different members today: PFADD, or SADD when `exact`."""
 
     help: str
     exact: bool
@@ -127,7 +127,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """The value now: a field of the hash `<prefix>now`."""
+    """A current value: a field of the hash `<prefix>now`."""
 
     help: str
     unit: str
@@ -135,7 +135,7 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that must have counted `min` in `counter` at `by`, in the app's zone."""
+    """A job that must have counted `min` in `counter` at `by`, in the app's zone."""
 
     counter: Annotated[str, filled]
     by: time
@@ -164,7 +164,7 @@ class Health:
 class Metrics:
     """The app's own metrics endpoint (Prometheus text).
 
-    `names` says what the app calls the metrics that dashboards and rules know.
+    `names` maps the names that dashboards and rules use to the app's names.
     """
 
     url: Annotated[str, http_url]
@@ -205,7 +205,7 @@ class Check:
     key: Annotated[Secret | None, Option("keyFile")] = None
 
     def faults(self) -> Faults:
-        """What does not fit the kind, and a time-out longer than the interval."""
+        """Options that do not fit the kind, and a time-out longer than the interval."""
         yield from _late(self.interval, self.timeout)
         if self.url and self.kind:
             try:
@@ -228,14 +228,14 @@ class Postgres:
     url: Annotated[str | None, postgres_url] = None
 
     def faults(self) -> Faults:
-        """Both or neither."""
+        """Both or neither are set."""
         if (self.socket is None) == (self.url is None):
             yield "", "set either `socket` or `url`"
 
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """What the app promises: the share of requests that it answers well."""
+    """The app's objective: the share of requests that it answers without an error."""
 
     availability: Annotated[float, number(1, "a share between 0 and 1, such as 0.99")]
 
@@ -245,7 +245,7 @@ _DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One app and what it takes part in. `redis` is None without counts."""
+    """One app and its parts. `redis` is None without counts."""
 
     name: Annotated[str, Option("")]
     title: str
@@ -266,8 +266,8 @@ class App:
     postgres: Postgres | None = None
 
     def faults(self) -> Faults:
-        """Names that meet in one key, jobs without a counter, counts without Redis."""
-        # These four share the keys of a day, so one name is one key.
+        """Names with the same key, jobs without a counter, counts without Redis."""
+        # These four share the keys of a day, so a name must be unique.
         taken: dict[str, str] = {}
         for kind in _DAY_KINDS:
             for metric in getattr(self, kind):
@@ -290,7 +290,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where a program listens."""
+    """The address and port on which a program listens."""
 
     listen_address: Annotated[str, address]
     port: Annotated[int, whole(0, 65535)]
@@ -308,7 +308,7 @@ class Exporter(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Streams of Loki that are kept for a shorter time: `period` in seconds."""
+    """Loki streams with a shorter retention: `period` in seconds."""
 
     selector: Annotated[str, filled]
     period: Annotated[float, seconds("100y")]
@@ -331,14 +331,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Loki(Listener):
-    """`budget` is None when Loki's folder has no bound."""
+    """`budget` is None when Loki's folder has no limit."""
 
     budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shipper(Listener):
-    """The program that carries the log to Loki, and where its metrics are."""
+    """The log shipper, and the address of its metrics."""
 
     engine: Literal["promtail", "alloy"]
 
@@ -352,7 +352,7 @@ class Prometheus(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Grafana(Listener):
-    """`root_url` is what people use."""
+    """`root_url` is the public URL."""
 
     enable: bool
     root_url: Annotated[str, http_url]
@@ -367,14 +367,14 @@ class Alertmanager(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What `soloscope probe` leaves for `soloscope serve`."""
+    """The results file that `soloscope probe` writes for `soloscope serve`."""
 
     result_file: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file. `zone` is the developer's; each app has its own."""
+    """The whole file. `zone` is the developer's time zone; each app has its own."""
 
     zone: Annotated[ZoneInfo, Option("timeZone")]
     exporter: Exporter
@@ -388,7 +388,7 @@ class Config:
     probe: Probe | None = None
 
     def faults(self) -> Faults:
-        """Apps that count in the same keys."""
+        """Apps that use the same keys."""
         owners: dict[tuple[str, str], str] = {}
         for name, app in self.apps.items():
             if app.redis is None or app.redis.url is None or app.redis.prefix is None:

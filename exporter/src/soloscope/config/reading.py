@@ -1,8 +1,8 @@
-"""The file read into `Config`, driven by the types of its fields.
+"""Parses the file into `Config`, driven by the types of its fields.
 
-Every problem is collected before it gives up, so that a user repairs the file once. A
-problem names the option, the bad value and what is accepted. Unknown keys are problems
-too, because a misspelt option would otherwise be silently ignored.
+All problems are reported together, so that a user repairs the file once. A problem
+names the option, the bad value and what is accepted. Unknown keys are problems too,
+because a misspelt option would otherwise be silently ignored.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    # Python reads no more than 4,300 digits, and no option takes as many.
+    # Python parses at most 4,300 digits, and no option accepts as many.
     return int(digits) if len(digits) < 400 else float("inf")
 
 
@@ -103,7 +103,7 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 
 def _read(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
-    """What `value` means as a `hint`; None, or nothing, where it is refused."""
+    """`value` converted to the type `hint`; None, or nothing, where it is refused."""
     base, *extras = _parts(hint)
     kind = get_origin(base) or base
     try:
@@ -154,7 +154,7 @@ def _table(
 def _record(record: type, value: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, dict):
         raise Rejected("an object")
-    # The module leaves null out; whoever writes it means "not set".
+    # The module omits null; in a hand-written file it means "not set".
     given = {key: item for key, item in value.items() if item is not None}
     fields = _fields(record)
     read: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""How one value of the file is read: texts, numbers, durations, URLs, secrets.
+"""Parsers of single values: strings, numbers, durations, URLs, secrets.
 
-A reader takes a JSON value and returns what it means, or raises `Rejected` with what
-would be accepted. Nothing here knows an option by name.
+A parser takes a JSON value and returns the parsed value, or raises `Rejected` with what
+would be accepted. Nothing here depends on an option's name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from soloscope.terminal import printable
 
 
 class Rejected(Exception):  # noqa: N818 (never leaves this package)
-    """A value is not accepted; the message says what would be.
+    """A value is not accepted; the message says which values are.
 
     `key` is the part of the value that is wrong. A secret is not `shown`.
     """
@@ -38,14 +38,14 @@ Reader = Callable[[Any], Any]
 NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 """The name of a count, which is also the value of a label and a part of a Redis key."""
 
-# What stands before a URL's host may be a password, also where the URL is broken.
+# The part before a URL's host may be a password, also in an invalid URL.
 _LOGIN = re.compile(r'(?<=://).*@|[^/\s"]*:[^\s"]*@')
 
 
 def show(value: object) -> str:
     """The value as one line of a message at a terminal or in a log.
 
-    It is short, and no password of a URL is in it.
+    It is short, and contains no password of a URL.
     """
     try:
         quoted = isinstance(value, str)
@@ -59,7 +59,7 @@ def show(value: object) -> str:
 
 
 def string(value: object) -> str:
-    """Any text of whole characters."""
+    """Any text of valid characters."""
     if not isinstance(value, str):
         raise Rejected("a string")
     try:
@@ -90,7 +90,7 @@ def matching(pattern: str, accepted: str) -> Reader:
 
 
 def prefix(value: object) -> str:
-    """What Redis keys begin with."""
+    """The prefix of Redis keys."""
     text = string(value)
     if any(c.isspace() or not c.isprintable() for c in text):
         raise Rejected("a prefix without white space, such as `metrics:`")
@@ -154,7 +154,7 @@ _UNITS = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
 def duration(text: str) -> float | None:
     """The seconds in "30s" or "1h30m", as Prometheus writes them; None otherwise.
 
-    Zero is None too: nothing here can take no time.
+    Zero is None too: no option accepts it.
     """
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -178,7 +178,7 @@ def seconds(most: str) -> Reader:
 
 def zone(value: object) -> ZoneInfo:
     """A time zone of the IANA database."""
-    # ZoneInfo answers a bad key with any of these, a folder's name included.
+    # ZoneInfo raises any of these for a bad key, also for a folder's name.
     try:
         return ZoneInfo(cast("str", value))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -199,8 +199,8 @@ def clock(value: object) -> time:
 # RFC 1123: labels of at most 63 letters, digits and dashes, 253 characters in all.
 _LABEL = "[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
-# scheme :// [user[:password] @] host [: port] [/path] [?query], as modules/urls.nix
-# reads it: what is accepted here must have the same meaning there.
+# scheme :// [user[:password] @] host [: port] [/path] [?query], as parsed by
+# modules/urls.nix: an accepted URL must have the same meaning there.
 _URL = re.compile(
     r"([a-z]+)://(?:([^@/?#]*)@)?(\[[0-9a-fA-F:.]+\]|[^]@/?#: []*)"
     r"(?::(0|[1-9][0-9]{0,4}))?(/[^?# ]*)?(\?[^# ]*)?"
@@ -208,7 +208,7 @@ _URL = re.compile(
 
 
 class Url(NamedTuple):
-    """A URL in its parts; `host` is bare, also of an IPv6 address."""
+    """A parsed URL; `host` has no brackets, also for an IPv6 address."""
 
     scheme: str
     user: str
@@ -228,7 +228,7 @@ def is_host(text: str) -> bool:
 
 
 def url(value: object, accepted: str) -> Url:
-    """A URL without a password, in its parts. Raises Rejected with `accepted`."""
+    """Parse a URL without a password. Raises Rejected with `accepted`."""
     match = _URL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Rejected(accepted)
@@ -269,7 +269,7 @@ postgres_url = url_of(
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """Where a Redis server is. `path` is set for unix sockets, `host` otherwise."""
+    """The address of a Redis server: `path` for unix sockets, `host` otherwise."""
 
     url: str
     scheme: Literal["redis", "rediss", "unix"]
@@ -287,7 +287,7 @@ class RedisUrl:
 
 
 def redis_url(value: object) -> RedisUrl:
-    """A Redis URL, in its parts."""
+    """A parsed Redis URL."""
     accepted = "`redis://HOST:PORT/DB`, `rediss://HOST:PORT/DB` or `unix:///PATH?db=DB`"
     parts = url(value, accepted)
     path, host = unquote(parts.path), parts.host or None
@@ -337,12 +337,12 @@ def path(value: object) -> Path:
     return Path(cast("str", value))
 
 
-# systemd.exec(5): what is valid as a file's name, without a colon.
+# systemd.exec(5): a valid file name without a colon.
 _CREDENTIAL = re.compile(r"(?!\.{1,2}$)[!-.0-9;-~]{1,255}")
 
 
 def secret(value: object) -> Secret:
-    """Where a secret is: a credential or a file. Its value is never shown."""
+    """The source of a secret: a credential or a file. Its value is never shown."""
     accepted = 'an object, { "credential": "NAME" } or { "file": "/PATH" }'
     items = value.items() if isinstance(value, dict) else ()
     given = [item for item in items if item[1] is not None]

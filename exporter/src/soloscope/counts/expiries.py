@@ -1,4 +1,4 @@
-"""Which of an app's keys Redis would keep for ever, found out a few at a time."""
+"""Finds an app's keys without expiry, a few at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Place = tuple[date, str]
 
 
 class Expiries:
-    """The keys without expiry among those that were asked."""
+    """The keys without expiry among those that were checked."""
 
     def __init__(self) -> None:
         self._known: set[Place] = set()
@@ -29,7 +29,7 @@ class Expiries:
 
     @property
     def lasting(self) -> int | None:
-        """How many keys have no expiry; None where Redis does not say."""
+        """The number of keys without expiry; None when Redis does not answer that."""
         return None if self.refused else len(self._lasting)
 
     def clear(self) -> None:
@@ -46,7 +46,7 @@ class Expiries:
     def next(
         self, present: Iterable[Place], days: Sequence[date], names: Sequence[str]
     ) -> list[Place]:
-        """The keys to ask now: new ones of those `present`, then all others in turn."""
+        """The keys to check now: new ones of `present`, then all others in turn."""
         new = [place for place in present if place not in self._known][:AT_ONCE]
         count = len(days) * len(names)
         begin = self._turn if self._turn < count else 0
@@ -55,7 +55,7 @@ class Expiries:
         return [*new, *((days[n // len(names)], names[n % len(names)]) for n in turn)]
 
     def note(self, places: Sequence[Place], replies: Sequence[Any]) -> None:
-        """What TTL said: -1 for a key without expiry, -2 for one that is not there
+        """Take the reply of TTL: -1 for a key without expiry, -2 for a missing one
         (https://redis.io/docs/latest/commands/ttl).
         """
         for place, reply in zip(places, replies, strict=True):

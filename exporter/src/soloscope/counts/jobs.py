@@ -1,4 +1,4 @@
-"""Whether an app's jobs ran today, judged by the counts that they leave."""
+"""Whether an app's jobs ran today, derived from their counts."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def job_deadline(job: Job, day: date, zone: ZoneInfo) -> float:
 
 
 def job_day(job: Job, now: float, zone: ZoneInfo) -> date | None:
-    """The day whose count says whether `job` is late now; None before it can be.
+    """The day whose count decides whether `job` is late now; None before the first one.
 
     That is today from five minutes after `by`. A `by` so late that the five minutes
-    end after midnight is judged by yesterday's count until the next such moment.
+    end after midnight uses yesterday's count until the next such time.
     """
     day = today(now, zone)
     grace = JOB_GRACE.total_seconds()
@@ -49,9 +49,9 @@ def job_day(job: Job, now: float, zone: ZoneInfo) -> date | None:
 class JobWatch:
     """When each job of an app last succeeded, and whether it is late.
 
-    Redis holds a count per day and no time. A success that is watched has the moment
-    at which the count was first seen to suffice; one that was there before has the
-    day's deadline, or now when that is still to come.
+    Redis has a count per day and no time. A success during this process gets the time
+    at which the count was first high enough; an earlier one gets the day's deadline,
+    or now when that is in the future.
     """
 
     def __init__(self, app: App) -> None:

@@ -1,7 +1,7 @@
 """Days, windows and the values of one app: pure, no clock and no Redis.
 
 A day is a calendar day in the app's zone. "7d" is today and the six days before,
-which is what a person means by it; `increase(…[7d])` is not.
+unlike `increase(…[7d])`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ WINDOWS = (Window("1d", 1), Window("7d", 7), Window("30d", 30))
 
 
 def windows_within(history: int) -> tuple[Window, ...]:
-    """The windows that `history` days can fill; none when there is no history."""
+    """The windows that `history` days cover; none without history."""
     return tuple(w for w in WINDOWS if w.days <= history)
 
 
@@ -65,8 +65,8 @@ def today(now: float, zone: ZoneInfo) -> date:
 def midnight(day: date, zone: ZoneInfo) -> float:
     """The Unix time at which `day` begins in `zone`.
 
-    Where the clocks skip midnight, this is the moment of the change; where they show
-    it twice, the first one.
+    If the clocks skip midnight, this is the time of the change; if midnight occurs
+    twice, the first one.
     """
     return datetime.combine(day, time(), zone).timestamp()
 
@@ -80,9 +80,9 @@ _NUMBER = re.compile(rb"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\Z")
 
 
 def number(raw: bytes | None) -> Number | None:
-    """What Redis holds, as a number; 0 for a key that is not there.
+    """A Redis value as a number; 0 for a missing key.
 
-    None for what is no finite decimal number. Python alone would also take "1_000",
+    None if it is not a finite decimal number. Python alone would also accept "1_000",
     " 1 ", "inf" and digits of other scripts.
     """
     if raw is None:
@@ -107,8 +107,8 @@ LABEL_LIMIT = 256
 def label(raw: bytes) -> str | None:
     r"""A hash field as a label value, or None when it is too long for one.
 
-    Bytes that are no UTF-8 and control characters are shown as \xNN, so that two
-    different fields stay two and the NUL byte cannot end Prometheus' parser early.
+    Invalid UTF-8 and control characters become \xNN, so that different fields stay
+    different and a NUL byte cannot end Prometheus' parser early.
     """
     if len(raw) > LABEL_LIMIT:
         return None
@@ -118,7 +118,7 @@ def label(raw: bytes) -> str | None:
 
 
 def keep_largest(totals: Mapping[str, Number], limit: int) -> list[str]:
-    """The `limit` keys with the largest totals, in the order of the alphabet."""
+    """The `limit` keys with the largest totals, in alphabetical order."""
     if len(totals) > limit:
         best = nlargest(limit, totals.items(), key=lambda item: (item[1], item[0]))
         return sorted(key for key, _ in best)
@@ -136,10 +136,10 @@ def add(parts: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
 
 @dataclass(frozen=True, slots=True)
 class DayValues:
-    """What Redis holds about one day. What could not be read is not in the tables.
+    """The data of one day in Redis. Unreadable values are not in the tables.
 
-    `breakdowns` has only the keys that are there; `timings` has calls and
-    milliseconds. `overlong` counts the breakdown keys that can be no label.
+    `breakdowns` has only existing keys; `timings` has calls and milliseconds.
+    `overlong` counts the breakdown keys that are too long for a label.
     """
 
     day: date
@@ -150,17 +150,17 @@ class DayValues:
     overlong: int = 0
 
     def plain(self) -> Mapping[str, Number]:
-        """One value per name: counts, different ones, and calls of a timing."""
+        """One value per name: counts, uniques, and calls of a timing."""
         calls = {name: count for name, (count, _) in self.timings.items()}
         return {**self.counters, **self.uniques, **calls}
 
     def shrank(self, before: DayValues) -> bool:
-        """Whether something that only grows is less than it was `before`."""
+        """Whether a value that only grows is less than `before`."""
         for name, count in before.counters.items():
             if self.counters.get(name, count) < count:
                 return True
         for name, estimate in before.uniques.items():
-            # An estimate may waver by a few; an emptied key is zero.
+            # An estimate may vary slightly; an emptied key is zero.
             if estimate > 0 and self.uniques.get(name, 1) == 0:
                 return True
         for name, fields in before.breakdowns.items():
@@ -182,15 +182,15 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is known about one app's counts at one moment.
+    """One app's counts at one time.
 
-    When Redis did not answer, `up` is false, `error` says why, and nothing else is
-    filled: no value outlives its source.
+    When Redis did not answer, `up` is false, `error` says why, and all else is
+    empty: no old values are shown.
 
     `today` is the day's own values with every breakdown limited and zero-filled;
     `days` starts with the latest day; `windows` and `breakdown_windows` are keyed by
     the window's label. `faults` are the metrics that were left out, `taken` is Unix
-    time, and `keys_without_expiry` is None where Redis does not say.
+    time, and `keys_without_expiry` is None when unknown.
     """
 
     app: App

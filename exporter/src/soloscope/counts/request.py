@@ -1,7 +1,7 @@
-"""How an app's keys are called, how a day is asked for, and what the replies mean.
+"""The names of an app's keys, the commands that read a day, and their replies.
 
 Keys are `<prefix><day>:<name>` and `<prefix>now`. All names come from the
-configuration. Pure; `soloscope.counts.store` does the asking.
+configuration. Pure; `soloscope.counts.store` runs the commands.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ class Keys:
         return b"%s%s:%s" % (self.prefix, day.isoformat().encode(), name.encode())
 
     def fault(self, day: date, name: str, reason: object) -> Fault:
-        """What keeps `name` from being shown for `day`."""
+        """The fault of `name` on `day`."""
         key = self.key(day, name).decode("utf-8", "replace")
         return Fault(name, key, str(reason))
 
 
 @dataclass(frozen=True, slots=True)
 class CachedDay:
-    """A day as it was last read."""
+    """The last reading of a day."""
 
     values: DayValues
     faults: tuple[Fault, ...] = ()
 
 
 class _UnusableError(Exception):
-    """Why a reply cannot be shown; the message is the fault's reason."""
+    """A reply cannot be used; the message is the fault's reason."""
 
 
 class DayRequest:
-    """What a day of one app is asked with: one command for each name.
+    """The commands for a day of one app: one for each name.
 
-    Never MGET: it says nil both for a missing key and for one of another type, and
+    Never MGET: it returns nil both for a missing key and for one of another type, and
     a cluster refuses it for keys of several slots.
     """
 
@@ -73,7 +73,7 @@ class DayRequest:
 
     @property
     def names(self) -> Sequence[str]:
-        """What is declared, in the order of the commands."""
+        """The declared names, in the order of the commands."""
         return list(self._verbs)
 
     def commands(self, day: date) -> list[Command]:
@@ -81,7 +81,7 @@ class DayRequest:
         return [(verb, self._keys.key(day, n)) for n, verb in self._verbs.items()]
 
     def understand(self, day: date, replies: Sequence[Any]) -> CachedDay:
-        """What the replies to `commands` say; what is unusable is a fault."""
+        """The values in the replies to `commands`; an unusable reply is a fault."""
         app = self._app
         answers = dict(zip(self._verbs, replies, strict=True))
         faults: dict[Fault, None] = {}
@@ -124,9 +124,9 @@ def _count(reply: bytes | None) -> Number:
 
 
 def _breakdown(reply: Sequence[bytes]) -> tuple[dict[str, Number], int, set[str]]:
-    """The fields that are counts, how many are too long, and what is wrong with others.
+    """The fields with counts, the number of too long ones, and the faults of others.
 
-    Two fields can look alike once bad bytes are spelt out; they are one then.
+    Two fields with the same form after escaping invalid bytes become one.
     """
     table: dict[str, Number] = {}
     overlong, reasons = 0, set()
@@ -157,9 +157,9 @@ def _timing(reply: Sequence[bytes]) -> tuple[int, Number]:
 def read_gauges(
     app: App, keys: Keys, reply: Any
 ) -> tuple[dict[str, Number], list[Fault]]:
-    """The declared gauges in the reply about `<prefix>now`, and what is unreadable.
+    """The declared gauges in the reply for `<prefix>now`, and the unreadable ones.
 
-    A gauge that is not there has no value; zero would be a claim.
+    A missing gauge has no value: zero would be wrong.
     """
     key = keys.now.decode("utf-8", "replace")
     if isinstance(reply, ResponseError):

@@ -1,10 +1,10 @@
 """One app's counts, read from Redis.
 
-A scrape is one round trip for what is alive: today, the gauges, yesterday until it has
-been quiet for ten minutes, one older day in turn, and the expiry of a few keys. Days
-that are closed stay in memory. A further trip is made only for what is new: days that
-were never read, and the unions of uniques after one of them changed. Nothing is ever
-searched for (no KEYS, no SCAN).
+A scrape is one round trip for the data that changes: today, the gauges, yesterday until
+it was unchanged for ten minutes, one older day in turn, and the expiry of a few keys.
+Closed days stay in memory. A further round trip is made only for new data: days that
+were never read, and the unions of uniques after one of them changed. There is no search
+for keys (no KEYS, no SCAN).
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ class Store:
         self._jobs = JobWatch(app)
 
     def read(self) -> Snapshot:
-        """Ask Redis and return everything that is shown about the app.
+        """Query Redis and return all values of the app.
 
-        Never raises for what Redis does: a server that is away gives a snapshot that
-        is not `up`, and a metric that cannot be read is left out and in `faults`.
+        Never raises for errors of Redis: without an answer the snapshot is not `up`,
+        and an unreadable metric is left out and listed in `faults`.
         """
         now = self._clock()
         try:
@@ -110,8 +110,8 @@ class Store:
             live.append(tomorrow)
         gauges, shrank = self._trip(live, window)
         if shrank:
-            # Something that only grows became less: emptied, or restored from a copy.
-            # What was remembered of the other days is as doubtful.
+            # A value that only grows became less: emptied, or restored from a backup.
+            # The cached values of the other days may be wrong as well.
             self._forget()
             gauges, _ = self._trip(live, window)
         missing = [day for day in window if day not in self._days]
@@ -151,7 +151,7 @@ class Store:
         )
 
     def _alive(self, window: Sequence[date], since_midnight: float) -> Iterator[date]:
-        """The days before today that this reading asks about again.
+        """The days before today that this reading reads again.
 
         Yesterday while late writers may come, and one closed day in turn.
         """
@@ -167,7 +167,7 @@ class Store:
     def _trip(self, days: Sequence[date], window: Sequence[date]) -> tuple[Any, bool]:
         """One round trip for `days`, today first, the gauges and a few expiries.
 
-        Returns the reply about the gauges, and whether a day lost what it had.
+        Returns the reply for the gauges, and whether a value of a day became less.
         """
         today, names = days[0], self._names
         known = self._days.get(today)
@@ -181,7 +181,7 @@ class Store:
         if self._app.gauges:
             gauges.append((b"HGETALL", self._keys.now))
         elif not names:
-            # Nothing is declared, but whether Redis is there can still be said.
+            # Nothing is declared, but `up` can still be determined.
             gauges.append((b"PING",))
         replies, shrank = self._ask(days, places, gauges)
         return replies[0] if self._app.gauges else [], shrank
@@ -194,7 +194,7 @@ class Store:
     ) -> tuple[list[Any], bool]:
         """Read `days`, the expiries of `places`, and `more`.
 
-        Returns the replies to `more`, and whether a day lost what it had.
+        Returns the replies to `more`, and whether a value of a day became less.
         """
         commands = [c for day in days for c in self._request.commands(day)]
         commands += more
@@ -203,7 +203,7 @@ class Store:
         replies = self._run(commands) if commands else []
         failed = [r for r in replies if isinstance(r, ResponseError)]
         if failed and len(failed) == len(replies):
-            # A server that refuses all of it is not there (BUSY, MASTERDOWN).
+            # A server that refuses all commands is not up (BUSY, MASTERDOWN).
             raise self._redis.unavailable(str(failed[0]), failed[0])
         if self._redis.opened != self._opened:
             # A new connection may lead to another server, or to an emptied one.
@@ -226,10 +226,10 @@ class Store:
     def _run(self, commands: Sequence[Command]) -> list[Any]:
         return self._redis.run(commands)
 
-    # --- what is remembered --------------------------------------------------------
+    # --- the cache -----------------------------------------------------------------
 
     def _begin(self, today: date, wanted: Sequence[date]) -> None:
-        """Forget the days that are no longer looked at."""
+        """Forget the days outside of the history."""
         if self._today == today:
             return
         self._today, self._sums = today, None

@@ -1,9 +1,9 @@
-"""How many different ones there were in several days: unions, kept until they change.
+"""The number of different members in several days: unions, cached until they change.
 
-A window over a unique is no sum, because the same one may come every day. Redis merges
-estimates (PFCOUNT over several keys). Exact sets are fetched a day at a time and only
-when their size has changed, since a union of thirty large sets would stop Redis for
-everybody.
+A window over a unique is not a sum, because a member may occur on several days. Redis
+merges estimates (PFCOUNT over several keys). Exact sets are fetched a day at a time and
+only when their size has changed, since a union of thirty large sets would block Redis
+for all clients.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Unions:
 
     @property
     def faults(self) -> list[Fault]:
-        """The uniques that lack a window, and why."""
+        """The uniques without a window, and why."""
         return list(self._faults.values())
 
     def sizes(self, days: Sequence[DayValues]) -> Mapping[str, Mapping[str, int]]:
         """The sizes for `days`, today first.
 
-        Costs a round trip when the count of a day has changed, and none otherwise.
-        A unique that is unreadable on one of a window's days is not in that window.
+        Takes a round trip when the count of a day has changed, otherwise none.
+        A unique that is unreadable on a day of a window is not in that window.
         """
         basis = {
             name: [(day.day, day.uniques.get(name)) for day in days]
@@ -122,7 +122,7 @@ class Unions:
                         self._merge(name, label, span)
 
     def _merge(self, name: str, label: str, span: Sequence[DayValues]) -> None:
-        """The size of an exact unique's window, if its sets are all at hand."""
+        """The size of an exact unique's window, if all its sets are cached."""
         large = [day for day in span if day.uniques.get(name, 0) > EXACT_LIMIT]
         if large:
             why = f"more than {EXACT_LIMIT} members; set exact = false"

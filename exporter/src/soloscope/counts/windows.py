@@ -1,4 +1,4 @@
-"""From days to what is shown: windows, limits on keys, zero-filling. Pure."""
+"""Computes the exported values from the days: windows, key limits, zeros. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Shown", "Sums", "close", "show"]
 
 
 class Shown(NamedTuple):
-    """What is shown of the days: see `Snapshot`, whose fields these are."""
+    """The exported values of the days; the fields are those of `Snapshot`."""
 
     today: DayValues
     windows: Mapping[str, Mapping[str, Number]]
@@ -24,7 +24,7 @@ class Shown(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """A window's sums over the days before today, of what each of them has."""
+    """A window's sums over the days before today."""
 
     plain: Mapping[str, Number]
     breakdowns: Mapping[str, Mapping[str, Number]]
@@ -62,12 +62,12 @@ def show(
     unions: Mapping[str, Mapping[str, int]],
     overlong: int = 0,
 ) -> Shown:
-    """What is shown for today and the sums of the days before it.
+    """The exported values for today and the sums of the days before it.
 
     `unions` has the sizes of the uniques' windows, by name and label; `overlong` is
-    how many fields of breakdowns were too long for a label. The keys of a
-    breakdown are the largest of the longest window, so that none comes and goes with
-    the day; each is shown everywhere, with zero where it was not counted.
+    the number of breakdown fields that are too long for a label. The keys of a
+    breakdown are the largest of the longest window, so that they do not change every
+    day; each is exported everywhere, with zero where it was not counted.
     """
     own = today.plain()
     windows: dict[str, dict[str, Number]] = {

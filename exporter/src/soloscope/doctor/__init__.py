@@ -1,12 +1,12 @@
-"""What is wrong between what was declared and what is there.
+"""Compares the declaration with the actual state.
 
-examination  all of it, in turn
-finding      one thing that was found, with its fix
-app_redis    one app's Redis: does it answer, and what does it say instead
+examination  runs all parts in turn
+finding      one finding, with its fix
+app_redis    one app's Redis: whether it answers, or its error
 rights       what the exporter's Redis user may do
 scan, keys   the keys of an app's prefix, against what the app declares
-values       what they hold, against what `serve` can show
-lines        what the app logs, against what an event must have
-servers      Loki, the log shipper, Prometheus and `serve`, by their own words
+values       their values, against what `serve` can export
+lines        the app's log lines, against the required fields of an event
+servers      Loki, the log shipper, Prometheus and `serve`, by their APIs and metrics
 machine      systemd's units and the clock
 """

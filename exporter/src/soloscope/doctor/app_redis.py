@@ -1,4 +1,4 @@
-"""One app's Redis: whether it answers, and what it holds."""
+"""One app's Redis: whether it answers, and its keys and values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SKEW = 2.0
 def look(
     app: App, history: int, budget: float, clock: Callable[[], float] = time.time
 ) -> Iterator[Finding]:
-    """Everything about one app's Redis. `budget`: seconds that the scan may take."""
+    """All findings for one app's Redis. `budget`: seconds that the scan may take."""
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     password, option = app.redis.password, f"apps.{app.name}.redis.passwordFile"
     if password is not None and not password.in_reach():
@@ -72,7 +72,7 @@ _FIXES: dict[type[Exception] | str, str] = {
 
 
 def _refusal(app: App, what: str, error: BaseException) -> Finding:
-    """What Redis said, with its fix. `error`: redis-py's, or what it came from."""
+    """The finding for an error of Redis. `error`: redis-py's, or its cause."""
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     words = {"option": f"apps.{app.name}.redis"}
     words["user"] = app.redis.url.username or "default"
@@ -131,7 +131,7 @@ def _clock(
     before = clock()
     (reply,) = client.run([(b"TIME",)])
     after = clock()
-    # A user with few rights may not ask; that is no fault of theirs.
+    # A user with few rights may not run it; that is not a fault.
     if isinstance(reply, Exception):
         return
     there = int(reply[0]) + int(reply[1]) / 1e6
@@ -150,7 +150,7 @@ def _values(
     clock: Callable[[], float],
     known: set[str],
 ) -> Iterator[Finding]:
-    """What `serve` leaves out, as its own reader says it; `known` keys were named."""
+    """The faults in the store of `serve`; `known` keys are already reported."""
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     names = Keys(app.redis.prefix)
     gauges = names.now.decode("utf-8", "replace")
@@ -174,7 +174,7 @@ def _values(
 def _read(
     app: App, client: RedisClient, wanted: Sequence[tuple[str, bytes]]
 ) -> dict[str, Any]:
-    """What the keys hold: bytes of a counter, a hash of all else that is one."""
+    """The values of the keys: bytes of a counter, otherwise a hash."""
     replies = client.run(
         [(b"GET" if name in app.counters else b"HGETALL", k) for name, k in wanted]
     )

@@ -1,4 +1,4 @@
-"""Everything that the doctor looks at, in turn."""
+"""Runs all parts of the doctor in turn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["examine"]
 
 
 def examine(config: Config, budget: float) -> list[Finding]:
-    """All findings, what is wrong first. `budget`: seconds to search each Redis."""
+    """All findings, faults first. `budget`: seconds to search each Redis."""
     found = list(_examine(config, budget))
     return sorted(found, key=lambda one: (LEVELS.index(one.level), one.app))
 
@@ -26,7 +26,7 @@ def _examine(config: Config, budget: float) -> Iterator[Finding]:
         if app.redis is None:
             continue
         if app.redis.password is not None and not app.redis.password.in_reach():
-            # What is looked at here needs no second opinion from `serve`.
+            # Only for these apps are the findings of `serve` needed.
             hidden[app.name] = app
         yield from app_redis.look(app, config.exporter.history, budget)
     yield from servers.serve(config, hidden)

@@ -1,4 +1,4 @@
-"""One thing that the doctor found. Pure."""
+"""One finding of the doctor. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS: tuple[Level, ...] = ("wrong", "unseen", "note")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`wrong` needs a repair, a `note` may be as it should, `unseen` was not looked at.
+    """`wrong` needs a repair, a `note` may be correct, `unseen` could not be checked.
 
     `code` names the kind of finding for programs; `fix` is what to do, one line.
     """
@@ -30,15 +30,15 @@ class Finding:
 
 
 def wrong(code: str, app: str, what: str, fix: str) -> Finding:
-    """Something that needs a repair."""
+    """A finding that needs a repair."""
     return Finding("wrong", code, app, printable(what), printable(fix))
 
 
 def note(code: str, app: str, what: str, fix: str) -> Finding:
-    """Something that may be as it should be."""
+    """A finding that may be correct."""
     return Finding("note", code, app, printable(what), printable(fix))
 
 
 def unseen(code: str, app: str, what: str, fix: str) -> Finding:
-    """Something that could not be looked at."""
+    """A part that could not be checked."""
     return Finding("unseen", code, app, printable(what), printable(fix))

@@ -1,7 +1,7 @@
-"""What Redis holds, against what the app declares: pure.
+"""The keys in Redis, against the app's declaration: pure.
 
-The keys come from scan.py; everything here is about their names, types and expiry.
-What they hold is in values.py.
+The keys come from scan.py; this module checks their names, types and expiry.
+Their values are checked in values.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FOREVER = -1
 
 _THIRTY_DAYS = 30 * 86400
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2}):(.+)\Z", re.DOTALL)
-# An expiry that is counted from the first write of a day may be this much short.
+# An expiry set at the first write of a day may be shorter by this much.
 _TOLERANCE = 2 * 3600.0
 _RENAME = "rename it to letters, digits and underscores and declare that name"
 # An app that writes a name for each user would fill the screen.
@@ -40,7 +40,7 @@ _MOST = 10
 class Key:
     """A key of the app's prefix. `ttl` is in seconds, FOREVER without expiry.
 
-    `sample` is what a string holds, its first bytes, when it was looked at.
+    `sample` has the first bytes of a string, when it was read.
     """
 
     name: str
@@ -62,7 +62,7 @@ def types_of(app: App) -> dict[str, tuple[str, str]]:
 
 
 def is_other_type(app: App, key: Key) -> bool:
-    """Whether a declared key of a day has another type than its kind wants."""
+    """Whether a declared key of a day has another type than its kind needs."""
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     match = _DAY.match(key.name.removeprefix(app.redis.prefix))
     declared = types_of(app).get(match[2]) if match else None
@@ -84,10 +84,10 @@ def _some(count: int, example: str) -> str:
 def examine(
     app: App, keys: Iterable[Key], now: float, history: int, *, complete: bool = True
 ) -> Iterator[Finding]:
-    """What is wrong with the keys of one app, one finding for each name and fault.
+    """The faults of an app's keys, one finding for each name and fault.
 
-    `history` is how many days are shown. `complete`: all keys are in `keys`, so a
-    name without any was really never written.
+    `history` is the number of exported days. `complete`: all keys are in `keys`, so a
+    name without any was never written.
     """
     assert app.redis is not None  # noqa: S101 (only such apps have keys)
     prefix = app.redis.prefix
@@ -136,7 +136,7 @@ def examine(
 
 
 def _more(app: App, code: str, name: str, count: int) -> Finding:
-    """One line about the names that would be too many lines."""
+    """One line for all names beyond the limit of lines."""
     said = {"undeclared": "not declared", "no-expiry": "without expiry"}.get(code, code)
     what = f"{count} more names such as `{name}`: the same, {said}"
     fix = "as for the others; a name that holds a user or a number belongs into the "
@@ -151,7 +151,7 @@ def _date(text: str) -> date | None:
 
 
 def _ahead(app: App, day: date, day_now: date, now: float) -> bool:
-    """Whether `day` should not have begun yet, even for a clock a little ahead."""
+    """Whether `day` is in the future, also for a clock that is slightly ahead."""
     if day <= day_now:
         return False
     if day > day_now + timedelta(days=1):

@@ -1,8 +1,8 @@
-"""What an app logs, against what an event must have: pure.
+"""An app's log lines, against the required fields of an event: pure.
 
 An event is a JSON object with `event`; it also needs a level, a time and a message,
-under the names that pino or python-json-logger give them. What belongs to a
-conversation carries `conversation_id`.
+under the names that pino or python-json-logger use. Events of a conversation
+have `conversation_id`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def event_time(value: object) -> float | None:
             return seconds if isfinite(seconds) else None
         if isinstance(value, str):
             moment = datetime.fromisoformat(value.strip().replace(",", "."))
-            # Python's own logging writes local time without a zone: not to be judged.
+            # Python's logging writes local time without a zone: it cannot be checked.
             return None if moment.tzinfo is None else moment.timestamp()
     except (ValueError, OverflowError):
         pass
@@ -61,7 +61,7 @@ def _parsed(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any] | None
 
 
 def examine(app: str, lines: Iterable[Line]) -> Iterator[Finding]:
-    """What is wrong with the lines of one app, one finding for each event and fault."""
+    """The faults of an app's lines, one finding for each event and fault."""
     total = plain = 0
     missing: dict[tuple[str, str], int] = defaultdict(int)
     seen: Counter[str] = Counter()
@@ -89,7 +89,7 @@ def examine(app: str, lines: Iterable[Line]) -> Iterator[Finding]:
         if own and own[0] is not None:
             off.append(own[0] - line.at)
     for name, count in sorted(seen.items()):
-        # Part of a conversation by its name, or because other lines of it say so.
+        # Part of a conversation by its name, or by other lines of the event.
         belongs = name.startswith("conversation_") or with_id[name] >= _SHARE * count
         if belongs and with_id[name] < count:
             missing[name, "`conversation_id`"] += count - with_id[name]

@@ -15,7 +15,7 @@ __all__ = ["clock", "units"]
 
 
 def units(config: Config) -> Iterator[Finding]:
-    """Units of the apps and of soloscope that are not well."""
+    """Units of the apps and of soloscope that have failed or do not run."""
     owner: dict[str, str] = {}
     for app in config.apps.values():
         owner |= {
@@ -41,12 +41,12 @@ def _fix(unit: systemd.Unit, app: str) -> str:
     if unit.why.startswith("is "):
         return f"`systemctl start {unit.name}`"
     fix = f"`journalctl -u {unit.name} -n 50` says why"
-    # What a timer or another unit starts must not run once more for being repaired.
+    # The fix must not cause an extra run of a unit that something else starts.
     return fix if unit.on_demand else f"{fix}; then `systemctl restart {unit.name}`"
 
 
 def clock() -> Iterator[Finding]:
-    """Whether the machine's clock is kept by somebody."""
+    """Whether the machine's clock is synchronized."""
     if systemd.clock_is_kept() is False:
         fix = "enable `services.timesyncd.enable`, unless the host keeps the time"
         yield note("clock", "", "the machine's clock is not synchronised", fix)

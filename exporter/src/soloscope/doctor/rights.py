@@ -36,10 +36,10 @@ def needed(app: App) -> dict[str, tuple[bytes, ...]]:
 
 
 def lacking(app: App, replies: Mapping[str, Any]) -> Iterator[Finding]:
-    """The rights that the replies to `needed` lack, with the commands that grant them.
+    """The missing rights in the replies to `needed`, with the commands that grant them.
 
-    Redis has one error for a command and for a key that the user may not use. It names
-    the command, and not the key: words that come for several commands are about keys.
+    Redis has the same error class for a forbidden command and a forbidden key. It names
+    the command, but not the key: a message for several commands is about keys.
     """
     assert app.redis is not None  # noqa: S101 (only such apps are looked at)
     refused = {

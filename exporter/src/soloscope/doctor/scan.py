@@ -23,7 +23,7 @@ took 7.4 s instead of 0.7 s."""
 
 @dataclass(slots=True)
 class Scan:
-    """What a scan has found. `refused`: the command that the user may not run."""
+    """The result of a scan. `refused`: the command that the user may not run."""
 
     keys: list[Key] = field(default_factory=list)
     walked: int = 0
@@ -37,7 +37,7 @@ def scan(
     budget: float,
     ticks: Callable[[], float] = time.monotonic,
 ) -> Scan:
-    """Walk over the whole database for keys of `prefix`, within `budget` seconds.
+    """Scan the whole database for keys of `prefix`, within `budget` seconds.
 
     Raises BackendUnavailable, and Redis' own error when it refuses for another reason
     than a missing right.
@@ -80,7 +80,7 @@ def _describe(client: RedisClient, names: Sequence[bytes], found: Scan) -> bool:
     )
     kinds, expiries = replies[::2], replies[1::2]
     strings = [n for n, kind in zip(names, kinds, strict=True) if kind == b"string"]
-    # Enough to tell a number from a HyperLogLog.
+    # Enough to distinguish a number from a HyperLogLog.
     values = dict(zip(strings, client.run([(b"GET", n) for n in strings]), strict=True))
     for name, kind, ttl in zip(names, kinds, expiries, strict=True):
         if isinstance(kind, Exception):

@@ -1,4 +1,4 @@
-"""Loki, the log shipper, Prometheus and `serve`, by what they say of themselves."""
+"""Loki, the log shipper, Prometheus and `serve`, by their APIs and metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ METRICS = (_REFUSED, *_DISK)
 
 
 def refused(found: Iterable[Sample]) -> Iterator[Finding]:
-    """What Loki has refused or lost since it started, from its own metrics. Pure."""
+    """Lines that Loki refused or lost since its start, from its metrics. Pure."""
     counts: dict[tuple[str, str], float] = defaultdict(float)
     for one in found:
         counts[one.name, one.labels.get("reason", "unknown")] += one.value
@@ -75,7 +75,7 @@ def _away(name: str, unit: str, error: BackendUnavailable) -> Finding:
 
 
 def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Finding]:
-    """Whether Loki takes lines, gets them, and what the apps' lines lack."""
+    """Whether Loki accepts and receives lines, and the faults of the apps' lines."""
     api = LokiApi.of(config)
     try:
         yield from refused(metrics_text.read(api.base, 10, *METRICS))
@@ -90,7 +90,7 @@ def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Fin
 
 
 def _arrived(config: Config, api: LokiApi) -> Iterator[Finding]:
-    """Apps whose lines do not arrive, although there are some."""
+    """Apps with lines in the journal that do not arrive in Loki."""
     query = f'sum by (app) (count_over_time({{job=~".+"}}[{SINCE}s]))'
     count = {one.labels.get("app", ""): one.value for one in api.instant(query)}
     shipper = f"the log shipper (`soloscope-{config.shipper.engine}`)"
@@ -140,7 +140,7 @@ _QUERIES = {
 
 
 def prometheus(config: Config) -> Iterator[Finding]:
-    """What Prometheus knows: targets that are down, lost lines, and the clock."""
+    """By Prometheus: targets that are down, lost lines, and the clock."""
     if not config.prometheus.enable:
         return
     api = PrometheusApi.of(config)
@@ -158,7 +158,7 @@ _SERVED = ("soloscope_up", "soloscope_keys_without_expiry", "soloscope_keys_drop
 
 
 def serve(config: Config, hidden: Mapping[str, App]) -> Iterator[Finding]:
-    """What `soloscope serve` shows, above all for apps whose Redis is `hidden` here."""
+    """By `soloscope serve`: mainly apps whose Redis is `hidden` here."""
     base = base_url(config.exporter)
     unit = "soloscope-exporter"
     try:

@@ -1,4 +1,4 @@
-"""What the declared keys hold, against what `serve` can show: pure."""
+"""The values of the declared keys, against what `serve` can export: pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Hash = Mapping[bytes, bytes]
 def left_out(
     app: App, faults: Iterable[Fault], held: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """A finding for each name and kind of fault that makes `serve` leave something out.
+    """A finding for each name and kind of fault that makes `serve` omit a metric.
 
-    `held`: what the keys of the faults hold, bytes or a hash, as far as that is known.
+    `held`: the known values of the keys with faults, bytes or a hash.
     """
     types = types_of(app)
     keys: dict[tuple[str, str, str], list[str]] = {}
@@ -50,7 +50,7 @@ _FIXES = {
 
 
 def _why(app: App, fault: Fault, held: Any) -> tuple[str, str]:
-    """Code and words of one fault, from the value where it explains the fault."""
+    """Code and text of one fault, with the value where it explains the fault."""
     if isinstance(held, bytes) and fault.name in app.counters:
         said = _no_count(held)
         if said:
@@ -66,7 +66,7 @@ def _why(app: App, fault: Fault, held: Any) -> tuple[str, str]:
 
 
 def _no_count(raw: bytes, *, whole: bool = False) -> str:
-    """What is wrong with a count, "" when it is one."""
+    """The fault of a count, "" when it has none."""
     value: Number | None = number(raw)
     shown = f"`{raw[:20].decode('utf-8', 'backslashreplace')}`"
     if value is None:
@@ -79,7 +79,7 @@ def _no_count(raw: bytes, *, whole: bool = False) -> str:
 
 
 def today(app: App, hashes: Mapping[str, Hash]) -> Iterator[Finding]:
-    """Timings that lack a field, and breakdowns with more keys than are shown."""
+    """Timings without a field, and breakdowns with more keys than are exported."""
     for name in app.timings:
         fields = hashes.get(name, {})
         missing = [f"`{f}`" for f in ("count", "ms") if f.encode() not in fields]

@@ -1,10 +1,10 @@
-"""Errors as things, not lines: the same error many times is one group.
+"""Groups errors: repetitions of the same error are one group.
 
-A group is an app, an event, a type of error and a message without what changes from
-time to time (numbers, ids, quoted words). Loki does the grouping, with three instant
-queries: how often in the span, and the first and the last time in the look-back.
+A group is an app, an event, a type of error and a message without its variable parts
+(numbers, ids, quoted words). Loki does the grouping, with three instant queries: the
+count in the span, and the first and the last time in the look-back.
 
-The queries are here and nowhere else; the digest and the errors dashboard ask them.
+The queries are defined only here; `soloscope errors` runs them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from soloscope.backends.http import understood
 
 __all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query"]
 
-#: What makes two errors the same.
+#: The labels that identify a group.
 GROUP_LABELS = ("app", "event", "error", "text")
 
 # The last margin line of a traceback names the error; otherwise the first line does.
@@ -36,7 +36,7 @@ _CHANGES = (
 
 def _pipeline(app: str) -> str:
     selector = f'{{app=~"{app}", level=~"error|fatal"}}'
-    # Plain lines are no JSON: that is no error here.
+    # Plain lines are not JSON: that is not an error here.
     fields = (
         '| json type="err.type", text="err.message", msg="msg", message="message"'
         " | drop __error__, __error_details__"
@@ -71,7 +71,7 @@ def _by() -> str:
 
 
 def count_query(span: str, app: str = ".+") -> str:
-    """How often each group came in the last `span` (LogQL duration)."""
+    """The count of each group in the last `span` (LogQL duration)."""
     return f"sum {_by()} (count_over_time({_pipeline(app)} [{span}]))"
 
 
@@ -86,13 +86,13 @@ def seen_query(which: str, span: str, app: str = ".+") -> str:
     )
 
 
-#: Answers one instant query: (labels, value) per series.
+#: Runs one instant query: (labels, value) per series.
 Ask = Callable[[str], Sequence[tuple[dict[str, str], float]]]
 
 
 @dataclass(frozen=True)
 class Group:
-    """An error that came `count` times; `new` says that it never came before."""
+    """An error that occurred `count` times; `new` if it did not occur before."""
 
     app: str
     event: str
@@ -104,7 +104,7 @@ class Group:
     new: bool
 
     def as_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The object that `--json` prints."""
         return {
             **asdict(self),
             "first": self.first.isoformat(),
@@ -133,7 +133,7 @@ def groups(
     found = []
     for group, count in counts.items():
         if group not in first or group not in last:
-            # It went out of the span between two of the questions.
+            # It left the span between two of the queries.
             continue
         with understood("Loki"):
             began = datetime.fromtimestamp(first[group], UTC)

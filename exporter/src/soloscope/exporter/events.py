@@ -9,7 +9,7 @@ Long form, one value a line, so that a query needs no more than `last_over_time`
        "key":"past_tense","window":"7d","value":12}
     {…,"event":"metrics_now","target":"languagebuddy","name":"users_total","value":12}
 
-The field is `target`: Loki renames a JSON field called like a stream label.
+The field is `target`: Loki renames a JSON field with the name of a stream label.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INTERVAL = 900.0
 
 
 def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    """The events for one app, each with its name under `event`."""
+    """The events for one app, each with its name in `event`."""
     target = snapshot.app.name
     today = snapshot.today
     if not snapshot.up or today is None:
@@ -127,13 +127,13 @@ class MetricEvents:
         self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> None:
-        """End it."""
+        """Stop the thread."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def write(self) -> None:
-        """Log what is known now."""
+        """Log the current values."""
         for snapshot in gather(self._scrapers):
             for fields in events(snapshot):
                 event(fields.pop("event"), **fields)

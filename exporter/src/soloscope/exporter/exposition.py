@@ -2,13 +2,13 @@ r"""The count families as Prometheus text 0.0.4 or OpenMetrics 1.0.
 
 prometheus_client takes 5 us for a series, and a host with 30 days of history has
 thousands in these four families; everything else is prometheus_client's
-(`soloscope.exporter.families`). A property test holds that both write the same:
+(`soloscope.exporter.families`). A property test proves that both write the same:
 
     # HELP soloscope_count_total Events counted today in Redis, `<prefix><day>:<name>`
     # TYPE soloscope_count_total counter
     soloscope_count_total{app="languagebuddy",name="conversations"} 31.0
 
-The counters are zero at the app's midnight, which OpenMetrics says as `_created`.
+The counters are zero at the app's midnight, which is `_created` in OpenMetrics.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ OPENMETRICS: Final = Format(
 def accepted_format(accept: str) -> Format:
     """OpenMetrics when the Accept header prefers it, plain text otherwise.
 
-    prometheus_client's choose_encoder knows no weights: it would send OpenMetrics to
+    prometheus_client's choose_encoder ignores weights: it would send OpenMetrics to
     a client that refuses it with `q=0`.
     """
     best = {True: 0.0, False: 0.0}
     for media, parameters, weight in preferences(accept):
         if media == "application/openmetrics-text":
-            # 0.0.1 is the draft, which 1.0.0 does not satisfy in all points.
+            # 0.0.1 is the draft, with which 1.0.0 is not fully compatible.
             if parameters.get("version", "1.0.0") == "1.0.0":
                 best[True] = max(best[True], weight)
         elif media in {"text/plain", "text/*", "*/*"}:
@@ -122,7 +122,7 @@ def escape(value: str) -> str:
 def go_float(value: Number) -> str:
     """A number as client libraries write it: Go's exponents, at least one decimal.
 
-    Integers beyond 2^53 lose what a float cannot hold, as they do in Prometheus.
+    Integers beyond 2^53 lose precision, as in Prometheus.
     """
     if isinstance(value, int) and -1_000_000 < value < 1_000_000:
         return f"{value}.0"
@@ -138,7 +138,7 @@ def go_float(value: Number) -> str:
 
 
 def lines(name: str, samples: Iterable[tuple[Mapping[str, str], Number]]) -> str:
-    """Sample lines, with labels in the order of the alphabet."""
+    """Sample lines, with labels in alphabetical order."""
     out = []
     for labels, value in samples:
         inner = ",".join(f'{k}="{escape(v)}"' for k, v in sorted(labels.items()))

@@ -44,7 +44,7 @@ def encode(metrics: Iterable[Metric], format: Format) -> bytes:  # noqa: A002
 
 
 def metric_info(apps: Iterable[App]) -> Metric:
-    """What was declared, which does not change while the process lives."""
+    """The declaration, which does not change while the process runs."""
     family = InfoMetricFamily(
         "soloscope_metric",
         "What was declared under a name",
@@ -62,7 +62,7 @@ def metric_info(apps: Iterable[App]) -> Metric:
 
 
 def app_families(snapshots: Sequence[Snapshot], format: Format) -> Iterator[Metric]:  # noqa: A002
-    """What is known of each app; a Redis that is away leaves `soloscope_up` only."""
+    """The state of each app; only `soloscope_up` without an answer of Redis."""
     asked = [s for s in snapshots if s.app.redis is not None]
     live = [(s, s.today) for s in asked if s.today is not None]
 

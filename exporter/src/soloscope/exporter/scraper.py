@@ -1,7 +1,7 @@
 """Reads each app's Redis in a thread of its own, so that none delays another.
 
-Scrapes that come while a reading has not begun share it. So a thousand scrapes at once
-are a few readings, and no scrape is answered with a value older than its request.
+Scrapes that arrive before a reading has begun share it. So a thousand parallel scrapes
+are a few readings, and no scrape gets a value older than its request.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DOWN_PAUSE = 300.0
 
 
 class ScrapeLog:
-    """What went wrong with one app's scrapes, each fault with a pause."""
+    """Logs the faults of one app's scrapes, each fault with a pause."""
 
     def __init__(self, app: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class ScrapeLog:
             event(name, message, level=logging.ERROR, target=self._app, **fields)
 
     def back(self) -> None:
-        """It is good again."""
+        """The fault is over."""
         self._pauses.end("redis_unreachable")
         event("redis_back", "Redis answers again", target=self._app)
 
@@ -91,7 +91,7 @@ class Scraper:
             return self._next
 
     def wait(self, reading: Future[Snapshot], begun: float) -> Snapshot:
-        """What was read, or a snapshot that is not up when it takes too long.
+        """The snapshot, or one that is not `up` when the reading takes too long.
 
         `begun` is when the scrape began, on time.monotonic.
         """
@@ -104,13 +104,13 @@ class Scraper:
             return Snapshot(self.app, up=False, error=error, taken=time.time())
 
     def stop(self) -> None:
-        """Read no more, and close the connection."""
+        """Stop reading, and close the connection."""
         closed = self._thread.submit(self._store.close)
         self._thread.shutdown(wait=False)
         try:
             closed.result(STOP_PATIENCE)
         except TimeoutError:
-            # Wakes the thread, which the interpreter waits for at its end.
+            # Wakes the thread: the interpreter waits for it at exit.
             self._store.close()
 
     def _read(self) -> Snapshot:

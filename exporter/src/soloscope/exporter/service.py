@@ -50,7 +50,7 @@ def scrapers(config: Config) -> list[Scraper]:
 
 
 class Service:
-    """Answers for all apps. `start` after the port is bound."""
+    """The paths for all apps. Call `start` after the port is bound."""
 
     def __init__(
         self, config: Config, sources: Sequence[Scraper], checks: Health | None = None
@@ -63,7 +63,7 @@ class Service:
             "soloscope_build", "The version of soloscope that answers"
         )
         build.add_metric([], {"version": version()})
-        # What does not change while the process lives.
+        # Does not change while the process runs.
         steady = [metric_info(config.apps.values()), build]
         self._steady = {
             form: encode(steady, form).removesuffix(b"# EOF\n")
@@ -71,13 +71,13 @@ class Service:
         }
         self._began = time.monotonic()
         self._pauses = Pauses()
-        # Apps without Redis have nothing to ask, but are described all the same.
+        # Apps without Redis are not scraped, but are listed.
         self._quiet = [
             Snapshot(app, up=False) for app in config.apps.values() if app.redis is None
         ]
 
     def start(self) -> None:
-        """Read every Redis once, and begin to check."""
+        """Read every Redis once, and start the checks."""
         for scraper in self._scrapers:
             scraper.ask()
         if self._checks is not None:
@@ -125,7 +125,7 @@ class Service:
         return Response(self.metrics(form), content_type=form.content_type)
 
     def _health(self, request: Request) -> Response:
-        """Alive is all that this says; the checks have their own paths."""
+        """Only says that the process runs; the checks have their own paths."""
         del request
         seconds = int(time.monotonic() - self._began)
         return _json({"status": "ok", "uptime_seconds": seconds})
@@ -146,7 +146,7 @@ class Service:
         return _json({"apps": apps}, {"Cache-Control": "no-store"})
 
     def _authorised(self, token: Secret, header: str) -> bool:
-        """Whether the header brings the token; any other takes as long to compare."""
+        """Whether the header has the token, compared in constant time."""
         scheme, _, given = header.partition(" ")
         try:
             expected = token.read()
@@ -154,7 +154,7 @@ class Service:
             if self._pauses.over("token_unavailable", TOKEN_PAUSE):
                 event("token_unavailable", str(error), level=logging.ERROR)
             return False
-        # A header's bytes come to us as Latin-1.
+        # WSGI decodes a header's bytes as Latin-1.
         sent = given.strip().encode("latin-1", "replace")
         same = hmac.compare_digest(sent, expected.encode())
         return same and scheme.lower() == "bearer"
@@ -181,7 +181,7 @@ def _json(value: object, headers: Mapping[str, str] | None = None) -> Response:
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as plain data; what is not known is not in it."""
+    """A snapshot as plain data, without unknown values."""
     if snapshot.app.redis is None:
         return {"title": snapshot.app.title}
     known: dict[str, Any] = {"title": snapshot.app.title, "up": snapshot.up}

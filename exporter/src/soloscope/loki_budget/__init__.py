@@ -1,6 +1,6 @@
 """Keeps Loki's folder under its budget.
 
-budget  what the folder holds, and the retention that follows from it
-state   what one run leaves for the next
+budget  the folder's size, and the retention that follows from it
+state   the state between two runs
 keep    one run
 """

@@ -1,9 +1,9 @@
-"""The disk budget of Loki: what its folder may hold, and what follows from that.
+"""The disk budget of Loki: its folder's limit, and the retention that keeps it.
 
-Loki keeps by time only, and says nothing when the disk is full. So the time is chosen
-here, as long as the budget allows, and written to the file of overrides that Loki reads
-again every few seconds (`runtime_config`). Everything in this module is pure but
-`measure`, which looks at a folder.
+Loki's retention is by time only, and it logs nothing when the disk is full. So the
+longest retention within the budget is computed here and written to the overrides file,
+which Loki reloads every few seconds (`runtime_config`). Everything in this module is
+pure except `measure`, which reads a folder.
 
 Sources: Loki's documentation of `runtime_config`, `retention_period`,
 `block_ingestion_until` and `block_ingestion_status_code`; the numbers were tried.
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Limits", "Usage", "decide", "measure", "overrides"]
 
-#: Loki frees only after compaction and a delay, about 40 minutes later.
-#: Until then what comes in needs room.
+#: Loki frees space only after compaction and a delay, about 40 minutes later.
+#: Until then new lines need space.
 TARGET = 0.85
 
 #: Blocking begins at the budget and ends here.
 RESUME = 0.95
 
-#: How long one block lasts (the next run renews it), and what a shipper is answered:
-#: 429 makes it try again, so that the journal keeps what cannot be taken.
+#: How long one block lasts (the next run renews it), and its status for the shipper:
+#: with 429 it retries, so that the journal keeps the lines that Loki does not accept.
 BLOCK = timedelta(minutes=15)
 BLOCK_STATUS = 429
 
@@ -42,7 +42,7 @@ _HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What was declared: bytes, and hours of retention at most and at least."""
+    """The declared limits: bytes, and the maximum and minimum retention in hours."""
 
     budget: int
     retention: int
@@ -51,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Usage:
-    """What is on the disk.
+    """The disk usage.
 
     `parts` are bytes by part of Loki's folder; `ages` is (hours since its last line,
     bytes) of each chunk.
@@ -67,7 +67,7 @@ class Usage:
 
     @property
     def bytes_per_day(self) -> float:
-        """Bytes of the last day's chunks, or what a part of a day comes to."""
+        """Bytes of the last day's chunks, extrapolated from a part of a day."""
         if not self.ages:
             return 0.0
         oldest = max(age for age, _ in self.ages)
@@ -86,14 +86,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Decision:
-    """Hours of retention, and until when Loki takes nothing."""
+    """Hours of retention, and until when Loki accepts no lines."""
 
     retention: int
     blocked_until: datetime | None
 
 
 def _newest(file: Path) -> float | None:
-    """Seconds since 1970 of a chunk's last line, which stands in its file's name.
+    """Unix time of a chunk's last line, from its file name.
 
     Base64 of `FROM:THROUGH:CHECKSUM`, in hexadecimal milliseconds, as Loki's file
     store names chunks from schema 12 on.
@@ -106,10 +106,10 @@ def _newest(file: Path) -> float | None:
 
 
 def measure(folder: Path, now: float) -> Usage:
-    """The sizes of Loki's folder; `now` in seconds since 1970.
+    """The sizes of Loki's folder; `now` in Unix time.
 
-    What is deleted while it is counted counts nothing. Raises OSError for what may not
-    be looked at.
+    Files that are deleted meanwhile are not counted. Raises OSError for files that
+    may not be read.
     """
     parts: dict[str, int] = {}
     ages: list[tuple[float, int]] = []
@@ -140,8 +140,8 @@ def decide(
 ) -> Decision:
     """The longest retention under the target, and whether to block.
 
-    Down at once; up again by an hour per hour at most (`elapsed`, hours since
-    `before`), because what a longer retention costs is seen only when it is full.
+    Down at once; up again by at most an hour per hour (`elapsed`, hours since
+    `before`), because the size of a longer retention is known only when it is full.
     """
     fitting = usage.within(limits.budget * TARGET)
     wanted = limits.retention if fitting == float("inf") else int(fitting)
@@ -156,7 +156,7 @@ def decide(
 
 
 def overrides(decision: Decision, streams: Sequence[Stream]) -> dict[str, Any]:
-    """Loki's file of overrides for the one tenant; no stream outlives the rest."""
+    """Loki's overrides for the one tenant; no stream is kept longer than the rest."""
     limits: dict[str, Any] = {"retention_period": f"{decision.retention}h"}
     if streams:
         limits["retention_stream"] = [

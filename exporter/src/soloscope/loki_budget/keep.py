@@ -1,4 +1,4 @@
-"""One run of the disk budget: measure, decide, write, say.
+"""One run of the disk budget: measure, decide, write, log.
 
 {"event":"loki_budget","bytes":812345678,"budget":10737418240,"bytes_per_day":…,
  "days_left":41.2,"retention_hours":720,"blocked":false}
@@ -91,7 +91,7 @@ def _measure(folder: Path, now: float) -> budget.Usage:
 
 
 def _dropped(config: Config, before: dict[str, float]) -> dict[str, float]:
-    """Say what the shipper dropped since the last run; its counts by unit now."""
+    """Log the lines dropped since the last run; returns the current counts by unit."""
     try:
         found = metrics_text.read(base_url(config.shipper), 10, *_DROPPED)
     except BackendUnavailable as error:
@@ -99,7 +99,7 @@ def _dropped(config: Config, before: dict[str, float]) -> dict[str, float]:
         return before
     counts = {one.labels.get("label_value", ""): one.value for one in found}
     for unit, count in sorted(counts.items()):
-        # A counter that went back was started again.
+        # A counter that decreased was reset.
         last = before.get(unit, 0.0)
         more = count - last if count >= last else count
         if more > 0:

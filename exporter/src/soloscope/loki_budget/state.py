@@ -1,4 +1,4 @@
-"""What one run of the disk budget leaves for the next, as a file of JSON."""
+"""The state between two runs of the disk budget, as a JSON file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["State", "load", "save"]
 
 @dataclass(frozen=True)
 class State:
-    """`at` is Unix time; `carried` are hours that no longer retention was tried in.
+    """`at` is Unix time; `carried` are hours without an attempt of a longer retention.
 
-    `dropped` are the lines of each unit that the shipper had dropped by then.
+    `dropped` are the dropped lines of each unit by then.
     """
 
     at: float
@@ -31,7 +31,7 @@ class State:
 
 
 def load(path: Path, now: float) -> State:
-    """What the last run left. A broken file counts as none, which the log says."""
+    """The state of the last run. An invalid file counts as none, and is logged."""
     try:
         value = json.loads(path.read_bytes())
         until = value["blocked_until"]
@@ -60,7 +60,7 @@ def _number(value: float) -> float:
 
 
 def save(path: Path, state: State) -> None:
-    """Leave `state` for the next run. Raises SoloscopeError."""
+    """Write `state` for the next run. Raises SoloscopeError."""
     decision = state.decision
     until = None if decision is None else decision.blocked_until
     value = {

@@ -1,7 +1,7 @@
 """One connection to a Redis server that runs several commands in one round trip.
 
-redis-py's connections without its client: a pipeline of the client costs twice the
-time, and a scrape knows its commands. RESP2, which every server speaks.
+redis-py's connections without its client: a pipeline of the client takes twice the
+time, and a scrape's commands are fixed. RESP2, which every server supports.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TOTAL = 3.0
 
 Command = Sequence[bytes | str | int]
 
-# redis-py introduces itself with CLIENT SETINFO, which a user with few rights may not
+# redis-py sends CLIENT SETINFO by default, which a user with few rights may not
 # run: it would fill the server's ACL LOG. Before redis-py 7.2 the options were two.
 _UNNAMED: dict[str, Any] = (
     {"driver_info": None}
@@ -46,11 +46,11 @@ _UNNAMED: dict[str, Any] = (
 
 
 class RedisClient:
-    """A connection that is opened at need and closed by every error."""
+    """A connection that is opened on demand and closed after every error."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._connection: Any = None  # redis-py annotates only half of it
+        self._connection: Any = None  # redis-py annotates it only partly
         self.opened = 0
         """How often a connection was opened: a change means another server may be
         answering."""
@@ -60,14 +60,14 @@ class RedisClient:
 
         A reply is bytes, int, list or None; a command that the server refuses has a
         redis.exceptions.ResponseError. Raises BackendUnavailable, with redis-py's
-        exception as `cause`, when the server is away, silent for TIMEOUT seconds,
-        or refuses the login. Nothing is asked twice: an idle connection that the
-        server has closed is opened anew before anything is sent.
+        exception as `cause`, when the server is down, silent for TIMEOUT seconds,
+        or refuses the login. No command is sent twice: an idle connection that the
+        server has closed is reopened before anything is sent.
         """
         try:
             connection = self._open()
-            # A server that turns a client away says why, and closes: what it said is
-            # read although sending fails, which `send_packed_command` would prevent.
+            # A server that refuses a client sends the reason and closes: it is read
+            # although sending fails, which `send_packed_command` would prevent.
             with suppress(ConnectionError):
                 connection._sock.sendall(b"".join(connection.pack_commands(commands)))
             end = monotonic() + TOTAL
@@ -79,7 +79,7 @@ class RedisClient:
             self.close()
             raise self.unavailable(_why(error), error) from None
         except BaseException:
-            # Replies that nobody read would answer the next commands.
+            # Unread replies would be taken for those of the next commands.
             self.close()
             raise
 
@@ -92,13 +92,13 @@ class RedisClient:
     def unavailable(
         self, why: str, cause: Exception | None = None
     ) -> BackendUnavailable:
-        """An error that names the server; its address holds no password."""
+        """An error that names the server; the address contains no password."""
         return BackendUnavailable(f"{self._redis.url.server}: {why}", cause)
 
     def _open(self) -> Any:
         """The open connection, or a new one where the server has ended it."""
         if self._connection is not None:
-            # Bytes that nobody asked for, or an end.
+            # Unexpected bytes, or the end of the connection.
             try:
                 ended = self._connection.can_read(0)
             except RedisError:
@@ -123,10 +123,10 @@ class RedisClient:
             kind = SSLConnection if url.scheme == "rediss" else Connection
             options |= {"host": url.host, "port": url.port, "socket_keepalive": True}
             if kind is SSLConnection:
-                # The authorities are the system's, or those in $SSL_CERT_FILE.
+                # The CA certificates are the system's, or those in $SSL_CERT_FILE.
                 options["ssl_check_hostname"] = True
         connection = kind(**options)
-        # Set at once, so that `close` finds it whatever happens next.
+        # Set at once, so that `close` finds it after any error.
         self._connection = connection
         connection.connect()
         self.opened += 1
@@ -134,7 +134,7 @@ class RedisClient:
 
 
 class _DripsError(RedisError):
-    """Each piece came in time, and yet there is no end of them."""
+    """Every part came in time, but the reply did not end."""
 
 
 def _reply(connection: Any, end: float) -> Any:
@@ -147,7 +147,7 @@ def _reply(connection: Any, end: float) -> Any:
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, for a person; redis-py puts the address into its own text."""
+    """The error's text for a person; redis-py's own text contains the address."""
     if isinstance(error, (RedisTimeout, TimeoutError)):
         return f"no answer within {TIMEOUT:g} s"
     if isinstance(error, InvalidResponse):

@@ -1,1 +1,5 @@
-"""HTTP for our processes: a table of routes, and the server that answers by it."""
+"""The HTTP server of our processes.
+
+application  a table of routes as one WSGI callable
+server       waitress, with a cap on connections
+"""

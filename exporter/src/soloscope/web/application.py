@@ -1,6 +1,6 @@
 """A table of routes as one WSGI callable (PEP 3333), which tests call without a socket.
 
-What every answer has in common stands here: HEAD, gzip, the errors 400, 404, 405, 413
+It implements what all responses share: HEAD, gzip, the errors 400, 404, 405, 413
 and 500, and the headers. The server in front of it reads the requests.
 """
 
@@ -34,7 +34,7 @@ GZIP_FROM = 1024
 
 
 class Request(NamedTuple):
-    """What a client asks. `headers` have names in lower case."""
+    """A request. `headers` have names in lower case."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What it is answered. `headers` come in addition to type and length."""
+    """A response. `headers` come in addition to type and length."""
 
     body: bytes
     status: int = 200
@@ -53,9 +53,9 @@ class Response(NamedTuple):
 
 
 class Route(NamedTuple):
-    """How a path is answered. `title` puts it on the start page.
+    """The handler of a path. `title` puts it on the start page.
 
-    `max_body` is the most bytes a request may bring; 0 for none.
+    `max_body` is the maximum size of a request body in bytes; 0 for none.
     """
 
     handler: Callable[[Request], Response]
@@ -116,7 +116,7 @@ def application(routes: Routes) -> WSGIApplication:
 
 
 def _respond(routes: Routes, environ: WSGIEnvironment) -> Response:
-    # PEP 3333 hands over the path's bytes as Latin-1.
+    # PEP 3333 decodes the path's bytes as Latin-1.
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
     route = routes.get(path)
     size = int(environ.get("CONTENT_LENGTH") or 0)

@@ -1,4 +1,4 @@
-"""waitress, with room for a new connection whatever the open ones do."""
+"""waitress, with room for a new connection in every state of the open ones."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ thread takes half a megabyte."""
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     """Listens when made; `run` answers by `routes` until `shutdown`.
 
-    waitress stops to accept when `max_connections` are open, so that as many clients
-    that send or read nothing would lock a scrape out until they are timed out. Here
-    the one that has waited longest is closed instead. Raises OSError when the address
+    waitress stops accepting when `max_connections` are open, so that idle clients
+    would lock a scrape out until they are timed out. Here the connection that has
+    been idle longest is closed instead. Raises OSError when the address
     is taken.
     """
 
@@ -59,13 +59,13 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=5,
             max_request_header_size=HEAD_LIMIT,
-            # Closing over bytes that are unread would take the answer away from a
-            # client whose request is too large (RFC 9112, 9.6).
+            # Closing with unread bytes would discard the response to a client
+            # whose request is too large (RFC 9112, 9.6).
             recv_bytes=4 * HEAD_LIMIT,
             max_request_body_size=max(HEAD_LIMIT, *(r.max_body for r in table)),
-            # Whatever happens wakes it; every second would be 0.4 s of CPU per hour.
+            # Every event wakes it; every second would be 0.4 s of CPU per hour.
             asyncore_loop_timeout=5,
-            asyncore_use_poll=True,  # select would fail above 1024 files
+            asyncore_use_poll=True,  # select fails above 1024 files
             log_socket_errors=False,
             ident=None,
         )
@@ -80,7 +80,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
     @property
     def port(self) -> int:
-        """The port that is listened on, also when any free one was asked for."""
+        """The listening port, also when 0 (any free one) was requested."""
         return int(self.effective_port)
 
     def readable(self) -> bool:
@@ -120,7 +120,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
     def shutdown(self) -> None:
         """End `run`; from any thread."""
-        # The loop may be awake, and end before it is woken.
+        # The loop may be awake, and end before this wakes it.
         with suppress(OSError):
             self.trigger.pull_trigger(lambda: wasyncore.close_all(self._map))
 
@@ -131,7 +131,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
 
 def _has_data(connection: Any) -> bool:
-    """Whether a request has come that only nobody has read yet."""
+    """Whether a request has arrived that was not read yet."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
