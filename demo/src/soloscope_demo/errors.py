@@ -33,6 +33,11 @@ def run_main(main: Callable[[], int]) -> NoReturn:
     except DemoError as error:
         say(str(error))
         code = 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say(f"{error.filename}: {error.strerror}")
+        code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

@@ -2,8 +2,8 @@
 
     {"time":"2026-11-18T08:00:00.123Z","level":"info","event":"listening","port":9847,…}
 
-Lines have no space after a colon, because Loki's line filters search for `"target":"x"`.
-No line contains text of a user, a phone number, or a secret.
+Lines have no space after a colon, because Loki's line filters search for
+`"target":"x"`. No line contains text of a user, a phone number, or a secret.
 """
 
 from __future__ import annotations

@@ -98,8 +98,9 @@ def _addresses(stack: Stack, console: Console) -> None:
     if stack.has("grafana"):
         password = stack.secret("grafana-admin-password")
         places["Grafana"] = f"{stack.url('grafana')}  login admin / {password}"
-    if stack.has("prometheus"):
-        places["Prometheus"] = stack.url("prometheus")
+    for name in ("Prometheus", "Alertmanager"):
+        if stack.has(name.lower()):
+            places[name] = stack.url(name.lower())
     places |= {
         "Loki": f"{stack.url('loki')}  (no pages: its API)",
         "soloscope": f"{stack.url('soloscope')}/metrics",

@@ -2,8 +2,8 @@
 
 A module `soloscope.commands.<name>` (dashes become underscores) has
 `add_arguments(parser)` and `run(config, args) -> int`, which is the exit code:
-0 success, 1 a check failed, 2 wrong usage or configuration. `COMMANDS` names them with the
-line that `soloscope --help` shows, because importing them all would take too long.
+0 success, 1 a check failed, 2 wrong usage or configuration. `COMMANDS` names them with
+the line that `soloscope --help` shows, because importing them all would take too long.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ COMMANDS = {
     "probe": "ask the outside APIs once, with their keys",
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
-    "errors": "show today's errors in groups, the new ones marked",
+    "errors": "show the errors of the last day in groups, the new ones marked",
     "annotate": "set a mark that the graphs show",
     "loki-budget": "keep Loki's folder under its budget",
     "check-config": "say what is wrong in the configuration file",
