@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from soloscope_demo.tools.checks import Part, run_part, skipped
+from soloscope_demo.tools.nixos import lacking
 
 
 def test_skips_are_gathered_by_reason() -> None:
@@ -29,3 +30,14 @@ def test_a_missing_tool_is_not_shown_and_a_failing_one_fails(tmp_path: Path) -> 
         Part("fails", ["sh", "-c", "echo no; exit 3"], tmp_path), environment
     )
     assert (failing.code, failing.output) == (3, "no\n")
+
+
+def test_what_nspawn_tests_root_lacks_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "usr/lib/python3/dist-packages"
+    folder.mkdir(parents=True)
+    everything = lacking(tmp_path)
+    assert "python3-requests" in everything
+    (folder / "requests-2.32.3.dist-info").mkdir()
+    assert [name for name in everything if name not in lacking(tmp_path)] == [
+        "python3-requests"
+    ]

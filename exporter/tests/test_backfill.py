@@ -224,6 +224,8 @@ def test_without_prometheus_nothing_is_written(tmp_path: Path) -> None:
                 "prometheus": {"port": free_port()},
                 "apps": {
                     "shop": {
+                        # Yesterday is written some hours after midnight.
+                        "timeZone": zone_where_it_is(12),
                         "redis": {"url": f"unix://{path}"},
                         "counters": {"orders": {}},
                     }

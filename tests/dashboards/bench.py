@@ -16,7 +16,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import dashboard_files as files
-import requests
 from asking import ask
 
 EACH, ALL = 0.5, 2.0
@@ -61,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         options = Options(Path(folder), free_ports=True, visit_every=0)
         with running(options) as stack:
-            requests.post(f"{stack.url('loki')}/flush", timeout=10)
+            stack.loki.flush()
             measure(
                 arguments.dashboard,
                 stack.url("prometheus"),

@@ -154,7 +154,7 @@ class LogPath:
         """Render every file and make the folders."""
         loki, grpc, shipper = free_ports(3)
         self.loki_url = f"http://{ADDRESS}:{loki}"
-        self.api = Loki(self.loki_url)
+        self.api = Loki(self.loki_url, timeout=60)
         self.shipper_url = f"http://{ADDRESS}:{shipper}"
         self._programs: dict[str, dict[str, Any]] = {}
         ours = {

@@ -10,7 +10,6 @@ import sys
 import time
 
 import pytest
-import requests
 from harness import TOP, Factory, LogPath
 from soloscope_demo.stack import until
 
@@ -56,11 +55,7 @@ def path(paths: Factory) -> LogPath:
     values = [
         [str(old + n), failed(n, 7), {"event": "digest_failed"}] for n in range(4)
     ]
-    requests.post(
-        f"{made.loki_url}/loki/api/v1/push",
-        json={"streams": [{"stream": stream, "values": values}]},
-        timeout=10,
-    ).raise_for_status()
+    made.api.push(stream, values)
     # Old lines are looked for on disk only.
     made.flush()
     made.start_shipper()

@@ -54,9 +54,15 @@ class Stack:
                 "evaluationInterval": options.scrape_interval,
             },
         }
-        self._zone_file = clock.zone_file(options.at) if options.at else b""
-        if self._zone_file:
+        zone_file = self.root / "zoneinfo" / clock.NAME
+        self._zone_file = b""
+        if options.at:
             own["apps"] = {APP: {"timeZone": clock.NAME}}
+            # Time goes on in a folder that has its zone already.
+            known = zone_file.exists()
+            self._zone_file = (
+                zone_file.read_bytes() if known else clock.zone_file(options.at)
+            )
         own = merge(merge(overrides_for(self.ports), own), options.overrides)
         #: Missing parts: name -> reason.
         self.absent: dict[str, str] = {}
@@ -192,7 +198,8 @@ class Stack:
         ]
         for name in folders:
             (self.root / name).mkdir(parents=True, exist_ok=True)
-        (self.root / "zoneinfo" / clock.NAME).write_bytes(self._zone_file)
+        if self._zone_file:
+            (self.root / "zoneinfo" / clock.NAME).write_bytes(self._zone_file)
         (self.root / "secrets").chmod(0o700)
         # Generated at the first boot of a host (modules/secrets).
         for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
@@ -258,10 +265,8 @@ class Stack:
             # As far back as Loki accepts lines, less an hour.
             "lines-back": (hours - 1) / 24,
         }
-        given = (
-            word for name, value in options.items() for word in (f"--{name}", value)
-        )
-        self._launch("app", [*commands.DEMO, "app", *map(str, given)])
+        given = [f"--{name}={value}" for name, value in options.items()]
+        self._launch("app", [*commands.DEMO, "app", *given])
 
     def _await(
         self, progress: Callable[[Child], None], only: Container[str] | None = None
@@ -294,19 +299,17 @@ class Stack:
         # The line after the last one of the history.
         started = json.loads(next(x for x in printed if '"event":"app_started"' in x))
         query = f'{{app="{APP}"}} | event="app_started" |= `{started["reqId"]}`'
-        try:
-            self.until("the app's lines in Loki", lambda: self.loki.entries(query))
-        except DemoError as error:
-            (shipper,) = (x for x in self.children if x.name == self.shipper)
-            raise DemoError(
-                f"{error}; {shipper.name}: {shipper.last_lines()}"
-            ) from error
+        self.until(
+            f"the app's lines in Loki ({self.shipper}: {self.log_file(self.shipper)})",
+            lambda: self.loki.entries(query),
+            START_TIMEOUT,
+        )
         self.loki.flush()
 
     # Running and stopping
 
     def until(
-        self, what: str, attempt: Callable[[], T | None], within: float = START_TIMEOUT
+        self, what: str, attempt: Callable[[], T | None], within: float = 30.0
     ) -> T:
         """Like `clients.until`, but raises at once when a program ends meanwhile."""
 

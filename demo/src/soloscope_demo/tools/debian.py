@@ -288,7 +288,7 @@ def certificates() -> dict[str, str]:
         return {}
     target = cache_home() / "ca-certificates"
     bundle = target / "bundle.crt"
-    if not target.exists():
+    if not bundle.exists():
         say("no CA certificates on this machine: fetching Debian's (about 5 s)")
         with atomic_folder(target) as folder:
             Apt().unpack_newest("ca-certificates", folder / "root")

@@ -43,12 +43,12 @@ def _pip() -> list[str]:
     if importlib.util.find_spec("ensurepip") is not None:
         return ["-m", "pip"]
     target = cache_home() / "pip-wheel"
-    if not target.exists():
+    wheel = "root/usr/share/python-wheels/pip-*.whl"
+    if not any(target.glob(wheel)):
         say("this python3 has no ensurepip: fetching Debian's pip (about 5 s)")
         with atomic_folder(target) as folder:
             Apt().unpack_newest("python3-pip-whl", folder / "root")
-    (wheel,) = target.glob("root/usr/share/python-wheels/pip-*.whl")
-    return [f"{wheel}/pip"]
+    return [f"{next(target.glob(wheel))}/pip"]
 
 
 def make_venv(target: Path, arguments: Sequence[str]) -> None:
