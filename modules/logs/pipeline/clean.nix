@@ -15,9 +15,6 @@ let
   # Loki takes 256 KiB. What does not fit is cut here, where it can be marked
   # (Loki 3.4 has no text for it).
   maxBytes = 256000;
-
-  csi = builtins.fromJSON ''"\u009b"'';
-  mark = builtins.fromJSON ''"\ufeff"'';
 in
 {
   # Each begins with a fixed byte, which is searched for quickly. No more than these:
@@ -31,8 +28,8 @@ in
 
   late = [
     # The codes in eight bits, and the mark at the beginning of a file of Windows.
-    (when "|= ${builtins.toJSON csi}" [ (remove "(${csi}[0-9;:?]*[ -/]*[@-~])") ])
-    (when "|= ${builtins.toJSON mark}" [ (remove "^(${mark})") ])
+    (when ''|~ `\x{9b}`'' [ (remove ''(\x{9b}[0-9;:?]*[ -/]*[@-~])'') ])
+    (when ''|~ `^\x{FEFF}`'' [ (remove ''^(\x{FEFF})'') ])
     # The codes inside JSON.
     (when ''|~ `\\u001[bB]`'' [ (remove ''(\\u001[bB]\[[0-9;:?]*[@-~])'') ])
     # Bytes that are not UTF-8 become the character that says so.
