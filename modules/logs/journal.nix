@@ -86,13 +86,13 @@ let
     (rename "user@.+\\.service" "user@.service")
     (rename "run-(?:u[0-9]+|r[0-9a-f]{32}|p[0-9]+-i[0-9]+)\\.(scope|service)" "transient.$1")
     (rename "(?:docker|libpod|libpod-conmon|crio|crio-conmon|cri-containerd)-[0-9a-f]{64}\\.scope" "transient.scope")
-    (rename "(?:app|vte-spawn|flatpak|snap)[.-].*[-.](?:[0-9]+|[0-9a-f-]{36})\\.(scope|service)" "transient.$1")
-    (rename "app-.+@.+\\.service" "transient.service")
+    (rename "(?:app|vte-spawn|flatpak|snap)[.-](?:.*[-.][0-9]+|(?:.*[-.])?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.scope" "transient.scope")
+    (rename "app-.+@(?:autostart|[0-9]{4,}|[0-9a-f]{8,})\\.service" "transient.service")
     # One instance per connection or crash: sshd@7-203.0.113.1:22-198.51.100.5:51234,
     # systemd-coredump@3-77-0; not backup@2026-11-27
-    (rename "([^@]+)@[0-9]+-[0-9a-f.:\\[\\]]+:[0-9]+-.+\\.service" "$1@.service")
+    (rename "([^@]+)@[0-9]+(?:-[0-9]+(?:_[0-9]+)?)?-[0-9a-f.:\\[\\]]+:[0-9]+-.+\\.service" "$1@.service")
     (rename "([^@]+)@(?:(?:[0-9]{1,3}|[0-9]{5,})-[0-9]+|[0-9]{4}-[0-9]{3,})(?:_[0-9]+)?-[0-9]+\\.service" "$1@.service")
-    (rename "([^@]+)@(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.service" "$1@.service")
+    (rename "([^@]+)@(?:[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\\.service" "$1@.service")
   ]
   ++ optionals (kept != [ ]) [ (name [ "__unit" ] "(${oneOf kept})" "$1") ];
 

@@ -42,7 +42,7 @@ let
     ''\s''
     ''[\]})]+[;,]?$''
     # Java, .NET
-    ''Caused by: ''
+    ''Caused by:''
     ''Suppressed: ''
     ''\.\.\. \d+ (?:more|common)''
     ''--- End of ''
@@ -60,6 +60,7 @@ let
     "During handling of the above exception"
     "The above exception was the direct cause"
     "future: <"
+    "(?:Current thread|Thread) 0x[0-9a-f]+ "
     # a database's error details
     "(?:DETAIL|HINT|CONTEXT): "
     ''LINE \d+: ''
@@ -71,7 +72,7 @@ let
     # Rust: the message of a panic is a separate line; these are the standard
     # library's
     "note: (?:run with|Some details)"
-    "stack backtrace:"
+    "[sS]tack backtrace:"
     "index out of bounds: "
     "called `(?:Option|Result)::"
     "attempt to (?:add|subtract|multiply|divide|negate|shift|calculate) "
@@ -84,6 +85,14 @@ let
     "capacity overflow$"
     # PHP
     "Stack trace:$"
+    ''\[(?:stacktrace|previous exception)\]''
+    ''"\}\s*$''
+    # Elixir
+    ''\*\* \([A-Z]''
+    "Last message(?: \\(from .*\\))?: "
+    "State: "
+    # Ruby
+    ''[^\s:]+\.\w+:\d+:in [`'][^']*'$''
     ''#\d+ (?:/|\{main\}|\[internal|0x|\S+\()''
     # SQL
     ''(?:FROM|WHERE|AND|ORDER BY|GROUP BY|LIMIT|OFFSET|(?:LEFT |RIGHT |INNER |OUTER |FULL |CROSS )*JOIN|VALUES|RETURNING|HAVING|UNION(?: ALL)?|ON CONFLICT|SET \w+ ?=)\b[^:]*$''
@@ -133,7 +142,7 @@ let
   # The markers are set without `match`, which would let blocks overtake each other.
   traceback = ''Traceback \(most recent call last\):'';
   exception = anyOf [
-    ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::|\n|$)''
+    ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?: \(0x[0-9A-Fa-f]+\))?(?::|\n|$)''
     ''[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|Found|Timeout|Refused|Exceeded|Denied|Failed)(?::|\n|$)''
   ];
   next = "\\n${mark}C[0-9]+ ";
@@ -147,7 +156,7 @@ let
     + "{{ else if .x_traceback }}T"
     + "{{ else if not .x_exception }}F"
     + "{{ else if and $more (regexMatch `${next}(?:The above exception was|During handling of)` .Entry) }}P"
-    + "{{ else if and $more (regexMatch `${next} +at ` .Entry) }}F"
+    + "{{ else if and $more (regexMatch `${next} +at ` .Entry) (not (regexMatch `^[^ ]+ [A-Za-z_]\\w*[.]` .Entry)) }}F"
     + "{{ else }}E{{ end }}"
     + "{{ trimPrefix `${mark}F` .Entry }}{{ end }}"
   );

@@ -126,6 +126,7 @@ let
     "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec),?"
     ''\[[^\]\n]{0,80}\]''
     ''\([^)\n]{0,60}\)''
+    ''\{[^}\n"]{0,60}\}''
     "[|-]{1,3}"
   ];
 
@@ -137,40 +138,47 @@ let
     # 2026-11-22 08:00:00,123 - app.sync - ERROR - text · 2026-11-22 08:00:00 app ERROR text
     c = ''^[\[(]?\d[\d\s:.,TZ+/-]*[\])]?\s*(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
     # <warn> text · [error] text · 10:00:00 [Warning] text · [warning  ] text
-    d = ''^(?:${before}\s*){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
+    d = ''^(?:${before}\s*|\w+=\S+\s+){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
     # [10:00:00 FTL] text · [2026-11-22 08:00:00,123: ERROR/MainProcess] text
     e = ''^\[\d[^\]\n]*?[\s:](?P<x_plain_e>${loud}|VRB)(?:\]|/)'';
     # 2026-11-22 08:00:00.123 | ERROR    | app:f:3 - text
     f = ''^\d[^|\n]*\|\s*(?P<x_plain_f>${signed})\s*\|'';
     # [2026-11-22 08:00:00] production.ERROR: text
-    g = ''^\[[^\]\n]+\] [\w-]+\.(?P<x_plain_g>${signed}):'';
+    g = ''^\[[^\]\n]+\] [\w-]+\.(?P<x_plain_g>${signed}|EMERGENCY):'';
     # error: text · fail: App.Worker[0] · warning: text
-    h = ''^(?P<x_plain_h>trce|dbug|fail|crit|trace|debug|verbose|silly|info|notice|warn|warning|error|err|fatal|panic): '';
+    h = ''^(?:[\w/.-]+\[\d+\]: )?(?P<x_plain_h>trce|dbug|fail|crit|trace|debug|verbose|silly|info|notice|warn|warning|error|err|fatal|panic|Warning)(?:\[\w+\])?: '';
     # Redis: 812:M 22 Nov 2026 08:20:00.123 # text
     i = ''^\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_plain_i>[.*#-]) '';
     # klog: E1122 08:31:00.123456 · MongoDB: …+0000 E  NETWORK  [conn1] · Gitea: x.go:9:f() [E] text
     j = ''^(?P<x_plain_j>[IWEF])\d{4} \d\d:\d\d:\d\d\.'';
     k = ''^\S+ (?P<x_plain_k>[FEWID])\s{1,2}[A-Z]+\s+\['';
     l = ''^\d[^\[\n]{0,120} \[(?P<x_plain_l>[TDIWEFC])\] '';
+    # 10:00:00 error: text · [Fri Nov 27 10:00:00 2026] [core:error] text
+    n = ''^\d[\dTZ:.,+/-]{4,}\s+(?:[\d:.,]+\s+)?(?P<x_plain_n>${anyCase}): '';
+    o = ''^\[[A-Z][a-z]{2} [^\]\n]{10,40}\] \[\w*:(?P<x_plain_o>${anyCase})\]'';
+    # Nov 27 10:00:00 host app[42]: ERROR: text
+    p = ''^[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ \S+: [\[<]?(?P<x_plain_p>${anyCase})[\]>:]'';
+    # npm warn text · error Command failed · warn  - text
+    q = ''^(?:npm (?P<x_plain_q>WARN|error|warn)[! ]|(?P<x_plain_r>error|warn)(?: [A-Z]| +- ))'';
     # Next.js
     m = ''^ (?:(?P<x_error_m>⨯)|(?P<x_warn_m>⚠)) '';
   };
 
   # The beginning of a crash.
   crash = {
-    fatal = ''^(?P<x_fatal>panic: |fatal error: |SIGQUIT: |dpanic: )'';
-    error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?P<x_error>Traceback \(most recent|thread '[^']*' panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
+    fatal = ''^(?P<x_fatal>panic: |fatal error: |Fatal Python error: |SIGQUIT: |dpanic: )'';
+    error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?:NOTICE: PHP message: )?(?P<x_error>\*\* \([A-Z][\w.]*\)|Traceback \(most recent|thread '[^']*'(?: \(\d+\))? panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
     # below the source line that Node prints first, or a logger's message
-    node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\S*(?:Error|Exception)(?: \[\w+\])?(?:: |\n|$))'';
+    node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\[?\S*(?:Error|Exception|UnhandledPromiseRejection)(?: \[\w+\])?(?:: |\n|$))'';
     # a traceback below a message without a level
     below = ''(?P<x_error_below>\nTraceback \(most recent call last\))'';
-    ruby = ''^\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)'';
+    ruby = ''^(?:\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)|(?P<x_error_s>[A-Z]\w*(?:::\w+)+) \(.*\):(?:\n|$))'';
     go = ''^\S+ \S+ http: (?P<x_error_g>panic) serving '';
     warning = ''^(?P<x_warn>\(node:\d+\) (?:\[\w+\] )?\w*Warning: |\(Use `node --trace-|PHP (?:Warning|Notice|Deprecated)|(?:\S+:\d+: )?\w+Warning: )'';
   };
 
   letters = builtins.attrNames forms;
-  plainWord = "or .x_plain_b ${
+  plainWord = "or .x_plain_b .x_plain_r ${
     builtins.concatStringsSep " " (map (l: ".x_plain_${l}") (builtins.filter (l: l != "m") letters))
   } \"\"";
 
@@ -179,11 +187,13 @@ let
   equals = level: "eq $l ${builtins.concatStringsSep " " (map (n: "\"${n}\"") names.${level})}";
   byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") order);
 
-  # A name, or a number: 10 and above is pino's, below 10 is syslog's.
+  # A name, or a number: from 100 on as Monolog's, from 10 on as pino's, below 10 as
+  # syslog's.
   ofWord =
     otherwise:
     ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
-    + "{{ if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
+    + "{{ if ge $n 101 }}{{ if lt $n 201 }}debug{{ else if lt $n 301 }}info{{ else if lt $n 401 }}warn{{ else if lt $n 501 }}error{{ else }}fatal{{ end }}"
+    + "{{ else if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
     + "{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}"
     + "{{ else }}{{ ${byName}{{ else }}${otherwise}{{ end }}{{ end }}";
 in
@@ -212,7 +222,7 @@ in
       + "{{ $word := ${plainWord} }}"
       + "{{ if $own }}{{ $l := index (splitList \"+\" $own) 0 }}{{ if contains \"-\" $l }}{{ $l = regexReplaceAll \"-[0-9]+$\" $l \"\" }}{{ end }}${ofWord "info"}"
       + "{{ else if .x_fatal }}fatal"
-      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r }}error"
+      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r .x_error_s }}error"
       + "{{ else if or .x_warn .x_warn_m }}warn"
       + "{{ else if and .x_error_below (not $word) }}error"
       + "{{ else }}{{ $l := or $word .level \"\" | toString | lower | trim }}${ofWord "info"}{{ end }}"

@@ -41,6 +41,7 @@ let
     ];
   };
   level = [
+    "level_name" # Monolog has a number in `level`
     "level"
     "levelname"
     "severity"
@@ -54,7 +55,6 @@ let
     "logLevel"
     "log_level"
     "loglevel"
-    "level_name"
     "severityText"
     "severity_text"
     "SeverityText"
@@ -106,7 +106,7 @@ let
           map (field: {
             name = "x_nested_${field}";
             value = oneOf (
-              builtins.concatMap (parent: map (name: "${parent}.\"${name}\"") (spellings.${field} or level)) parents
+              builtins.concatMap (parent: map (path: "${parent}.${path}") (builtins.concatMap paths (spellings.${field} or level))) parents
             );
           }) (fields ++ [ "level" ])
         );
@@ -122,20 +122,30 @@ let
     let
       number =
         field:
-        find ''"${anyOf (map (builtins.replaceStrings [ "." ] [ "\\." ]) spellings.${field})}"\s*:\s*(?P<x_${field}>\d{16,})\b'';
+        find ''"${anyOf (map (builtins.replaceStrings [ "." ] [ "\\." ]) spellings.${field})}"\s*:\s*(?P<x_${field}>-?\d{16,})\b'';
+      inner =
+        field: object:
+        find ''"${object}"\s*:\s*\{[^{}]*"id"\s*:\s*(?P<x_${field}>-?\d{16,})\b'';
     in
-    when ''${isJson} |~ `(?:[iI][dD]|user)"\s*:\s*\d{16}`'' (
-      map (field: when ''|~ `"${anyOf spellings.${field}}"\s*:\s*\d{16}`'' [ (number field) ]) [
+    when ''${isJson} |~ `(?:[iI][dD]|user)"\s*:\s*-?\d{16}`'' (
+      map (field: when ''|~ `"${anyOf spellings.${field}}"\s*:\s*-?\d{16}`'' [ (number field) ]) [
         "trace_id"
         "conversation_id"
         "user"
       ]
+      ++ [
+        (inner "trace_id" "trace")
+        (inner "conversation_id" "conversation")
+        (inner "user" "user")
+      ]
     );
 
   # Numbers that JSON does not have, as Python, Go and nginx may write them.
-  notNumber = ''(?:-?(?:NaN|nan|Infinity|inf)|-?0[0-9]+(?:\.[0-9]+)?|-?[0-9][0-9.]*[eE]\+?[0-9]{3,})'';
+  notNumber = ''(?:[+-]?(?:NaN|nan|NAN|[iI]nf(?:inity)?)|undefined|None|True|False|-?0x[0-9a-fA-F]+|-?[0-9]+\.|[+-]?\.[0-9]+|[0-9]+(?:_[0-9]+)+|-?0[0-9]+(?:\.[0-9]+)?|-?[0-9][0-9.]*[eE]\+?[0-9]{3,})'';
+  # Twice: what stands between two of them belongs to both.
+  repair = line: "regexReplaceAll `([:,\\[]\\s*)${notNumber}(\\s*[,}\\]])` (${line}) \"\${1}null\${2}\"";
   # A few words before the object: docker compose's `api-1  | {…}`.
-  prefix = ''^[\w./@:-]{1,60}\s*(?:\||:)\s*'';
+  prefix = ''^(?:[\w./@:|-]{1,60}\s*(?:\||:|>>)|[\[(][\w./@:-]{1,60}[\])]|\d{4}-\d\d-\d\d[T ][\w:.,+-]+(?: std(?:out|err) [FP])?|[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ \S+:)\s*'';
   again = template: [
     (compute "x_repaired" template)
     {
@@ -150,7 +160,7 @@ let
     (when isJson [ { json.expressions = expressions "x_json"; } ])
     nested
     (when ''${isJson} |~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (
-      again "{{ if not .x_json }}{{ regexReplaceAll `([:,\\[]\\s*)${notNumber}(\\s*[,}\\]])` .Entry \"\${1}null\${2}\" }}{{ end }}"
+      again "{{ if not .x_json }}{{ ${repair (repair ".Entry")} }}{{ end }}"
     ))
     (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}` .Entry \"\" }}"))
     numbers

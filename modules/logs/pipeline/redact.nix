@@ -57,7 +57,7 @@ let
   # A quotation mark, at any depth of JSON in JSON, or in a URL.
   quote = "(?:\\\\*[\"']${boundary}?|%22${boundary}?|&quot;${boundary}?)";
   # Between a name and its value.
-  separator = "${quote}?\\]?\\s*(?::=|=>|[:=]|%3[AaDd]${boundary}?)\\s*";
+  separator = "${quote}?(?:\\]|%5[Dd]${boundary}?)?\\s*(?::=|=>|->|={1,3}|:|%3[AaDd]${boundary}?)\\s*";
   # A text in quotes: JSON's or a program's, and one and two levels down.
   quoted = inner: anyOf [
     ''"${inner ''(?:[^"\\]|\\.)''}"''
@@ -83,21 +83,26 @@ let
     ''{{ regexReplaceAll `([:,\[]\s*)-?\d[\d.eE+-]*` $v `''${1}"${mask}"` }}''
   ];
 
+  # Of lists of secrets: texts alone, and none that is a word.
+  longLeaves = ''{{ regexReplaceAll `"(?:[^"\\]|\\.){12,}"(\s*:)?` .Value `"***"''${1}` }}'';
+
   # --- names -------------------------------------------------------------------
 
   # Names of fields, headers and parameters whose value is secret, whatever it is.
   secretName = anyOf [
     "(?i:(?:[\\w.-]*[_.-])?${
       anyOf [
-        "passw(?:or)?d(?:\\d|[_-]?(?:hash|digest|salt|confirm(?:ation)?))?"
-        "passphrase"
-        "passcode"
+        "[a-z]*pass[_-]?w(?:or)?d(?:\\d|[_-]?(?:hash|digest|salt|confirm(?:ation)?))?"
+        "pass[_-]?(?:phrase|code)"
+        "security[_-]?answer"
+        "bind[_-]?pw"
         "secret"
         "secret[_-]?(?:access[_-]?)?key"
         "secret[_-]?key[_-]?base"
         "(?:client|app|consumer|shared)[_-]?secret"
-        "(?:x-)?api[_-]?(?:key|token|secret)"
-        "(?:access|private|encryption|master|account|license|service[_-]?role|webhook)[_-]?key"
+        "(?:x-)?api[._-]?(?:key|token|secret)"
+        "(?:access|private|encryption|master|account|license|service[_-]?role|webhook|shared[_-]?access|functions|subscription|pre[_-]?shared|hmac|anon|session|deploy|application)[_-]?key"
+        "shared[_-]?access[_-]?signature"
         "(?:auth|access|refresh|id|session|csrf|xsrf|bot|device|push|reset|bearer|verify|deploy|api|oauth|security|personal[_-]?access|registry)[_-]?token"
         "_?authtoken"
         "(?:aws|session)[_-]?(?:access[_-]?key[_-]?id|session[_-]?token)"
@@ -108,11 +113,12 @@ let
       ]
     })"
     # DB_PASS, PGPASSWORD, MYSQL_PWD, STRIPE_KEY, SECRET_KEY_BASE
-    "(?:[A-Z0-9]+_)+(?:PASS|PWD|KEY|TOKEN|SECRET|CREDENTIALS?|PAT|DSN)"
+    "(?:[A-Z0-9]+_)+(?:PASS|PW|PWD|KEY|TOKEN|SECRET|CREDENTIALS?|PAT|DSN)"
+    "SSHPASS"
     "[A-Z]*PASSWORD"
     "[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|KEY)_(?:BASE|VALUE|[0-9]+)"
     # dbPassword, jwtSecret, accessKeySecret, refreshTokenValue
-    "[a-z][A-Za-z0-9]*(?:Password|Passwd|Passphrase|Pass|Pwd|Secret|Token|(?:Api|Access|Private|Secret|Encryption|Master|Signing|Auth)Key)(?:Value|Hash|Confirmation)?"
+    "[A-Za-z_][A-Za-z0-9_]*(?:Password|Passwd|Passphrase|Pass|Pwd|Secret|Token|(?:Api|Access|Private|Secret|Encryption|Master|Signing|Auth)Key)(?:Value|Hash|Confirmation)?"
     "(?:api|access|private|secret|encryption|master|signing|auth|subscription|account)Key"
     "password(?:Hash|Confirmation)|otp[cC]ode"
     "(?:[a-z]+_)+(?:pass|pwd)"
@@ -120,11 +126,13 @@ let
   # The same, when the value looks like a secret: it has a digit or is long.
   maybeName = "(?i:(?:[\\w.-]*[_.-])?${
     anyOf [
-      "token"
+      "[a-z]*token"
       "jwt"
       "auth"
       "authorization"
-      "credentials?"
+      "[a-z]*credentials?"
+      "psk"
+      "(?:authorization|device|verification|mfa|2fa|two[_-]?factor|recovery|backup|security|t?otp)[_-]?code"
       "signing[_-]?key"
       "signature"
       "pass"
@@ -158,6 +166,19 @@ let
       "reset"
       "not"
       "must"
+      "can"
+      "should"
+      "does"
+      "empty"
+      "enabled"
+      "disabled"
+      "unknown"
+      "filtered"
+      "redacted"
+      "hidden"
+      "masked"
+      "removed"
+      "updated"
       "is"
       "was"
       "has"
@@ -167,6 +188,9 @@ let
       "authentication"
     ]
   })(?:[\\s,;.)}\\]\"'\\\\]|$)";
+
+  # Letters and digits, as no word has them.
+  looksSecret = "((?:[A-Za-z_-]+[0-9]|[0-9]+[A-Za-z])[\\w.~+/=!$%^&*#@-]{6,})";
 
   # Fields that hold a phone number. `phone_last4` and `phone_number_id` are none.
   phoneKey = "(?i:\\b${
@@ -223,12 +247,14 @@ let
     "(?i:\\bisbn(?:-1[03])?:?\\s*[\\d -]{10,17})"
     # versions, and what was added to them
     "\\bv?\\d+(?:\\.\\d+)+(?:-[\\w.]+)?\\+[\\w.-]+"
+    # a range of bytes, and the size of all
+    "\\b\\d+-\\d+/\\d+\\b"
     # values of other fields: "bytes":34696123456, offset=34696123456
     ''"\s*:\s*-?\d[\d.eE+-]*''
     ''[\w"]=-?[1-9]\d{6,}\b''
     # what is counted or measured
     "\\b\\d+(?:\\.\\d+)?\\s?(?:[kKMGTP]?i?B|bytes?|octets?|bits?|[nuµm]?s|secs?|seconds?|minutes?|hours?|rows?|records?|lines?|tokens?|items?|keys?|entries|events?|requests?|reqs?|hits?|ops|blocks?|pages?|cycles?|ticks?|files?|objects?|points?|%)\\b"
-    "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|revision|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
+    "(?i:\\b(?:id|order|invoice|ticket|job|build|block|offset|seq|sequence|transaction|tx|txid|xid|rev|revision|cursor|nonce|height|commit|took|wrote|read|size|epoch|timestamp|inode|uid|serial|isbn|ean|gtin|iban)\\W{1,3})\\d+\\b"
   ];
   # A word that says that a number to dial follows.
   dial = "(?:(?i:\\b(?:tel|telephone|telefono|telefon|phone|fon|fax|mobile?|m[óo]vil|handy|cell|call(?:ed|ing)?|sms|whatsapp|dial|ring|number|nummer|numero|anruf|llam[ae]r?|appel(?:er|le[rz]?)?|chiama(?:re)?|bel|text)\\b|zadzwoń)\\W{0,3}(?:(?:al?|le|au|to|at|on|under|is|me|you|him|her|it)\\W{1,2}){0,2})";
@@ -257,7 +283,7 @@ let
     "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
-  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|dsn|identified|[?&](?:code|state|ticket))";
+  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|dsn|psk|answer|identified|code|[?&](?:state|ticket))";
   phoneWord = "(?i:phone|mobile|msisdn|cell|wa[_-]?id|whatsapp|tel|fax|handy|from|\\bto\\b|sender|recipient|calle)";
 
   table =
@@ -285,17 +311,18 @@ let
       name = "secrets by name";
       # The name, and what stands between it and its value; or a word on a command line.
       # First a word, which few lines have; then what stands between it and its value.
-      gate = "${secretWord}|redis-cli|mysql` |~ `${secretWord}[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%22\\x{FDD0}?)?\\s{0,3}(?:[:=,]|%3)|(?i:password|identified by|requirepass|masterauth|auth)\"?\\s+[\"']|(?i:bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
+      gate = "${secretWord}|redis-cli|mysql` |~ `(?i:${secretWord}|state|ticket|(?:session|api|client|shared)[ ](?:id|key|secret))[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%(?:22|5[Dd])\\x{FDD0}?)?\\s{0,3}(?:[:=,>]|->|%3)|(?i:password|token|key|identified by|requirepass|masterauth|auth)\"?\\s+(?:[\"']|value=)|(?i:password (?:is|was|for):?|identified with|bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
       table = [
         {
           name = "header";
           expression = builtins.concatStringsSep "|" [
             ''"(?i:(?:proxy-)?authorization)"\s*:\s*"((?:[^"\\]|\\.)+)"''
             ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
-            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey)\s+([^\s"'\\]+)''
+            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|negotiate|apikey)\s+([^\s"'\\]+)''
+            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:digest)\s+(\w+=\\?"[^"]*"(?:,\s*\w+=(?:\\?"[^"]*"|[^\s,"\\]+))*)''
             ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
             # the whole list of cookies; a number of them stays
-            ''(?i:\b(?:set-)?cookies?)${separator}(?:null|true|false|-?\d+)\b''
+            ''(?i:\b(?:set-)?cookies?)${separator}(?:null|none|true|false|missing|expired|disabled|-?\d+)\b''
             "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
             ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
             ''(?i:\b(?:set-)?cookies?)\s*:\s*([^\s"'\\{\[][^"'\r\n\\]*)''
@@ -304,42 +331,72 @@ let
         {
           name = "json-containers";
           gate = ''\w\\?"\s*:\s*[\[{]'';
-          expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?|tokens))"\s*:\s*(${container})'';
+          expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?))"\s*:\s*(${container})'';
           replace = leaves;
+        }
+        {
+          # Several of them. What is short or a number may be a word or a count.
+          name = "json-plurals";
+          gate = ''s\\?"\s*:\s*[\[{]'';
+          expression = ''"(?i:[\w.-]*(?:passwords|secrets|tokens|api[_-]?keys))"\s*:\s*(${container})'';
+          replace = longLeaves;
+        }
+        {
+          # {"name": "DB_PASSWORD", "value": "x"}
+          name = "name-and-value";
+          gate = ''(?i:value)"(?:\s*:\s*|=)"'';
+          expression = builtins.concatStringsSep "|" [
+            ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookie))"\s*,\s*"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"''
+            ''"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"\s*,\s*"(?i:name|key)"\s*:\s*"(?:${secretName}|(?i:(?:set-)?cookie|authorization))"''
+            ''="${secretName}"\s+value="([^"]+)"''
+          ];
         }
         {
           name = "header-lists";
           gate = ''\w\\*"\s*,\s*"'';
-          expression = ''"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
+          expression = ''"\s*,\s*"(?:[^"\\]|\\.)*"\s*:|'' + ''"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
         }
         {
           name = "redis-auth";
           expression = builtins.concatStringsSep "|" [
             ''(?i:"AUTH")(?:\s+"[^"]*")?\s+"([^"]+)"''
-            ''(?i:\b(?:requirepass|masterauth))\s+"?([^\s"]+)''
+            ''(?i:\b(?:requirepass|masterauth))"?\s+"?([^\s"]+)''
           ];
         }
         {
           name = "named-secrets";
           expression = builtins.concatStringsSep "|" [
             # what says that there is none
-            "\\b(?:${secretName}|${maybeName})${separator}${quote}?${absent}"
+            "\\b(?:${secretName}|${maybeName})${separator}${quote}?[\\[(<]?${absent}"
             # the scheme of a header was dealt with above
             "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
             # PHP: ['password'] => string(16) "x"
             ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
             "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
             "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
+            # Some("x"), PASSWORD('x'), [x], <x>
+            ''\b${secretName}${separator}\w+\(\s*["']([^"']+)["']''
+            ''\b${secretName}${separator}[\[(<{]([^\s"'\\\[\](){}<>,:=]+)[\])>}]''
+            # :password "x"
+            '':${secretName}\s+"([^"]+)"''
+            # <password>x</password>
+            ''<(?:${secretName}|${maybeName})>([^<\s]+)<''
+            # in a sentence
+            "(?i:\\b(?:api|secret|access|private|encryption|license)\\s+key|\\b(?:client|shared)\\s+secret|\\b(?:access|refresh|auth|session|reset|api|id)\\s+token|\\bsession\\s+id|\\b(?:verification|security|recovery|backup)\\s+code)\\s*[:=]\\s*${quote}?${looksSecret}"
+            "(?i:\\b(?:password|passphrase|token|api\\s+key|secret\\s+key)(?:\\s+(?:is|was))?:?)\\s+[\"'`]${looksSecret}"
+            "(?i:\\bpassword\\s+(?:is|was):?)\\s+${looksSecret}"
+            "(?i:\\bpassword(?:\\s+is\\s+generated)?\\s+for\\s+[^\\s:]+:)\\s+([^\\s\"'\\\\]{6,})"
             # a bare value
             ''\b(?:PWD|OLDPWD)=''
             ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
-            ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>)\]}]{15,})''
+            ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>()\]}]{15,})''
             # --password x, --token=x, redis-cli -a x
             ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
             ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
             ''\bmysql\w*\b[^|;]*?\s-p([^\s"'\\]+)''
             # SQL: PASSWORD 'x', IDENTIFIED BY 'x'
-            "(?i:\\b(?:password|identified\\s+by))\\s+'([^']+)'"
+            "(?i:\\b(?:password|identified\\s+by|identified\\s+with\\s+\\S+\\s+(?:by|as)))\\s+'([^']+)'"
+            "(?i:\\bset\\s+password\\s+for\\s+\\S+)\\s*=\\s*'([^']+)'"
             # a parameter of a URL
             ''[?&](?i:sig|signature|auth|hmac|pass|pwd|x-amz-(?:signature|credential|security-token))=([^\s&"'#\\]+)''
             ''[?&](?i:key)=([^\s&"'#\\0-9]*[0-9][^\s&"'#\\]*|[^\s&"'#\\]{24,})''
@@ -352,6 +409,11 @@ let
       name = "command-line-password";
       word = "-u";
       expression = ''(?:\s-u|--user)[ =]["']?[^\s:"'/]+:([^\s"']+)'';
+    }
+    {
+      name = "login-password";
+      word = " -p";
+      expression = ''\b(?:sshpass|(?:docker|podman|helm registry|oras|skopeo)\s+login)\b[^|;]*?\s-p\s*["']?([^\s"'\\]+)'';
     }
     {
       # WhatsApp's addresses are phone numbers.
@@ -407,7 +469,7 @@ let
     {
       name = "phone";
       # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
-      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|0[1-9]\\D\\d\\d|\\d{2,3}[ .-]\\d{2,3}[ .-]\\d\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
+      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|0[1-9]\\D\\d\\d|00 [1-9]|0 \\d\\d\\D|\\d{2,3}[ .-]\\d{2,3}[ .-]\\d\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|[67]\\d{8}\\b|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
       expression = builtins.concatStringsSep "|" [
         # +1 415 555 0132
         "(?:^|[^\\w+])(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
@@ -415,6 +477,8 @@ let
         "(?:^|[^\\w+])(${plus}[1-9]\\d{7,14})\\b"
         # +49 1512 3456789, +49(0)151 23456789
         "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){0,3}${gap}{1,3}\\d{6,11})\\b"
+        # +49151 234 567 89
+        "(?:^|[^\\w+])(${plus}[1-9]\\d{3,5}(?:${gap}{1,2}\\d{5,9}|(?:${gap}{1,2}\\d{2,4}){2,5}))\\b"
         # +33 6 12 34 56 78
         "(?:^|[^\\w+])(${plus}[1-9]\\d{0,2}(?:${gap}{1,3}\\d{1,5}){2,6})\\b"
         # 06.12.34.56.78
@@ -422,13 +486,16 @@ let
         "(?:^|[^\\w.-])?${notPhone}"
         # 0049 151 23456789
         "(?:^|[^\\w.-])(00[1-9]\\d{8,13})\\b"
+        "(?:^|[^\\w.-])(00[1-9]\\d{1,2}(?:${blank}\\d{1,4}){3,6})\\b"
+        "(?:^|[^\\w.-])(00 [1-9]\\d{1,2}(?:${gap}\\d{2,5}){1,2}${gap}\\d{5,9})\\b"
         "(?:^|[^\\w.-])(00[1-9]\\d{0,2}(?:${gap}{1,3}\\d{2,5}){0,3}${gap}{1,3}\\d{3,8})\\b"
         # behind a word that says so: tel. 030/901820, call 612 345 678
-        "${dial}(\\(?0\\d{1,5}\\)?(?:${gap}{1,2}\\d{2,9}){1,4})\\b"
+        "${dial}(\\(?0 ?\\d{1,5}\\)?(?:${gap}{1,3}\\d{2,9}){1,4})\\b"
         "${dial}([1-9]\\d{1,4}(?:${gap}\\d{2,4}){2,4})\\b"
         "${dial}([06-9]\\d{8,11})\\b"
         # (415) 555-0132, 415-555-0132; no area code begins with 0 or 1
         "(\\([2-9]\\d{2}\\) ?[2-9]\\d{2}[- .]\\d{4})\\b"
+        "(?:^|[^\\w.-])(1[-.][2-9]\\d{2}[-.][2-9]\\d{2}[-.]\\d{4})\\b"
         "(?:^|[^\\w.-])([2-9]\\d{2}([-.])[2-9]\\d{2}[-.]\\d{4})\\b"
         # (030) 9018-2010, (01234) 567890
         "(\\(0[1-9]\\d{0,4}\\)[ /-]?(?:\\d{5,8}|\\d{2,5}[ /-]\\d{2,8}))\\b"
