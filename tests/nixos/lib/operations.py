@@ -2,7 +2,7 @@
 # ruff: noqa: F821, INP001, S101
 import textwrap
 
-BACKUP = "/root/soloscope-backup.tar.gz"
+BACKUP = "/var/soloscope-backup.tar.gz"
 
 
 def block(heading: str) -> str:
