@@ -1,8 +1,8 @@
-"""`python -m bench`: what a scrape of `soloscope serve` costs beside redis_exporter.
+"""`python -m bench`: the cost of a scrape of `soloscope serve` and of redis_exporter.
 
-Both run as processes with the same keys of a real Redis on a unix socket, and are asked
-over HTTP in turns. The result is printed and written to docs/benchmarks.md; no time
-makes this fail.
+Both run as processes with the same keys of a real Redis on a unix socket, and are
+scraped over HTTP in turns. The result is printed and written to docs/benchmarks.md; no
+measured time makes this fail.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def cpu_ms(pid: int) -> float:
 
 @dataclass
 class Exporter:
-    """A running program, and what its scrapes have cost."""
+    """A running program, and the cost of its scrapes."""
 
     pid: int
     connection: http.client.HTTPConnection
@@ -138,7 +138,7 @@ class Exporter:
         return body
 
     def check(self, expected: dict[str, int]) -> None:
-        """Raise ValueError where it shows less: what it does not read costs nothing."""
+        """Raise ValueError if it shows less: unread values would cost nothing."""
         body = self.scrape()
         zipped = body.startswith(b"\x1f\x8b")
         lines = (gzip.decompress(body) if zipped else body).decode().splitlines()
@@ -298,7 +298,7 @@ def table(*rows: Sequence[object]) -> str:
 
 
 def tables(rows: dict[str, list[float]], starts: Sequence[float]) -> str:
-    """The part of the page that is measured: what is within its bound, and growth."""
+    """The measured part of the page: values with their bounds, and growth."""
     month = rows["30 days"]
 
     def hour(name: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Fixtures: a real Redis of each worker's own, and a list of what was not shown."""
+"""Fixtures: a real Redis for each worker, and a list of what was not shown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def promtool() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Repeat last what could not be shown, each reason once."""
+    """Repeat at the end what could not be shown, each reason once."""
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""

@@ -1,4 +1,4 @@
-"""What the exporter's tests share: apps, clocks that obey, and running servers."""
+"""Shared by the exporter's tests: apps, settable clocks, and running servers."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ _PARTS: dict[str, dict[str, Any]] = {
 
 
 def complete(value: Any) -> Any:
-    """The file's value with what a test leaves out, as the module writes it whole.
+    """The file's value, completed with the keys that a test leaves out.
 
-    What is of a wrong type stays as it is.
+    Values of a wrong type stay unchanged.
     """
 
     def filled(base: Mapping[str, Any], given: Any) -> Any:
@@ -112,12 +112,12 @@ def complete(value: Any) -> Any:
 
 
 def parse(value: Any) -> Config:
-    """What `config.parse` reads in `value` when it is complete."""
+    """The result of `config.parse` for the completed `value`."""
     return config.parse(complete(value))
 
 
 def declare(socket_path: object, **changes: Any) -> dict[str, Any]:
-    """An app with one or two of each kind, as the configuration file says it."""
+    """An app with one or two of each kind, as in the configuration file."""
     app: dict[str, Any] = {
         "redis": {"url": f"unix://{socket_path}"},
         "counters": {"conversations": {"help": "Started"}, "digests_created": {}},
@@ -140,7 +140,7 @@ def an_app(socket_path: object = "/nowhere", **changes: Any) -> App:
 
 
 class Clock:
-    """A clock that shows what it is told, with ticks that only go on."""
+    """A clock with a set time, and ticks that only increase."""
 
     def __init__(self, shows: str, zone: str = "UTC") -> None:
         self.zone = ZoneInfo(zone)
@@ -151,7 +151,7 @@ class Clock:
         return datetime.fromisoformat(shows).replace(tzinfo=self.zone).timestamp()
 
     def set(self, shows: str) -> None:
-        """Jump; the ticks do not notice."""
+        """Jump; the ticks do not change."""
         self.now = self.at(shows)
 
     def pass_(self, seconds: float) -> None:
@@ -225,7 +225,7 @@ class Serve:
     log: Path
 
     def events(self, name: str = "") -> list[dict[str, Any]]:
-        """What it has logged so far; every line must be JSON with an event."""
+        """Its log so far; every line must be JSON with an event."""
         told = [json.loads(line) for line in self.log.read_text().splitlines()]
         assert all({"time", "level", "event"} <= set(one) for one in told)
         return [one for one in told if not name or one["event"] == name]
@@ -293,7 +293,7 @@ def raw_request(url: str, data: bytes, seconds: float = 5.0) -> bytes:
 
 @contextmanager
 def monitored(socket_path: Path) -> Iterator[Callable[[], list[list[str]]]]:
-    """Every command that Redis is told meanwhile, as lists of words."""
+    """Every command that Redis gets meanwhile, as lists of words."""
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(str(socket_path))
         peer.settimeout(5)

@@ -29,9 +29,9 @@ def free_port() -> int:
 
 
 def program(*names: str) -> str:
-    """The path of a real program, or a skip that says what was not shown.
+    """The path of a real program, or a skip that names what was not shown.
 
-    Some are called differently by different distributions: the first one found counts.
+    Distributions use different names for some: the first one found is used.
     """
     for name in names:
         found = shutil.which(name)
@@ -86,7 +86,7 @@ def redis_server(folder: Path, *options: str) -> Iterator[Path]:
 
 @dataclass
 class Request:
-    """What a stand-in was asked."""
+    """A request to a stand-in."""
 
     method: str
     path: str
@@ -249,7 +249,7 @@ def script(folder: Path, name: str, text: str) -> None:
 
 
 def unit_text(unit: str, **state: str) -> str:
-    """A unit as `systemctl show` says it."""
+    """A unit as `systemctl show` prints it."""
     base = {"Id": unit, "Type": "simple", "LoadState": "loaded", "Result": "success"}
     return "".join(f"{k}={v}\n" for k, v in {**base, **state}.items())
 

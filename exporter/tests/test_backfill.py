@@ -1,4 +1,4 @@
-"""History for Prometheus: the days and ramps, and a real Prometheus that takes them."""
+"""History for Prometheus: the days and ramps, and a real Prometheus that loads them."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_every_kind_of_count() -> None:
             uniques={"users": 3},
             timings={"openai": (8, 1500)},
         ),
-        # What is shown today decides which keys there are.
+        # The keys are those exported today.
         second: DayValues(second, breakdowns={"kinds": {odd: 0, "new": 1}}),
     }
     made = backfill.plan(snapshot(app, days), [first], TARGET)
@@ -339,7 +339,7 @@ def test_a_real_prometheus_is_right_across_the_seam(
                 with pytest.raises(Refused, match="done for noon, evening"):
                     command.run(config, arguments())
                 check_history(api, config, {"noon": noon, "evening": evening})
-                # Without the mark, Prometheus itself says that it knows these days.
+                # Without the marker, Prometheus itself shows that it has these days.
                 (data / MARK).unlink()
                 with pytest.raises(Refused):
                     command.run(config, arguments())
@@ -359,7 +359,7 @@ def leading_zeros(values: list[int]) -> int:
 def check_history(
     api: PrometheusApi, config: Config, values: Mapping[str, list[int]]
 ) -> None:
-    """Each day by itself and all of them together, in the words of a dashboard."""
+    """Each day by itself and all of them together, with the queries of a dashboard."""
     until(
         "Prometheus has loaded the blocks",
         lambda: (

@@ -1,4 +1,4 @@
-"""The disk budget's decisions: how long to keep, when to stop taking lines."""
+"""The disk budget's decisions: the retention, and when to block ingestion."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_oldest_go_first() -> None:
 
 
 def test_never_below_the_floor() -> None:
-    """When a single day is too much, that day stays, and nothing is taken."""
+    """When a single day is too large, that day stays, and ingestion is blocked."""
     usage = Usage({"chunks": 5000}, [(1.0, 5000)])
     decision = decide(usage, LIMITS, None, 0, NOW)
     assert decision.retention == 24
@@ -95,7 +95,7 @@ def test_what_is_kept_fits_or_is_the_floor(
 
 
 def test_bytes_per_day() -> None:
-    """The last day's chunks; on the first day what the hours so far come to."""
+    """The last day's chunks; on the first day, the hours so far extrapolated."""
     assert Usage({}, [(1.0, 100), (23.0, 100), (30.0, 700)]).bytes_per_day == 200
     assert Usage({}, [(1.0, 100), (6.0, 100)]).bytes_per_day == 800
     assert Usage({}, []).bytes_per_day == 0
@@ -119,7 +119,7 @@ def test_no_stream_outlives_the_rest() -> None:
 
 
 def test_a_chunk_is_as_old_as_its_last_line(tmp_path: Path) -> None:
-    """The name of its file says so; of others the file's own time counts."""
+    """The time in its file name; for other files the modification time."""
     now = NOW.timestamp()
     chunks = tmp_path / "chunks/fake/1"
     (chunks / "x").parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""How a check is asked and judged, and that the registry does it in the background."""
+"""How a check runs and is evaluated, and how the registry does it in background."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_passive_check_is_asked_when_it_is_shown() -> None:
 
 
 def test_metrics_tell_that_an_answer_has_grown_old() -> None:
-    """Nothing new has been heard, and yet the lines are others."""
+    """The lines change without a new result."""
     now = 0.0
     registry = Registry([check("one", fine)], clock=lambda: now)
     health = Health(registry)
@@ -369,7 +369,7 @@ def test_redis_that_wants_a_password(tmp_path: Path) -> None:
     assert "geheim" not in detail
 
 
-# --- what a configuration asks for --------------------------------------------------
+# --- the checks of a configuration --------------------------------------------------
 
 
 def test_the_checks_of_a_configuration() -> None:

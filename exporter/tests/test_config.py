@@ -1,6 +1,6 @@
-"""The configuration file: what is read, and how every problem is told at once.
+"""The configuration file: parsing, and how all problems are reported together.
 
-The values of most tests leave out what does not matter; `complete` adds it.
+The values of most tests leave out irrelevant keys; `complete` adds them.
 """
 
 from __future__ import annotations
@@ -470,7 +470,7 @@ def test_any_value_anywhere_is_read_or_refused(
 
 
 SECRET = "hunter2"
-# What a hand, an editor or a fault of a disk makes of a file.
+# Faults of a file by a user, an editor or a disk.
 SPOILED: list[Any] = [
     *(None, True, -1, 0, 10**400, 1e308, float("nan"), float("-inf")),
     *("", " ", "9" * 400 + "d", "300y", "\ud800", "\x00", "/\x00", "a" * 3000),

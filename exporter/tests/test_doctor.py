@@ -1,4 +1,4 @@
-"""`soloscope doctor`: each fault is put there for real, found, and told with a fix."""
+"""`soloscope doctor`: each fault is really created, found, and reported with a fix."""
 
 from __future__ import annotations
 
@@ -627,7 +627,7 @@ def test_units_that_do_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 STATES = {
-    # A timer starts these: well when their last run was, and never started by hand.
+    # A timer starts these: well when their last run succeeded; never started by hand.
     "nightly.service": {"Type": "oneshot", "ActiveState": "inactive"},
     "report.service": {"ActiveState": "inactive", "TriggeredBy": "report.timer"},
     "broken.service": {"Type": "oneshot", "ActiveState": "failed", "Result": "signal"},
@@ -668,7 +668,7 @@ def test_what_a_timer_starts_is_judged_by_its_last_result(
         "`journalctl -u worker@1.service -n 50` says why; then `systemctl restart "
         "worker@1.service`",
     ]
-    # A template stands for its instances, and may have none.
+    # A template means its instances, and may have none.
     units = ["worker@.service", "worker@*.service", "other@.service"]
     findings = list(machine.units(config_of(app={"units": units})))
     assert [f.what for f in findings] == ["`worker@1.service` has failed (exit-code)"]

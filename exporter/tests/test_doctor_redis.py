@@ -1,4 +1,4 @@
-"""What doctor says of a Redis that refuses, and of values that serve leaves out."""
+"""The doctor on a Redis that refuses, and on values that serve leaves out."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_the_command_never_says_that_nothing_is_wrong(tmp_path: Path) -> None:
 
 @contextmanager
 def filled(tmp_path: Path) -> Iterator[tuple[Any, App, Callable[[int, str], str]]]:
-    """A Redis as it should be; the third gives the key of a name some days ago."""
+    """A correct Redis; the third gives the key of a name some days ago."""
     today = datetime.now(UTC).date()
 
     def key(age: int, name: str) -> str:

@@ -1,6 +1,6 @@
-"""What Redis and its keys can do wrong: each time the rest stands and nothing is stale.
+"""Faults of Redis and its keys: each time the rest is exported and nothing is stale.
 
-Real servers throughout; only a Redis that drips its answer is played by a socket.
+Real servers throughout; only a Redis with a slow reply is simulated by a socket.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def test_noauth_and_a_wrong_password(tmp_path: Path) -> None:
         snapshot = with_one.store.read()
         down(snapshot, "invalid")
         assert "hunter2" not in snapshot.error
-        # A password that was put right counts at the next reading.
+        # A corrected password takes effect at the next reading.
         (tmp_path / "password").write_text("right\n")
         up(with_one.store.read())
         (tmp_path / "password").unlink()
@@ -249,7 +249,7 @@ def test_a_user_who_may_not_read_hashes_or_expiries(
     reader = counted(acl_app(redis_socket, tmp_path), Clock("2026-11-18 12:00"))
     for _ in range(4):
         snapshot = up(reader.store.read())
-        # The same at each scrape, and no claim about what was not seen.
+        # The same at each scrape, and no value for what was not seen.
         assert conversations(snapshot) == 31
         assert snapshot.keys_without_expiry is None
         assert {(f.name, f.reason.rsplit("'", 2)[1]) for f in snapshot.faults} == {
@@ -267,7 +267,7 @@ def test_a_user_who_may_not_read_hashes_or_expiries(
 def test_no_command_of_a_connection_is_refused(
     redis_socket: Path, db: redis.Redis, tmp_path: Path
 ) -> None:
-    """redis-py would introduce itself, which the documented rights do not allow."""
+    """redis-py would send CLIENT SETINFO, which the documented rights do not allow."""
     tell(db, "ACL", "SETUSER", "reader", "reset", *ACL.split())
     tell(db, "ACL", "LOG", "RESET")
     up(counted(acl_app(redis_socket, tmp_path), Clock("2026-11-18 12:00")).store.read())
@@ -422,7 +422,7 @@ def test_an_answer_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_answer_of_another_length(answer: bytes, whole: bool) -> None:
-    """Replies that nobody asked for never answer the next commands."""
+    """Unexpected replies are never taken for those of the next commands."""
 
     def talk(peer: socket.socket) -> None:
         peer.recv(10_000)
@@ -445,7 +445,7 @@ def test_an_answer_of_another_length(answer: bytes, whole: bool) -> None:
 
 
 def test_a_late_answer_never_becomes_another_value(tmp_path: Path) -> None:
-    """Whatever is read after a time-out was asked for after it."""
+    """A reply after a time-out belongs to a command after it."""
     debug = ("--enable-debug-command", "local")
     path = tmp_path / "r.sock"
     with (
@@ -478,7 +478,7 @@ def test_a_late_answer_never_becomes_another_value(tmp_path: Path) -> None:
 def test_a_slow_first_reading_does_not_hold_up_the_answer(
     redis_socket: Path, db: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also with one app: Prometheus would give the scrape up after ten seconds."""
+    """Also with one app: Prometheus would end the scrape after ten seconds."""
     app = an_app(redis_socket)
     assert app.redis is not None
 
@@ -531,7 +531,7 @@ def test_one_redis_that_hangs_does_not_delay_the_others(
                         "soloscope_up",
                         "soloscope_metric_info",
                     }
-                # It is known to be in trouble, and nobody waits for it again.
+                # Its fault is known, and no scrape waits for it again.
                 assert sorted(durations)[2] < 0.8
             finally:
                 continue_signal(process)
@@ -568,7 +568,7 @@ def test_keys_of_another_type(noon: Counted, db: redis.Redis) -> None:
             "revenue",
         )
     }
-    # Put right, each is there again.
+    # Repaired, each is exported again.
     db.flushall()
     db.set(DAY + "digests_created", 2)
     today = up(noon.store.read()).today

@@ -137,7 +137,7 @@ def test_all_well_then_redis_stops(tmp_path: Path) -> None:
             assert "unknown ?" in lines
             assert lines[-1] == "All 4 checks are well"
 
-            # Redis hangs: requests stay quick, and the checks find out.
+            # Redis hangs: requests stay quick, and the checks fail.
             os.kill(pid, signal.SIGSTOP)
             try:
                 slowest = 0.0
@@ -302,7 +302,7 @@ def test_the_result_of_the_probe_is_shown(tmp_path: Path) -> None:
             assert "sk-test" not in probed.stdout + probed.stderr
             code, overall = asked(f"{url}/health/overall")
             assert (code, overall["services"]["external_apis"]) == (200, "healthy")
-            # The key was revoked: the next probe finds out.
+            # The key was revoked: the next probe fails.
             (tmp_path / "key").write_text("sk-revoked\n")
             probed = soloscope(path, "probe", "--all", "--json")
             assert json.loads(probed.stdout)["shop"]["openai"]["ok"] is False
@@ -311,7 +311,7 @@ def test_the_result_of_the_probe_is_shown(tmp_path: Path) -> None:
             assert told.returncode == 1
             assert "✗  openai" in told.stdout
             assert "answered 401, expected 200" in told.stdout
-            # An answer that nobody renewed is none: 30 s interval, 61 s old.
+            # An old result does not count: 30 s interval, 61 s old.
             value = json.loads((tmp_path / "results.json").read_text())
             value["results"]["shop"]["openai"] |= {"ok": True, "at": time.time() - 61}
             (tmp_path / "results.json").write_text(json.dumps(value))
@@ -340,7 +340,7 @@ def test_without_serve_it_asks_what_it_can(tmp_path: Path) -> None:
             "health": "healthy",
         }
         assert report["gauges"]["shop"]["digests_pending"] == 2
-        # With a password that only the service has, Redis is not asked from here.
+        # With a password that only the service has, Redis is not checked from here.
         config["apps"]["shop"]["redis"]["passwordFile"] = {"credential": "redis-shop"}
         path.write_text(json.dumps(complete(config)))
         report = json.loads(soloscope(path, "health-check", "--json").stdout)

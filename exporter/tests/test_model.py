@@ -206,7 +206,7 @@ def test_a_job_late_in_the_evening_is_judged_after_midnight() -> None:
 
 
 def test_deadlines_follow_the_zone_through_both_changes() -> None:
-    # 02:30 does not exist on this day; it stands for the moment after the jump.
+    # 02:30 does not exist on this day; it means the time after the jump.
     gap = Job("digests_created", time(2, 30), 1)
     spring = jobs.job_deadline(gap, date(2026, 3, 29), BERLIN)
     assert spring == unix("2026-03-29T01:30:00")

@@ -140,7 +140,7 @@ def test_what_serve_makes_of_the_file(tmp_path: Path) -> None:
     results.write(path, {"shop": {"openai": Probed(True, "answered 200", 1000.0, 0.2)}})
     fresh = probed(path, "shop", "openai", now=lambda: 1010.0)(1)
     assert (fresh.age, fresh.seconds) == (10.0, 0.2)
-    # A clock that was put back does not make an old answer fresh for ever.
+    # A clock that was set back does not make an old result valid for ever.
     assert probed(path, "shop", "openai", now=lambda: 10.0)(1).age == 990.0
     with pytest.raises(CheckFailed, match=r"not asked yet.*soloscope-probe\.timer"):
         probed(path, "shop", "stripe")(1)

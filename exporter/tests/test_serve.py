@@ -1,4 +1,4 @@
-"""`soloscope serve` as a process: start, log, light shape, and the command line."""
+"""`soloscope serve` as a process: start, log, events, and the command line."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_help_imports_nothing_slow() -> None:
     assert "LOADED []" in done.stdout
 
 
-# --- the light shape ---------------------------------------------------------------
+# --- without Prometheus ------------------------------------------------------------
 
 
 def test_the_light_shape_logs_what_prometheus_would_be_told(
@@ -202,7 +202,7 @@ def test_the_light_shape_logs_what_prometheus_would_be_told(
         days = serve.events("metrics_day")
         windows = serve.events("metrics_window")
     assert len([d for d in days if d["name"] == "conversations"]) == 30
-    # The very bytes that the dashboards' line filters look for.
+    # The exact bytes that the dashboards' line filters search for.
     mine = [line for line in lines if '"event":"metrics_day"' in line]
     assert any(
         line.endswith(
@@ -267,5 +267,5 @@ def test_when_the_light_shape_writes_next() -> None:
     assert next_due(late, late, apps) == unix("2026-11-18T23:00:01")
     later = unix("2026-11-18T23:50")
     assert next_due(later, later, apps) == unix("2026-11-19T00:00:01")
-    # The clock went back: write now rather than wait for a time long gone.
+    # The clock went back: write now instead of waiting for a wrong time.
     assert next_due(noon - 7200, noon, apps) == noon - 7200

@@ -1,4 +1,4 @@
-"""The HTTP side: answers, limits, floods, and bytes that are no request."""
+"""The HTTP server: responses, limits, floods, and invalid requests."""
 
 from __future__ import annotations
 

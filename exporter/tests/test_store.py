@@ -1,4 +1,4 @@
-"""What is read from a real Redis: days, windows, late writers, and how often."""
+"""Reading from a real Redis: days, windows, late writers, and how often."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ def test_a_success_that_nobody_watched(digest: Counted, db: redis.Redis) -> None
     assert read(other).jobs["digest"].last_success == other.clock.now
 
 
-# --- what Redis is asked -----------------------------------------------------------
+# --- the commands to Redis ---------------------------------------------------------
 
 
 def test_the_commands_of_a_scrape(
@@ -468,7 +468,7 @@ def test_what_is_remembered_changes_nothing(
     history: int,
     changes: list[tuple[int, str | bytes, str | None]],
 ) -> None:
-    """A reader that has seen all the changes says what a new one says."""
+    """A store that has seen all changes returns the same as a new one."""
     with redis.Redis(unix_socket_path=str(redis_socket), protocol=2) as client:
         client.flushall()
         app = an_app(redis_socket, breakdowns={"deficiencies": {"limit": 3}})

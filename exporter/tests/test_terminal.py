@@ -1,4 +1,4 @@
-"""What commands print, wherever it goes: into pipes, full disks, old terminals."""
+"""The commands' output: into pipes, full disks, old terminals."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_output_that_nobody_takes(
                 command, stdout=full, stderr=-1, timeout=60, check=False, env=env
             )
         lines = done.stderr.decode().splitlines()
-        # argparse, which prints help, is silent about an error that it sees.
+        # argparse, which prints help, ignores errors while printing.
         silent = arguments == ["--help"] and unbuffered == "1"
         assert lines == (
             [] if silent else ["soloscope: cannot write: No space left on device"]
@@ -271,7 +271,7 @@ def test_servers_that_answer_something_else(command: str, tmp_path: Path) -> Non
             said = (done.stdout + done.stderr).decode()
             assert "Traceback" not in said, odd[:80]
             if command == "doctor":
-                # What it found elsewhere stands.
+                # Other findings are kept.
                 assert "shop: Redis does not answer: redis://127.0.0.1:1" in said
             elif command != "health-check" and b"resultType" not in odd:
                 assert "answered something else" in said, odd[:80]

@@ -18,7 +18,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """What one target of a panel answered, and how long that took (seconds).
+    """The result of one target of a panel, and how long it took (seconds).
 
     `dashboard` is the uid; `numbers` holds the value of each series now; `points`
     those of a range; `lines` log lines as (time in ns, labels, text), newest first.
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What names the target among all dashboards."""
+        """The target's unique name among all dashboards."""
         return self.dashboard, self.panel, self.index
 
     def empty(self) -> bool:

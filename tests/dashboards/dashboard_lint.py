@@ -45,7 +45,7 @@ BY_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule says about a dashboard, or about one panel or target of it."""
+    """A rule's finding about a dashboard, or about one panel or target of it."""
 
     rule: str
     text: str
@@ -97,7 +97,7 @@ def kinds(dashboard: Json) -> set[str]:
 
 
 def inside(text: str, start: int) -> str:
-    """What the parenthesis that opens before `start` holds, quotes respected."""
+    """The text in the parenthesis that opens before `start`, quotes respected."""
     depth, quote = 1, ""
     for position in range(start, len(text)):
         char = text[position]
@@ -352,7 +352,7 @@ def _(dashboard: Json) -> Iterator[Finding]:
 
 @rule("no-value-rule")
 def _(dashboard: Json) -> Iterator[Finding]:
-    """Every panel says what it means to have no value."""
+    """Every panel describes what no value means."""
     for panel in panels(dashboard):
         if not panel["fieldConfig"]["defaults"].get("noValue", "").strip():
             yield Finding("no-value-rule", "no `noValue`", panel["title"])
@@ -406,7 +406,7 @@ def _(dashboard: Json) -> Iterator[Finding]:
 
 
 def _unquoted(expr: str) -> str:
-    """The expression without what stands in quotes."""
+    """The expression without quoted text."""
     return re.sub(r"\"(?:[^\"\\]|\\.)*\"|`[^`]*`", '""', expr)
 
 
@@ -423,7 +423,7 @@ def exclusions(path: Path) -> Json:
 
 
 def lint(dashboard: Json, left_out: Json | None = None) -> list[Finding]:
-    """What all rules say that is not left out."""
+    """The findings of all rules that are not left out."""
     findings = [f for check in RULES.values() for f in check(dashboard)]
     return [f for f in findings if not _left_out(f, dashboard, left_out or {})]
 

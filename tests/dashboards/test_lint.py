@@ -126,7 +126,7 @@ def test_a_rule_finds_what_it_is_for(rule: str, change: Callable[[Json], None]) 
     change(dashboard)
     after = [f for f in lint(dashboard) if f.rule == rule]
     assert after
-    # A rule that is left out for the whole file speaks already.
+    # A rule that is left out for the whole file is excluded already.
     left_out = exclusions(files.FOLDER / name).get(rule, {"entries": True})
     if "entries" in left_out:
         assert len(after) > len(before)

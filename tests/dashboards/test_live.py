@@ -75,7 +75,7 @@ def test_every_panel_shows_the_truth_and_is_silent_only_where_there_is_none(
         last = wrong(*shape)
         return not last
 
-    with contextlib.suppress(DemoError):  # below is told what differs
+    with contextlib.suppress(DemoError):  # the difference is reported below
         until("the truth", right, PATIENCE, 1)
     assert last == ""
 

@@ -1,4 +1,4 @@
-"""What each panel must show, from what the demo's app says that it counted.
+"""What each panel must show, from the truth file of the demo's app.
 
 The truth file gives days and gauges. Times of log lines come from the app's
 plans, which are the same for the same seed. Nothing here asks the stack.
@@ -230,7 +230,7 @@ def _(answer: Answer, truth: Truth) -> None:
     names = {WARN: "warn", ERROR: "error", 60: "fatal"}
     for occurrence in truth.happened(dt.timedelta(days=6, hours=22)):
         if occurrence.level in names:
-            # The bar of an hour stands at its end.
+            # The bar of an hour is at its end.
             end = (occurrence.at.timestamp() // 3600 + 1) * 3600
             wanted[names[occurrence.level], end] += 1
     oldest = (truth.now - dt.timedelta(days=6, hours=20)).timestamp()

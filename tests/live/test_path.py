@@ -37,7 +37,7 @@ def same(actual: Callable[[], object], expected: Callable[[], object]) -> None:
         seen[:] = actual(), expected()
         return seen[0] == seen[1]
 
-    with contextlib.suppress(DemoError):  # below is told what differs
+    with contextlib.suppress(DemoError):  # the difference is reported below
         until("what was counted", equal, PATIENCE, 0.3)
     assert seen[:1] == seen[1:]
 

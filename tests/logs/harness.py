@@ -1,7 +1,7 @@
 """The log path as plain processes: a real journal, a shipper, Loki.
 
 Everything runs on free ports and in a folder of its own. Programs are taken from
-PATH; what the shipper and Loki are told is rendered from the modules.
+PATH; the configuration of the shipper and Loki is rendered from the modules.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class LogPath:
         self.ship: HTTPExecutor | None = None
 
     def render(self) -> None:
-        """Write what the programs are told."""
+        """Write the programs' configuration."""
         self.files = evaluate(self.root, self.overrides)
         for name in ("loki.yaml", "promtail.yaml"):
             (self.root / name).write_text(json.dumps(self.files[name], indent=1))

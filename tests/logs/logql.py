@@ -1,7 +1,7 @@
 """What LogQL in documents, rules and dashboards must keep to.
 
 A range aggregation has a series for each value of each label and of each field of
-structured metadata that it sees. So it stands inside an aggregation, or has its own
+structured metadata that it sees. So it is inside an aggregation, or has its own
 `by`: otherwise one query over a week has thousands of series and is refused.
 """
 

@@ -148,12 +148,12 @@ def test_nothing_of_the_document_is_left_out() -> None:
 
 @pytest.mark.parametrize("example", QUERIES, ids=lambda example: str(example.text))
 def test_no_bare_range_aggregation_in_the_document(example: Example) -> None:
-    """What counts stands inside an aggregation."""
+    """A query that counts is inside an aggregation."""
     assert bare_ranges(example.text) == []
 
 
 def test_no_bare_range_aggregation_in_rules_and_dashboards() -> None:
-    """The same of what Loki is asked all day."""
+    """The same for the queries of rules and dashboards."""
     looked_at = 0
     rules: dict[str, Any] = nix("tests/logs/rules.nix")
     for group in rules["groups"]:

@@ -1,4 +1,4 @@
-"""Masking, by the kinds of secrets and the places where they stand.
+"""Masking, by the kinds of secrets and their positions.
 
 Every name of a secret stands in every form in which programs print it, every way
 of writing a number or an address in every sentence, and secrets are put at any
@@ -45,7 +45,7 @@ LETTERS = {
 
 
 def keys() -> list[str]:
-    """A key of each shape. None stands in the repository: scanners would find it."""
+    """A key of each format. None is in the repository: scanners would find it."""
     dice = random.Random(7)
     return [
         re.sub(
@@ -163,7 +163,7 @@ def generated(count: int, seed: int = 9) -> Iterator[Row]:
         if dice.random() < 0.4:
             secret = dice.choice(secrets)
             gone.append(secret[-9:])
-            # A path is no place for a number to dial.
+            # A path contains no phone number.
             before = dice.choice(glue).replace("/", "" if secret[0] in "0+" else "/")
             parts += [before + secret + dice.choice(["\n", '"', " ", ">"])]
         return dice.choice(glue).join(parts)

@@ -1,4 +1,4 @@
-"""Which unit and app a line of the journal belongs to, as the declaration says."""
+"""Which unit and app a line of the journal belongs to, by the declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# Evaluation only: a minimal host evaluates, each wrong declaration is told with
+# Evaluation only: a minimal host evaluates, each wrong declaration is reported with
 # the option, the value and the fix, by an assertion or by `soloscope check-config`,
 # and no secret can come from the store.
 #

@@ -24,7 +24,7 @@ Rendered = Callable[..., tuple[Path, dict[str, Any]]]
 Accepted = Callable[..., str]
 Program = Callable[[str], str]
 
-#: Shapes of a declaration that change what programs are told.
+#: Declarations that change the programs' configuration.
 SHAPES: dict[str, dict[str, Any]] = {
     "demo": {},
     "without Alertmanager": {"alertmanager": {"enable": False}},
