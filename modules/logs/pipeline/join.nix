@@ -32,8 +32,9 @@ let
   # exception group.
   indented = [
     ''\s+\S+ : ''
-    '' [⨯✓○●▲⚠] ''
-    '' (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /''
+    # In double quotes: the other kind loses its first blank.
+    " [⨯✓○●▲⚠] "
+    " (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /"
     ''\s+(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\s''
     ''\s*\+ Exception Group Traceback''
   ];
@@ -88,7 +89,6 @@ let
     ''\[(?:stacktrace|previous exception)\]''
     ''"\}\s*$''
     # Elixir
-    ''\*\* \([A-Z]''
     "Last message(?: \\(from .*\\))?: "
     "State: "
     # Ruby
@@ -142,6 +142,7 @@ let
   # The markers are set without `match`, which would let blocks overtake each other.
   traceback = ''Traceback \(most recent call last\):'';
   exception = anyOf [
+    ''\*\* \([A-Z]'' # Elixir
     ''(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?: \(0x[0-9A-Fa-f]+\))?(?::|\n|$)''
     ''[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|Found|Timeout|Refused|Exceeded|Denied|Failed)(?::|\n|$)''
   ];

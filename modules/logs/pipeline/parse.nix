@@ -162,7 +162,7 @@ let
     (when ''${isJson} |~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (
       again "{{ if not .x_json }}{{ ${repair (repair ".Entry")} }}{{ end }}"
     ))
-    (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}` .Entry \"\" }}"))
+    (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}(\\{)` .Entry \"\${1}\" }}"))
     numbers
     (when isJson [
       (compute "x_event" "{{ if .x_json }}{{ .x_event }}{{ else if and .x_json_repaired .x_event }}{{ .x_event }}{{ else }}malformed_line{{ end }}")

@@ -283,7 +283,7 @@ let
     "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
-  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|dsn|psk|answer|identified|(?:device|ation|fa|factor|recovery|backup|security)[ _-]?code|[?&](?:code|state|ticket))";
+  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|_pw|dsn|psk|answer|identified|(?:device|ation|fa|factor|recovery|backup|security)[ _-]?code|[?&](?:code|state|ticket))";
   phoneWord = "(?i:phone|mobile|msisdn|cell|wa[_-]?id|whatsapp|tel|fax|handy|from|\\bto\\b|sender|recipient|calle)";
 
   table =
@@ -344,7 +344,7 @@ let
         {
           # {"name": "DB_PASSWORD", "value": "x"}
           name = "name-and-value";
-          gate = ''(?i:value)"(?:\s*:\s*|=)"'';
+          gate = ''(?i:value)(?:"\s*:\s*|=)"'';
           expression = builtins.concatStringsSep "|" [
             ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookie))"\s*,\s*"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"''
             ''"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"\s*,\s*"(?i:name|key)"\s*:\s*"(?:${secretName}|(?i:(?:set-)?cookie|authorization))"''
