@@ -8,7 +8,6 @@
 }:
 let
   inherit (lib)
-    attrNames
     concatLists
     concatStringsSep
     filterAttrs
