@@ -253,18 +253,7 @@ in
         chmod 0400 grafana-secret-key
         echo "kept the key that Grafana's database was made with, which is publicly known; accounts and passwords stay as they were"
       '';
-      serviceConfig = import ../hardening.nix // {
-        Type = "oneshot";
-        DynamicUser = false;
-        PrivateUsers = false;
-        StateDirectory = baseNameOf paths.secrets;
-        StateDirectoryMode = "0700";
-        WorkingDirectory = paths.secrets;
-        PrivateNetwork = true;
-        RestrictAddressFamilies = "none";
-        IPAddressDeny = "any";
-        UMask = "0077";
-      };
+      serviceConfig = import ../secrets/service.nix;
     };
   };
 }

@@ -20,7 +20,6 @@ let
     types
     ;
   cfg = config.services.soloscope;
-  paths = (import ../paths.nix).host;
 in
 {
   options.services.soloscope.secrets.generate = mkOption {
@@ -71,18 +70,8 @@ in
           mapAttrsToList (name: kind: "create ${name} ${kind}") cfg.secrets.generate
         )}
       '';
-      serviceConfig = import ../hardening.nix // {
-        Type = "oneshot";
+      serviceConfig = import ./service.nix // {
         RemainAfterExit = true;
-        # root, because systemd hands the files to units of several users
-        DynamicUser = false;
-        PrivateUsers = false;
-        StateDirectory = baseNameOf paths.secrets;
-        StateDirectoryMode = "0700";
-        WorkingDirectory = paths.secrets;
-        PrivateNetwork = true;
-        RestrictAddressFamilies = "none";
-        IPAddressDeny = "any";
       };
     };
   };
