@@ -39,28 +39,30 @@ let
       "userID"
       "user"
     ];
+    level = [
+      "level_name" # Monolog has a number in `level`
+      "level"
+      "levelname"
+      "severity"
+      "lvl"
+      "log.level"
+      "@l"
+      "@level"
+      "Level"
+      "LEVEL"
+      "LogLevel"
+      "logLevel"
+      "log_level"
+      "loglevel"
+      "severityText"
+      "severity_text"
+      "SeverityText"
+      "record.level.name"
+    ];
   };
-  level = [
-    "level_name" # Monolog has a number in `level`
-    "level"
-    "levelname"
-    "severity"
-    "lvl"
-    "log.level"
-    "@l"
-    "@level"
-    "Level"
-    "LEVEL"
-    "LogLevel"
-    "logLevel"
-    "log_level"
-    "loglevel"
-    "severityText"
-    "severity_text"
-    "SeverityText"
-    "record.level.name"
-  ];
-  fields = builtins.attrNames spellings;
+  names = builtins.attrNames spellings;
+  # What Loki keeps; the level becomes a label.
+  fields = builtins.filter (name: name != "level") names;
 
   # --- JSON --------------------------------------------------------------------
 
@@ -84,7 +86,7 @@ let
     {
       ${known} = "`true`"; # set by whatever is JSON
       # MongoDB's is called `s`; zap's and others' may be an object with a name
-      x_level = oneOf ([ "level.name" ] ++ builtins.concatMap paths level ++ [ "c && ctx && s" ]);
+      x_level = oneOf ([ "level.name" ] ++ builtins.concatMap paths spellings.level ++ [ "c && ctx && s" ]);
     }
     // builtins.listToAttrs (
       map (field: {
@@ -106,15 +108,13 @@ let
           map (field: {
             name = "x_nested_${field}";
             value = oneOf (
-              builtins.concatMap (parent: map (path: "${parent}.${path}") (builtins.concatMap paths (spellings.${field} or level))) parents
+              builtins.concatMap (parent: map (path: "${parent}.${path}") (builtins.concatMap paths spellings.${field})) parents
             );
-          }) (fields ++ [ "level" ])
+          }) names
         );
       }
     ]
-    ++ map (field: compute "x_${field}" "{{ or .x_${field} .x_nested_${field} \"\" }}") (
-      fields ++ [ "level" ]
-    )
+    ++ map (field: compute "x_${field}" "{{ or .x_${field} .x_nested_${field} \"\" }}") names
   );
 
   # JSON knows numbers as floats: digits beyond 2^53 are read as text.
@@ -180,21 +180,21 @@ let
       field:
       builtins.genList (index: {
         name = "x_${field}_${toString index}";
-        value = builtins.elemAt (spellings.${field} or level) index;
-      }) (builtins.length (spellings.${field} or level))
-    ) (fields ++ [ "level" ])
+        value = builtins.elemAt spellings.${field} index;
+      }) (builtins.length spellings.${field})
+    ) names
   );
   first =
     field:
     compute "x_${field}" "{{ or ${
       builtins.concatStringsSep " " (
         builtins.genList (index: ".x_${field}_${toString index}") (
-          builtins.length (spellings.${field} or level)
+          builtins.length spellings.${field}
         )
       )
     } \"\" }}";
   logfmt = when "${isPlain} ${looksLikeLogfmt}" [
-    (when "|~ `${isLogfmt}`" ([ { logfmt = { inherit mapping; }; } ] ++ map first (fields ++ [ "level" ])))
+    (when "|~ `${isLogfmt}`" ([ { logfmt = { inherit mapping; }; } ] ++ map first names))
     (when "!~ `${isLogfmt}`" [ (compute "x_event" "malformed_line") ])
   ];
 
