@@ -126,6 +126,7 @@ let
     };
   };
   firstLine = firstLineFor wait;
+
   # --- blocks that belong together ---------------------------------------------
   #
   # Not indented are: a traceback below the message of `logging.exception` (T),

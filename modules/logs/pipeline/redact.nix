@@ -286,8 +286,7 @@ let
   secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|_pw|dsn|psk|answer|identified|(?:device|ation|fa|factor|recovery|backup|security)[ _-]?code|[?&](?:code|state|ticket))";
   phoneWord = "(?i:phone|mobile|msisdn|cell|wa[_-]?id|whatsapp|tel|fax|handy|from|\\bto\\b|sender|recipient|calle)";
 
-  table =
-    [
+  table = [
     {
       name = "private-key";
       word = "-----BEGIN";
@@ -304,13 +303,11 @@ let
       word = "://";
       expression = ''[A-Za-z][\w+.-]*://[^\s/@:"'<>]*:([^\s/"'<>]+)@'';
     }
-  ]
-  ++ [
     (shapes // { name = "known shapes"; })
     {
       name = "secrets by name";
-      # The name, and what stands between it and its value; or a word on a command line.
-      # First a word, which few lines have; then what stands between it and its value.
+      # First a word, which few lines have; then what stands between a name and its
+      # value, or a word on a command line.
       gate = "${secretWord}|redis-cli|mysql` |~ `(?i:${secretWord}|state|ticket|(?:session|api|client|shared)[ ](?:id|key|secret))[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%(?:22|5[Dd])\\x{FDD0}?)?\\s{0,3}(?:[:=,>]|->|%3)|(?i:password|token|key|identified by|requirepass|masterauth|auth)\"?\\s+(?:[\"']|value=)|(?i:password (?:is|was|for):?|identified with|bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
       table = [
         {
@@ -354,7 +351,7 @@ let
         {
           name = "header-lists";
           gate = ''\w\\*"\s*,\s*"'';
-          expression = ''"\s*,\s*"(?:[^"\\]|\\.)*"\s*:|'' + ''"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
+          expression = ''"\s*,\s*"(?:[^"\\]|\\.)*"\s*:|"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
         }
         {
           name = "redis-auth";
