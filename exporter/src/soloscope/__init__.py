@@ -15,7 +15,7 @@ commands/      the command line: arguments and printing; the rooms above do the 
 
 At the top: `cli` finds the command, `errors` has every error that is raised on purpose,
 `terminal` prints what comes from outside, `log` writes events, `secret` reads secrets,
-`files` replaces a file at once.
+`files` replaces a file at once, `masking` hides phone numbers in text for people.
 
 A count becomes a metric on this way: counts.store reads a day, counts.windows adds the
 days up to a counts.model.Snapshot, exporter.scraper has the newest one, and
