@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import redis
@@ -176,6 +177,17 @@ def running(command: Sequence[str], port: int) -> Iterator[Exporter]:
             process.terminate()
 
 
+def nix(file: str, *arguments: str) -> dict[str, Any]:
+    """The set that a file of the modules has."""
+    flags = ("--store", "dummy://", "--eval", "--strict", "--json")
+    path = str(TOP / "modules" / file)
+    return dict(
+        json.loads(
+            subprocess.check_output(["nix-instantiate", *flags, path, *arguments])
+        )
+    )
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
@@ -216,23 +228,16 @@ class Bench:
                 for i in range(data.apps)
             },
         }
-        nix = (
-            "nix-instantiate --store dummy:// --eval --strict --json --arg declaration"
+        files = nix(
+            "render.nix",
+            *("--arg", "declaration", "{}", "--argstr", "root", str(self.folder)),
+            *("--argstr", "overrides", json.dumps(overrides)),
         )
-        arguments = [
-            "{}",
-            "--argstr",
-            "root",
-            str(self.folder),
-            "--argstr",
-            "overrides",
-        ]
-        command = [*nix.split(), *arguments, json.dumps(overrides)]
-        files = subprocess.check_output([*command, TOP / "modules/render.nix"])
         path = self.folder / "soloscope.json"
-        path.write_text(json.dumps(json.loads(files)["soloscope.json"]))
+        path.write_text(json.dumps(files["soloscope.json"]))
         program = str(Path(sys.executable).parent / "soloscope")
-        return [program, "--config", str(path), "serve"], port
+        environment = [f"{k}={v}" for k, v in nix("exporter/environment.nix").items()]
+        return ["env", *environment, program, "--config", str(path), "serve"], port
 
     def peer(self, data: Data) -> tuple[list[str], int]:
         """redis_exporter for the same keys, or for their pattern; and its port."""

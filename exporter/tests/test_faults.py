@@ -636,8 +636,8 @@ def test_nasty_field_names(redis_socket: Path, db: redis.Redis, noon: Counted) -
         db.hset(DAY + "deficiencies", name, n + 1)
     db.hset(DAY + "deficiencies", b"x" * 10_000, 99)
     snapshot = up(reader.store.read())
-    text = write([snapshot], TEXT)
-    openmetrics = write([snapshot], OPENMETRICS) + "# EOF\n"
+    text = "".join(write([snapshot], TEXT))
+    openmetrics = "".join(write([snapshot], OPENMETRICS)) + "# EOF\n"
     assert "soloscope_breakdown" in {f.name for f in parse_openmetrics(openmetrics)}  # type: ignore[no-untyped-call]
     read = {
         sample.labels["key"]: sample.value

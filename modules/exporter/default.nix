@@ -75,6 +75,7 @@ in
       requires = mkIf (soloscope.secrets.generate != { }) [ "soloscope-secrets.service" ];
       restartTriggers = [ config.environment.etc."soloscope/soloscope.json".source ];
       startLimitIntervalSec = 0; # it may start before its secrets or its Redis
+      environment = import ./environment.nix;
       serviceConfig = import ../hardening.nix // {
         Type = "notify";
         ExecStart = "${lib.getExe soloscope.package} serve";

@@ -1,9 +1,9 @@
 """Runs the checks in the background and keeps the last result of each.
 
 No request waits for a check: it reads the last results, with their age. Each check has
-its own interval and time-out. Up to WORKERS checks run at once, so one that hangs does
-not delay the others; the threads are daemons, so it does not delay the end of the
-process either.
+its own interval and time-out. One thread waits for the next that is due, and each run
+has a thread of its own, up to WORKERS at once, so one that hangs does not delay the
+others; the threads are daemons, so it does not delay the end of the process either.
 """
 
 from __future__ import annotations
@@ -44,25 +44,23 @@ class Registry:
         active = [i for i, check in enumerate(self.checks) if not check.passive]
         self._due: list[tuple[float, int]] = [(clock(), i) for i in active]
         self._stopped = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"check-{n}", daemon=True)
-            for n in range(min(workers, len(active)))
-        ]
+        self._workers = workers
+        self._runs: set[threading.Thread] = set()
+        self._thread = threading.Thread(target=self._work, name="checks", daemon=True)
 
     def start(self) -> None:
         """Begin to run the checks; each one at once, then at its interval."""
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> None:
         """Start no further check; wait up to `timeout` seconds for running ones."""
         with self._lock:
             self._stopped = True
             self._lock.notify_all()
+            runs = list(self._runs)
         end = time.monotonic() + timeout
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, end - time.monotonic()))
+        for thread in runs:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def results(self, wait: float = 0.0) -> tuple[Result, ...]:
         """The current states, in the order of the checks.
@@ -105,28 +103,39 @@ class Registry:
             self._changed(judge(check, now, None, now.at))
 
     def _work(self) -> None:
+        """Start each check when it is due and fewer than WORKERS run."""
         while True:
             with self._lock:
-                while not self._stopped and (
-                    not self._due or self._due[0][0] > self._clock()
-                ):
-                    left = self._due[0][0] - self._clock() if self._due else None
+                while not self._stopped:
+                    left: float | None = None
+                    if self._due and len(self._running) < self._workers:
+                        left = self._due[0][0] - self._clock()
+                        if left <= 0:
+                            break
                     self._lock.wait(left)
                 if self._stopped:
                     return
                 _, i = heapq.heappop(self._due)
-                check = self.checks[i]
-                started = self._running[i] = self._clock()
-            recorded = self._ask(check)
-            with self._lock:
-                before = self._last.get(i)
-                self._last[i] = recorded
-                del self._running[i]
-                # From the start, so that a slow answer does not stretch the interval.
-                again = max(started + check.interval, self._clock())
-                heapq.heappush(self._due, (again, i))
-                self._lock.notify_all()
-            self._note(check, before, recorded)
+                self._running[i] = self._clock()
+                run = threading.Thread(target=self._run, args=(i,), daemon=True)
+                run.start()
+                self._runs.add(run)
+
+    def _run(self, i: int) -> None:
+        check = self.checks[i]
+        started = self._clock()
+        recorded = self._ask(check)
+        with self._lock:
+            before = self._last.get(i)
+            self._last[i] = recorded
+            del self._running[i]
+            # From the start, so that a slow answer does not stretch the interval.
+            again = max(started + check.interval, self._clock())
+            heapq.heappush(self._due, (again, i))
+            self._lock.notify_all()
+        self._note(check, before, recorded)
+        with self._lock:
+            self._runs.discard(threading.current_thread())
 
     def _ask(self, check: Check) -> Recorded:
         start = self._clock()

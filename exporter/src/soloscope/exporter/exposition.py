@@ -1,7 +1,7 @@
 r"""The count families as Prometheus text 0.0.4 or OpenMetrics 1.0.
 
 prometheus_client takes 5 us for a series, and a host with 30 days of history has
-thousands in these four families; everything else is prometheus_client's
+thousands in these families; everything else is prometheus_client's
 (`soloscope.exporter.families`). A property test proves that both write the same:
 
     # HELP soloscope_count_total Events counted today in Redis, `<prefix><day>:<name>`
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BREAKDOWN",
     "COUNT",
+    "DAY",
+    "DAY_AGE",
     "OPENMETRICS",
     "TEXT",
     "TIMING",
     "UNIQUE",
+    "WINDOW",
     "Family",
     "Format",
     "accepted_format",
@@ -110,6 +113,7 @@ WINDOW: Final = Family(
 DAY: Final = Family(
     "soloscope_day", "gauge", "Total of one day in the app's zone; calls for a timing"
 )
+DAY_AGE: Final = Family("soloscope_day_age", "gauge", "How many days ago a day was")
 
 
 def escape(value: str) -> str:
@@ -147,36 +151,32 @@ def lines(name: str, samples: Iterable[tuple[Mapping[str, str], Number]]) -> str
     return "".join(out)
 
 
-def counts(snapshots: Sequence[Snapshot], format: Format) -> str:  # noqa: A002
-    """The four families of all apps whose Redis answered."""
-    out: list[str] = []
-    writers: dict[Family, Callable[[Snapshot, DayValues, bool], Iterator[str]]] = {
+def counts(snapshots: Sequence[Snapshot], format: Format) -> Iterator[str]:  # noqa: A002
+    """Each family's text, with all apps whose Redis answered."""
+    writers: dict[Family, Callable[[Snapshot, DayValues, bool], str]] = {
         COUNT: _count,
         BREAKDOWN: _breakdown,
         WINDOW: _window,
         DAY: _day,
+        DAY_AGE: _day_age,
     }
     for family, write in writers.items():
-        text = [
-            line
+        text = "".join(
+            write(snapshot, snapshot.today, format.openmetrics)
             for snapshot in snapshots
             if snapshot.today is not None
-            for line in write(snapshot, snapshot.today, format.openmetrics)
-        ]
+        )
         if text:
-            out += [family.head(format), *text]
-    return "".join(out)
+            yield family.head(format) + text
 
 
-def _count(snapshot: Snapshot, today: DayValues, openmetrics: bool) -> Iterator[str]:
+def _count(snapshot: Snapshot, today: DayValues, openmetrics: bool) -> str:
     start = f'app="{escape(snapshot.app.name)}",name="'
     series = [(f'{start}{name}"', value) for name, value in today.counters.items()]
     return _counters(COUNT, series, snapshot, openmetrics)
 
 
-def _breakdown(
-    snapshot: Snapshot, today: DayValues, openmetrics: bool
-) -> Iterator[str]:
+def _breakdown(snapshot: Snapshot, today: DayValues, openmetrics: bool) -> str:
     start = f'app="{escape(snapshot.app.name)}",key="'
     series = [
         (f'{start}{escape(key)}",name="{name}"', value)
@@ -191,34 +191,50 @@ def _counters(
     series: Iterable[tuple[str, Number]],
     snapshot: Snapshot,
     openmetrics: bool,
-) -> Iterator[str]:
+) -> str:
     """The lines of a counter's series, given by their labels."""
     name = family.name
-    if not openmetrics:
-        return (f"{name}_total{{{labels}}} {go_float(n)}\n" for labels, n in series)
     created = go_float(snapshot.midnight)
-    return (
+    out = [
         f"{name}_total{{{labels}}} {go_float(n)}\n"
         f"{name}_created{{{labels}}} {created}\n"
+        if openmetrics
+        else f"{name}_total{{{labels}}} {go_float(n)}\n"
         for labels, n in series
-    )
+    ]
+    return "".join(out)
 
 
-def _window(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> Iterator[str]:
+def _window(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> str:
     start = f'soloscope_window{{app="{escape(snapshot.app.name)}"'
-    for window, row in snapshot.windows.items():
-        for name, value in row.items():
-            yield f'{start},name="{name}",window="{window}"}} {go_float(value)}\n'
+    out = [
+        f'{start},name="{name}",window="{window}"}} {go_float(value)}\n'
+        for window, row in snapshot.windows.items()
+        for name, value in row.items()
+    ]
     for window, tables in snapshot.breakdown_windows.items():
         for name, table in tables.items():
             end = f'",name="{name}",window="{window}"}}'
-            for key, value in table.items():
-                yield f'{start},key="{escape(key)}{end} {go_float(value)}\n'
+            out += [
+                f'{start},key="{escape(key)}{end} {go_float(value)}\n'
+                for key, value in table.items()
+            ]
+    return "".join(out)
 
 
-def _day(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> Iterator[str]:
+def _day(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> str:
     app = escape(snapshot.app.name)
+    out = []
     for values in snapshot.days:
         start = f'soloscope_day{{app="{app}",day="{values.day}",name="'
-        for name, value in values.plain().items():
-            yield f'{start}{name}"}} {go_float(value)}\n'
+        out += [
+            f'{start}{name}"}} {go_float(value)}\n'
+            for name, value in values.plain().items()
+        ]
+    return "".join(out)
+
+
+def _day_age(snapshot: Snapshot, today: DayValues, _openmetrics: bool) -> str:
+    start = f'soloscope_day_age{{app="{escape(snapshot.app.name)}",day="'
+    ages = [((today.day - one.day).days, one.day) for one in snapshot.days]
+    return "".join([f'{start}{day}"}} {go_float(age)}\n' for age, day in ages])

@@ -1,4 +1,4 @@
-"""Every family but the four large ones, as prometheus_client's metrics."""
+"""Every family but the large ones, as prometheus_client's metrics."""
 
 from __future__ import annotations
 
@@ -69,12 +69,11 @@ def app_families(snapshots: Sequence[Snapshot], format: Format) -> Iterator[Metr
     def gauge(
         name: str, text: str, samples: Iterable[tuple[Number | None, *tuple[str, ...]]]
     ) -> Metric:
-        """Samples are value, app, and the value of the label that `name` has."""
-        labels = ["app", "day" if name == "soloscope_day_age" else "name"]
+        """Samples are value, app, and a name if the family has that label."""
         family = GaugeMetricFamily(name, text)
         for value, *values in samples:
             if value is not None:
-                named = dict(zip(labels, values, strict=False))
+                named = dict(zip(("app", "name"), values, strict=False))
                 family.add_sample(name, named, value)
         return family
 
@@ -100,15 +99,6 @@ def app_families(snapshots: Sequence[Snapshot], format: Format) -> Iterator[Metr
         "soloscope_value",
         "The value now, hash `<prefix>now`",
         ((v, s.app.name, n) for s, _ in live for n, v in s.gauges.items()),
-    )
-    yield gauge(
-        "soloscope_day_age",
-        "How many days ago a day was",
-        (
-            ((today.day - day.day).days, s.app.name, str(day.day))
-            for s, today in live
-            for day in s.days
-        ),
     )
     yield gauge(
         "soloscope_job_late",

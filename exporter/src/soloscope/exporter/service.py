@@ -107,7 +107,7 @@ class Service:
         """Everything for Prometheus, read now."""
         begun = time.perf_counter()
         snapshots = gather(self._scrapers)
-        large = counts(snapshots, form).encode()
+        large = [text.encode() for text in counts(snapshots, form)]
         duration = GaugeMetricFamily(
             "soloscope_scrape_duration_seconds", "How long this scrape took to answer"
         )
@@ -118,7 +118,7 @@ class Service:
             duration,
         ]
         duration.add_metric([], time.perf_counter() - begun)
-        return large + self._steady[form] + encode(metrics, form)
+        return b"".join([*large, self._steady[form], encode(metrics, form)])
 
     def _metrics(self, request: Request) -> Response:
         form = accepted_format(request.headers.get("accept", ""))
