@@ -55,6 +55,10 @@ bench-logs *ARGS:
 render DIR *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
 
+# Write dashboards/*.json from the demo's declaration, in both forms
+dashboards:
+    @venv=$({{ run }}.tools.venvs dev) && "$venv/bin/soloscope-demo" dashboards
+
 # The NixOS checks on a real systemd, where ../shared/nspawn-test and its root are
 test-nixos *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" check-nixos "$@"

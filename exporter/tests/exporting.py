@@ -43,20 +43,22 @@ _OPTIONAL_ROOMS: dict[str, dict[str, Any]] = {
     "postgresExporter": _HERE | {"port": 9187},
     "probe": {"resultFile": "/run/soloscope-probe/results.json"},
 }
+_SHOWN: dict[str, Any] = {"help": "", "group": "", "order": 100}
 _TABLES: dict[str, dict[str, Any]] = {
-    "counters": {"help": "", "unit": ""},
-    "breakdowns": {"help": "", "limit": 200},
-    "uniques": {"help": "", "exact": False},
-    "timings": {"help": ""},
-    "gauges": {"help": "", "unit": ""},
-    "jobs": {"min": 1},
-    "checks": {"interval": "30s", "timeout": "10s", "status": 200},
+    "counters": _SHOWN | {"unit": ""},
+    "breakdowns": _SHOWN | {"limit": 200},
+    "uniques": _SHOWN | {"exact": False},
+    "timings": _SHOWN,
+    "gauges": _SHOWN | {"unit": ""},
+    "jobs": {"help": "", "min": 1},
+    "checks": {"help": "", "interval": "30s", "timeout": "10s", "status": 200},
 }
 _PARTS: dict[str, dict[str, Any]] = {
     "redis": {"prefix": "metrics:"},
     "health": {"interval": "30s", "timeout": "10s"},
     "metrics": {"names": {}},
     "objectives": {"availability": 0.99},
+    "dashboard": {"rows": [], "hide": [], "thresholds": {}, "ratios": {}},
 }
 
 
@@ -87,6 +89,7 @@ def complete(value: Any) -> Any:
             "units": [],
             "containers": [],
             "objectives": {},
+            "dashboard": {},
             **given,
         }
         if isinstance(made.get("checks"), dict):

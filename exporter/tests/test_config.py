@@ -118,7 +118,7 @@ def test_the_whole_schema_is_read() -> None:
     assert app.redis.url.path == "/run/redis/redis.sock"
     assert (app.redis.url.username, app.redis.url.db) == ("reader", 2)
     assert app.redis.password == Secret(file="/run/secrets/redis")
-    assert app.jobs["digest"] == config.Job("digests_created", time(4, 0), 1)
+    assert app.jobs["digest"] == config.Job("digests_created", time(4, 0), 1, "")
     assert app.checks["openai"].interval == 90.0
     assert app.breakdowns["deficiencies"].limit == 5
     assert app.uniques["active_users"].exact

@@ -177,7 +177,7 @@ def test_the_largest_keys_are_kept_in_a_steady_order() -> None:
     assert model.keep_largest(totals, 4) == ["a", "b", "c", "d"]
 
 
-JOB = Job("digests_created", time(4, 0), 1)
+JOB = Job("digests_created", time(4, 0), 1, "")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_job_is_judged_five_minutes_after_its_time(
 
 
 def test_a_job_late_in_the_evening_is_judged_after_midnight() -> None:
-    job = Job("digests_created", time(23, 58), 1)
+    job = Job("digests_created", time(23, 58), 1, "")
     zone = ZoneInfo("UTC")
     assert jobs.job_day(job, unix("2026-11-19T00:02:59"), zone) is None
     assert jobs.job_day(job, unix("2026-11-19T00:03:00"), zone) == date(2026, 11, 18)
@@ -207,7 +207,7 @@ def test_a_job_late_in_the_evening_is_judged_after_midnight() -> None:
 
 def test_deadlines_follow_the_zone_through_both_changes() -> None:
     # 02:30 does not exist on this day; it means the time after the jump.
-    gap = Job("digests_created", time(2, 30), 1)
+    gap = Job("digests_created", time(2, 30), 1, "")
     spring = jobs.job_deadline(gap, date(2026, 3, 29), BERLIN)
     assert spring == unix("2026-03-29T01:30:00")
     # 02:30 exists twice; the first one counts.

@@ -19,6 +19,28 @@ let
       description = "What it counts, in a few words, as people read it in graphs.";
     };
 
+  # Where the panel of a name stands on the app's dashboards.
+  placed = {
+    group = mkOption {
+      type = types.str;
+      default = "";
+      example = "Subscriptions";
+      description = ''
+        The heading under which the dashboards show it. Names of one group stand together,
+        and the names without a group come first.
+      '';
+    };
+    order = mkOption {
+      type = types.int;
+      default = 100;
+      example = 10;
+      description = ''
+        Where it stands among its group: smaller numbers come first, equal ones in
+        alphabetic order. A group stands where its smallest number puts it.
+      '';
+    };
+  };
+
   unit = mkOption {
     type = types.str;
     default = "";
@@ -35,6 +57,11 @@ let
       inherit description;
       example = literalExpression example;
     };
+
+  # A table of names that have panels on the dashboards.
+  counted =
+    description: example: options:
+    table description example (options // placed);
 
   interval =
     default:
@@ -131,6 +158,7 @@ let
   };
 
   check = kind: {
+    help = help "Mail server";
     kind = mkOption {
       type = types.enum (builtins.attrNames times);
       example = "http";
@@ -168,6 +196,24 @@ let
       default = null;
       example = "/run/secrets/openai";
       description = "A file with the key that is sent as `Authorization: Bearer`. Only for kind `api`.";
+    };
+  };
+
+  threshold = {
+    orange = mkOption {
+      type = types.number;
+      example = 3;
+      description = "From here on it is orange, in the unit of the panel (seconds for a timing, 0 to 1 for a ratio).";
+    };
+    red = mkOption {
+      type = types.number;
+      example = 10;
+      description = "From here on it is red.";
+    };
+    calls = mkOption {
+      type = types.int;
+      default = 20;
+      description = "How many calls of today a timing needs before its average gets a colour.";
     };
   };
 
@@ -229,14 +275,14 @@ in
     };
     inherit redis;
     counters =
-      table "Counts of a day: the app does `INCR PREFIX<day>:<name>`."
+      counted "Counts of a day: the app does `INCR PREFIX<day>:<name>`."
         ''{ orders.help = "Orders placed"; }''
         {
           help = help "Orders placed";
           inherit unit;
         };
     breakdowns =
-      table "Counts of a day by key: the app does `HINCRBY PREFIX<day>:<name> KEY 1`."
+      counted "Counts of a day by key: the app does `HINCRBY PREFIX<day>:<name> KEY 1`."
         ''{ refusals.help = "Payments refused, by reason"; }''
         {
           help = help "Payments refused, by reason";
@@ -247,7 +293,7 @@ in
           };
         };
     uniques =
-      table "Different things in a day: the app does `PFADD PREFIX<day>:<name> ID` (or `SADD`)."
+      counted "Different things in a day: the app does `PFADD PREFIX<day>:<name> ID` (or `SADD`)."
         ''{ buyers.help = "People who ordered"; }''
         {
           help = help "People who ordered";
@@ -261,12 +307,12 @@ in
           };
         };
     timings =
-      table
+      counted
         "Calls and milliseconds of a day: the app does `HINCRBY PREFIX<day>:<name> count 1` and `… ms 245`."
         ''{ payment.help = "Calls to the payment service"; }''
         { help = help "Calls to the payment service"; };
     gauges =
-      table "Values of now: the app does `HSET PREFIXnow <name> 12`."
+      counted "Values of now: the app does `HSET PREFIXnow <name> 12`."
         ''{ users.help = "Registered users"; }''
         {
           help = help "Registered users";
@@ -292,6 +338,13 @@ in
             default = 1;
             description = "How much the counter must show by then.";
           };
+          failures = mkOption {
+            type = types.nullOr types.str;
+            default = null;
+            example = "invoices_failed";
+            description = "The counter of this app that the work raises for each failure. Null when it counts none.";
+          };
+          help = help "Invoices of the night";
         };
     health = mkOption {
       type = types.nullOr (types.submodule { options = health; });
@@ -328,6 +381,65 @@ in
       type = types.nullOr (types.submodule { options = postgres; });
       default = null;
       description = "The app's PostgreSQL database, for its metrics and health. Null when it has none.";
+    };
+    dashboard = {
+      rows = mkOption {
+        type = types.listOf (types.listOf types.str);
+        default = [ ];
+        example = [
+          [
+            "gauges.users_total"
+            "ratios.premium"
+          ]
+        ];
+        description = ''
+          The first rows of the overview's numbers, each with at most eight panels: a
+          kind and a name, as in `counters.orders`. What is not named here follows in rows
+          of its own, by `group` and `order`.
+        '';
+      };
+      hide = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "counters.orders_tested" ];
+        description = "What gets no panel: a kind and a name.";
+      };
+      thresholds = mkOption {
+        type = types.attrsOf (types.submodule { options = threshold; });
+        default = { };
+        example = literalExpression ''
+          {
+            "timings.payment" = { orange = 3; red = 10; };
+            "ratios.success" = { orange = 0.95; red = 0.8; };
+          }
+        '';
+        description = ''
+          From which value on a number is orange or red, by kind and name. Where red is
+          below orange, small numbers are the bad ones. A number without one has no colour.
+        '';
+      };
+      ratios =
+        counted "Shares of one number in others, in percent."
+          ''{ premium = { part = "gauges.users_premium"; of = [ "gauges.users_total" ]; }; }''
+          {
+            help = help "Premium subscribers";
+            part = mkOption {
+              type = types.str;
+              example = "counters.invoices_sent";
+              description = "The counter, unique or gauge whose share is shown.";
+            };
+            of = mkOption {
+              type = types.listOf types.str;
+              example = [
+                "counters.invoices_sent"
+                "counters.invoices_failed"
+              ];
+              description = ''
+                What it is a share of: these names added up. Counters and uniques count today
+                and the six days before, gauges are those of now.
+              '';
+            };
+          };
     };
     objectives.availability = mkOption {
       type = types.float;

@@ -86,14 +86,10 @@ let
     }).";
   };
 
-  # The listed dashboards that exist in this host's form: with or without Prometheus.
-  form = if soloscope.prometheus.enable then "with-prometheus" else "without-prometheus";
-  folder = if soloscope.prometheus.enable then ../../dashboards else ../../dashboards/light;
-  shown = lib.filterAttrs (_: forms: forms.${form}) (lib.importTOML ../../dashboards/dashboards.toml);
-  dashboards = lib.fileset.toSource {
-    root = folder;
-    fileset = lib.fileset.unions (map (uid: folder + "/${uid}.json") (lib.attrNames shown));
-  };
+  # What the declaration gives, made by the package: the build reads nothing back.
+  dashboards = pkgs.runCommand "soloscope-dashboards" { nativeBuildInputs = [ soloscope.package ]; } ''
+    soloscope --config ${config.environment.etc."soloscope/soloscope.json".source} dashboards -o $out
+  '';
 in
 {
   options.services.soloscope.grafana = {

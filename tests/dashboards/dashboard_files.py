@@ -1,23 +1,38 @@
-"""The dashboard files of the repository and the programs that their tests ask."""
+"""The dashboard files of the repository and the forms in which they exist."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TOP = Path(__file__).resolve().parents[2]
 FOLDER = TOP / "dashboards"
 
-for room in ("dashboards/source", "demo/src"):
-    if str(TOP / room) not in sys.path:
-        sys.path.insert(0, str(TOP / room))
+if str(TOP / "demo/src") not in sys.path:
+    sys.path.insert(0, str(TOP / "demo/src"))
 
-from soloscope_dashboards.registry import dashboards  # noqa: E402
 
-LISTED = dashboards()
+@dataclass(frozen=True)
+class Listed:
+    """A dashboard of the repository: its uid, its form, its file below `FOLDER`."""
+
+    uid: str
+    form: str
+    file: str
+
+
+#: A form of the dashboards -> the folder of its files.
+FORMS = {"with-prometheus": "", "without-prometheus": "light/"}
+
+LISTED = [
+    Listed(path.stem, form, f"{folder}{path.name}")
+    for form, folder in FORMS.items()
+    for path in sorted((FOLDER / folder).glob("*.json"))
+]
 FILES = [listed.file for listed in LISTED]
 UIDS = {listed.uid for listed in LISTED}
 OVERVIEW = "soloscope-overview"

@@ -52,6 +52,15 @@ def defaults(title: str, key: str, value: object) -> Callable[[Json], None]:
     return change
 
 
+def query_variable(query: str, refresh: int) -> Callable[[Json], None]:
+    def change(dashboard: Json) -> None:
+        source = panel(dashboard, "Total users")["datasource"]
+        made = {"name": "x", "type": "query", "refresh": refresh, "datasource": source}
+        dashboard["templating"]["list"].append({**made, "query": {"query": query}})
+
+    return change
+
+
 def variable(name: str, key: str, value: object) -> Callable[[Json], None]:
     def change(dashboard: Json) -> None:
         found = dashboard["templating"]["list"]
@@ -69,9 +78,12 @@ BREAKS: list[tuple[str, Callable[[Json], None]]] = [
     ("target-instance-rule", lambda d: None),
     (
         "template-label-promql-rule",
-        variable("app", "query", {"query": "label_values(soloscope_up{, app)"}),
+        query_variable("label_values(soloscope_up{, app)", 2),
     ),
-    ("template-on-time-change-reload-rule", variable("app", "refresh", 1)),
+    (
+        "template-on-time-change-reload-rule",
+        query_variable("label_values(soloscope_up, app)", 1),
+    ),
     (
         "panel-datasource-rule",
         lambda d: panel(d, "Total users").update(datasource={"uid": "prometheus"}),

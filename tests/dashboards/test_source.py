@@ -1,135 +1,31 @@
-"""The committed files are what the source writes, and the list says which there are."""
+"""The committed files are what the demo's declaration gives."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dashboard_files as files
 import pytest
-from dashboard_lint import exclusions, lint
-from soloscope_dashboards.__main__ import outdated
-from soloscope_dashboards.grafana import Dashboard, Panel, Query, Row
+from soloscope_demo.stack.render import FORMS, render
+
+from soloscope.dashboards.grafana import Dashboard, Panel, Query, Row
 
 
-def run(
-    *arguments: str, folder: Path = files.FOLDER
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "soloscope_dashboards", *arguments],
-        cwd=folder / "source",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_committed_files_are_what_the_source_writes() -> None:
-    assert outdated(files.FOLDER) == []
-
-
-def test_nothing_else_lies_there() -> None:
-    found = [
-        path.relative_to(files.FOLDER).as_posix()
-        for pattern in ("*.json", "light/*.json")
-        for path in files.FOLDER.glob(pattern)
-    ]
-    assert sorted(found) == sorted(files.FILES)
-
-
-def test_the_command_writes_and_checks(tmp_path: Path) -> None:
-    missing = run("--check", str(tmp_path))
-    assert missing.returncode == 1
-    assert "soloscope-overview.json is not what the source writes" in missing.stderr
-
-    assert run(str(tmp_path)).returncode == 0
-    assert run("--check", str(tmp_path)).returncode == 0
-    for listed in files.LISTED:
-        assert (tmp_path / listed.file).read_text() == listed.text()
-
-    (tmp_path / "soloscope-overview.json").write_text("{}")
-    assert run("--check", str(tmp_path)).returncode == 1
-
-
-#: A whole dashboard: one file of the source.
-SIGN_UPS = """
-from .grafana import Panel, Row
-from .shared import app_dashboard
-
-
-def dashboard(source, uid):
-    panel = Panel(
-        key="signups",
-        kind="stat",
-        title="Sign-ups today",
-        description="Since the app's midnight (counter `signups`).",
-        queries=(source.window("signups", "1d"),),
-        no_value="not reported",
-    )
-    return app_dashboard(source, uid, "soloscope sign-ups", "All.", [Row(4, [panel])])
-"""
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of the folder dashboards/."""
-    copy = tmp_path / "dashboards"
-    shutil.copytree(
-        files.FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__", "*.json")
-    )
-    return copy
-
-
-def enter(checkout: Path, text: str) -> None:
-    with (checkout / "dashboards.toml").open("a") as handle:
-        handle.write(f"\n{text}\n")
-
-
-def test_another_dashboard_is_one_file_and_one_entry(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("folder", FORMS)
+def test_the_committed_files_are_what_the_demo_declares(
+    folder: str, tmp_path: Path, program: Callable[[str], str]
 ) -> None:
-    (checkout / "source/soloscope_dashboards/sign_ups.py").write_text(SIGN_UPS)
-    uid = "soloscope-sign-ups"
-    enter(checkout, f"[{uid}]\nwith-prometheus = true\nwithout-prometheus = false")
-    done = run(folder=checkout)
-    assert done.returncode == 0, done.stderr
-    written = sorted(path.name for path in checkout.rglob("*.json"))
-    assert written == 2 * ["soloscope-overview.json"] + [f"{uid}.json"]
-    file = checkout / f"{uid}.json"
-    dashboard: dict[str, Any] = json.loads(file.read_text())
-    assert dashboard["uid"] == uid
-    (panel,) = dashboard["panels"]
-    assert panel["gridPos"] == {"x": 0, "y": 0, "w": 24, "h": 4}
-    assert [v["name"] for v in dashboard["templating"]["list"]][-1] == "app"
-    monkeypatch.setattr("dashboard_lint.UIDS", {*files.UIDS, uid})
-    assert lint(dashboard, exclusions(file)) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("[mine]\nwith-prometheus = true", "the uid mine is not soloscope-NAME"),
-        ("[soloscope-x]\nwith-prometheus = true", "must set with-prometheus and with"),
-        (
-            "[soloscope-x]\nwith-prometheus = false\nwithout-prometheus = false",
-            "one to true",
-        ),
-        (
-            "[soloscope-x]\nwith-prometheus = true\nwithout-prometheus = true",
-            "No module named 'soloscope_dashboards.x'",
-        ),
-    ],
-)
-def test_a_faulty_list_is_refused(checkout: Path, text: str, complaint: str) -> None:
-    enter(checkout, text)
-    done = run(folder=checkout)
-    assert done.returncode == 1
-    assert complaint in done.stderr.splitlines()[-1]
+    program("nix-instantiate")
+    render(tmp_path, FORMS[folder])
+    written = {path.name: path for path in (tmp_path / "dashboards").iterdir()}
+    committed = {path.name: path for path in (files.TOP / folder).glob("*.json")}
+    assert sorted(written) == sorted(committed)
+    old = [n for n in written if written[n].read_text() != committed[n].read_text()]
+    assert old == [], "old: run `./justw dashboards`"
 
 
 def panel(key: str) -> Panel:

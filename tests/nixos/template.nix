@@ -32,8 +32,7 @@ let
   };
   inherit (hosts.myhost.extendModules { modules = [ hardware ]; }) config;
 
-  shown = lib.attrNames (builtins.readDir config.environment.etc."soloscope/dashboards".source);
-  listed = lib.importTOML ../../dashboards/dashboards.toml;
+  dashboards = config.environment.etc."soloscope/dashboards".source;
 
   text = file: builtins.toJSON (lib.readFile file);
 in
@@ -41,17 +40,16 @@ pkgs.testers.runNixOSTest {
   name = "template";
   nodes = { };
   testScript = ''
-    import json
-
     system = ${builtins.toJSON (toplevel config)}
     print(f"myhost: {system}")
     t.assertEqual(${builtins.toJSON (failed config)}, [])
     t.assertEqual(${builtins.toJSON (lib.attrNames config.services.soloscope.apps)}, ["myapp"])
     t.assertEqual(${builtins.toJSON (lib.attrNames flake.inputs)}, ["nixpkgs", "soloscope"])
 
-    listed = json.loads(${builtins.toJSON (builtins.toJSON listed)})
-    expected = [f"{uid}.json" for uid in listed if listed[uid]["with-prometheus"]]
-    t.assertEqual(${builtins.toJSON shown}, sorted(expected))
+    from pathlib import Path
+
+    shown = {path.name for path in Path("${dashboards}").iterdir()}
+    assert "soloscope-overview.json" in shown, shown
 
     def words(text: str) -> str:
         lines = [line.split(" #")[0] for line in text.splitlines()]

@@ -69,6 +69,11 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
         "write the configuration of each program into a folder",
         (("folder", Path, NEEDED, "where to write"), _OVERRIDES),
     ),
+    "dashboards": (
+        ".stack.render:committed",
+        "write the dashboards that the repository holds",
+        (),
+    ),
     "check": (
         ".tools.checks:main",
         "lint and test everything this machine can run",

@@ -11,6 +11,7 @@ doctor/        what is wrong with a host, and the fix
 error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines
+dashboards/    the dashboards, from what the configuration declares
 commands/      the command line: arguments and printing; the rooms above do the work
 
 At the top: `cli` finds the command, `errors` has every error that is raised on purpose,

@@ -49,14 +49,17 @@ def resolve(told: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Pa
     for argv in commands.values():
         place = places.get(known.get(argv[0], ""))
         if place is None:
-            # soloscope's own commands are beside this Python.
-            beside = Path(sys.executable).parent / argv[0]
-            found = shutil.which(beside) or shutil.which(argv[0])
-            if found is None:
-                raise DemoError(f"missing program: `{argv[0]}` is not on PATH")
-            place = Path(found)
+            place = own(argv[0])
         argv[0] = str(place)
     return commands, {name: places[name] for name in HELPERS}
+
+
+def own(name: str) -> Path:
+    """A command of soloscope's: beside this Python, or on PATH."""
+    found = shutil.which(Path(sys.executable).parent / name) or shutil.which(name)
+    if found is None:
+        raise DemoError(f"missing program: `{name}` is not on PATH")
+    return Path(found)
 
 
 def readiness(name: str, port: int | None) -> Callable[[], bool]:

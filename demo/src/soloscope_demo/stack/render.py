@@ -1,13 +1,15 @@
 """Writes the configuration of each program into a folder, from the modules' Nix.
 
 `modules/render.nix` is evaluated without nixpkgs and without a store, so it works
-with any Nix and for any user. The dashboards are copied beside it.
+with any Nix and for any user. `soloscope dashboards` makes the dashboards of it, as
+the build of a host does.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ..errors import DemoError
 from ..tools import programs
 from ..tools.process import run
 from ..tools.venvs import checkout
+from .commands import own
 
 
 def nix(file: str, **arguments: str) -> dict[str, Any]:
@@ -53,14 +56,16 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content, indent=2)
         path.write_text(text.rstrip("\n") + "\n")
-    # Without Prometheus the same dashboards query only Loki.
-    full = files["soloscope.json"]["prometheus"]["enable"]
-    source = checkout() / ("dashboards" if full else "dashboards/light")
-    dashboards = root / "dashboards"
-    dashboards.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.glob("*.json")):
-        shutil.copy(path, dashboards / path.name)
+    write_dashboards(root / "soloscope.json", root / "dashboards")
     return files
+
+
+def write_dashboards(configuration: Path, folder: Path) -> None:
+    """Write the dashboards that a soloscope.json gives. Raises `DemoError`."""
+    argv = [str(own("soloscope")), "--config", str(configuration)]
+    done = run([*argv, "dashboards", "--output", str(folder)])
+    if done.returncode:
+        raise DemoError(f"the dashboards were not written:\n{done.stderr.strip()}")
 
 
 def main(folder: Path, overrides: Mapping[str, Any]) -> int:
@@ -69,4 +74,26 @@ def main(folder: Path, overrides: Mapping[str, Any]) -> int:
     folder = folder.absolute()
     for name in sorted(render(folder, overrides)):
         print(folder / name)
+    return 0
+
+
+#: A folder of the repository -> the options that give the dashboards in it.
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "dashboards": {},
+    "dashboards/light": {"prometheus": {"enable": False}},
+}
+
+
+def committed() -> int:
+    """`just dashboards`: write the files, and remove those that are none any more."""
+    programs.ensure(["nix-instantiate"])
+    for folder, overrides in FORMS.items():
+        with tempfile.TemporaryDirectory() as name:
+            render(Path(name), overrides)
+            written = sorted((Path(name) / "dashboards").glob("*.json"))
+            for path in (checkout() / folder).glob("*.json"):
+                if path.name not in {new.name for new in written}:
+                    path.unlink()
+            for path in written:
+                shutil.copyfile(path, checkout() / folder / path.name)
     return 0

@@ -67,7 +67,7 @@ def _is_shell(path: Path) -> bool:
 
 def _mypy(name: str, top: Path, *folders: str) -> Part:
     """mypy --strict over some folders; modules beside tests are found by name."""
-    bases = ("exporter/src", "demo/src", "dashboards/source", *folders)
+    bases = ("exporter/src", "demo/src", *folders)
     environment = {"MYPYPATH": os.pathsep.join(str(top / base) for base in bases)}
     argv = _python(
         *("mypy", "--strict", "--python-version", "3.11"),

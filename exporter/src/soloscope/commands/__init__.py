@@ -18,6 +18,7 @@ COMMANDS = {
     "backfill": "give Prometheus the days that Redis still has",
     "errors": "show the errors of the last day in groups, the new ones marked",
     "annotate": "set a mark that the graphs show",
+    "dashboards": "write Grafana's dashboards from the configuration",
     "loki-budget": "keep Loki's folder under its budget",
     "check-config": "say what is wrong in the configuration file",
 }

@@ -9,7 +9,7 @@ None or empty there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
@@ -22,6 +22,7 @@ from soloscope.config.values import (
     RedisUrl,
     Rejected,
     address,
+    any_number,
     filled,
     http_url,
     matching,
@@ -80,6 +81,7 @@ _CONTAINER = matching(
     "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,239}",
     "a container's name of letters, digits, dots, dashes and underscores",
 )
+_ORDER = whole(-1_000_000, 1_000_000)
 _INTERVAL = seconds("1y")
 _TIMEOUT = seconds("1d")
 _MOST = number(86_400, "a number of seconds above zero and under a day")
@@ -95,41 +97,44 @@ class Redis:
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """A count of today: `INCR <prefix><day>:<name>`."""
+class Shown:
+    """A name's text on the dashboards, its heading, and its place below it."""
 
     help: str
+    group: str
+    order: Annotated[int, _ORDER]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter(Shown):
+    """A count of today: `INCR <prefix><day>:<name>`."""
+
     unit: str
 
 
 @dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(Shown):
     """Counts of today by key: `HINCRBY <prefix><day>:<name> <key> 1`."""
 
-    help: str
     limit: Annotated[int, whole(1, 10_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Unique:
+class Unique(Shown):
     """A count of different members today: PFADD, or SADD when `exact`."""
 
-    help: str
     exact: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Shown):
     """Calls and milliseconds today: a hash with the fields `count` and `ms`."""
-
-    help: str
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
+class Gauge(Shown):
     """A current value: a field of the hash `<prefix>now`."""
 
-    help: str
     unit: str
 
 
@@ -140,6 +145,8 @@ class Job:
     counter: Annotated[str, filled]
     by: time
     min: Annotated[int, whole(1, 2**53)]
+    help: str
+    failures: Annotated[str | None, filled] = None
 
 
 def _late(interval: float | None, timeout: float | None) -> Faults:
@@ -195,6 +202,7 @@ class Check:
     `api` runs in `soloscope probe`, the only process that may read `key`.
     """
 
+    help: str
     kind: CheckKind
     url: Annotated[str, filled]
     interval: Annotated[float, _INTERVAL]
@@ -240,7 +248,41 @@ class Objectives:
     availability: Annotated[float, number(1, "a share between 0 and 1, such as 0.99")]
 
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From which value on a number is orange, and red.
+
+    A timing gets no colour below `calls`.
+    """
+
+    orange: Annotated[float, any_number]
+    red: Annotated[float, any_number]
+    calls: Annotated[int, whole(0, 2**53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio(Shown):
+    """The share of `part` in the sum of `of`, each a kind and a name."""
+
+    part: Annotated[str, filled]
+    of: tuple[Annotated[str, filled], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """What shapes the app's overview; names are a kind and a name."""
+
+    rows: tuple[tuple[Annotated[str, filled], ...], ...]
+    hide: tuple[Annotated[str, filled], ...]
+    thresholds: Annotated[Mapping[str, Threshold], Names(filled)]
+    ratios: Annotated[Mapping[str, Ratio], METRIC]
+
+
 _DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +302,7 @@ class App:
     jobs: Annotated[Mapping[str, Job], METRIC]
     checks: Annotated[Mapping[str, Check], APP]
     objectives: Objectives
+    dashboard: Dashboard
     redis: Redis | None = None
     health: Health | None = None
     metrics: Metrics | None = None
@@ -282,10 +325,47 @@ class App:
         for job, declared in self.jobs.items():
             if declared.counter and declared.counter not in self.counters:
                 yield f"jobs.{job}.counter", f"a counter of this app: {known}"
+            if declared.failures and declared.failures not in self.counters:
+                yield f"jobs.{job}.failures", f"a counter of this app: {known}"
+        yield from self._unknown_names()
         needs = [kind for kind in (*_DAY_KINDS, "gauges") if getattr(self, kind)]
         if needs and self.redis is None:
             kinds = ", ".join(needs)
             yield "redis.url", f"must be set for {kinds}, as `redis://HOST:PORT/DB`"
+
+    def _unknown_names(self) -> Faults:
+        """Names of the dashboard that the app does not declare."""
+        shape = self.dashboard
+        if shape is None:
+            return
+        numbers = {
+            f"{kind}.{name}"
+            for kind in ("counters", "uniques", "gauges")
+            for name in getattr(self, kind)
+        }
+        known = numbers | {
+            f"{kind}.{name}"
+            for kind in ("breakdowns", "timings")
+            for name in getattr(self, kind)
+        }
+        known |= {f"ratios.{name}" for name in shape.ratios}
+        named = [
+            (f"rows[{i}]", name) for i, row in enumerate(shape.rows) for name in row
+        ]
+        named += [("hide", name) for name in shape.hide]
+        named += [("thresholds", name) for name in shape.thresholds]
+        yield from (
+            (f"dashboard.{option}", f"`{name}` is not declared; known: {_list(known)}")
+            for option, name in named
+            if name not in known
+        )
+        for ratio, declared in shape.ratios.items():
+            for name in (declared.part, *declared.of):
+                if name and name not in numbers:
+                    accepted = f"`{name}` is not declared; known: {_list(numbers)}"
+                    yield f"dashboard.ratios.{ratio}", accepted
+            if not declared.of:
+                yield f"dashboard.ratios.{ratio}.of", "at least one name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,14 @@ def whole(low: int, high: int) -> Reader:
     return read
 
 
+def any_number(value: object) -> float:
+    """A finite number."""
+    given = isinstance(value, int | float) and not isinstance(value, bool)
+    if not given or not abs(cast("float", value)) < 1e300:
+        raise Rejected("a number")
+    return float(cast("float", value))
+
+
 def number(below: float, accepted: str) -> Reader:
     """A reader for a number between zero and `below`, both excluded."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from .grafana import Kind, Query
+from soloscope.dashboards.grafana import Kind, Query
 
 #: Events of the app that the activity stream shows.
 ACTIVITY = "digest_.+|conversation_.+|trial_.+|throttled|critical_error"

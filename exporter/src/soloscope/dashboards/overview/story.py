@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from ..explore import link
-from ..grafana import Panel, Query, Row, fixed, override, stat_options
-from ..queries import ACTIVITY, APP, APP_ERRORS, Source, troubles_per_hour
+from soloscope.dashboards.explore import link
+from soloscope.dashboards.grafana import (
+    Panel,
+    Query,
+    Row,
+    fixed,
+    override,
+    stat_options,
+)
+from soloscope.dashboards.queries import (
+    ACTIVITY,
+    APP,
+    APP_ERRORS,
+    Source,
+    troubles_per_hour,
+)
 
 #: What Grafana calls the columns of log lines; newer versions have other names.
 TIME = ("Time", "timestamp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from .grafana import Json
+from soloscope.dashboards.grafana import Json
 
 
 def explore(expr: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..grafana import Json, Panel, Query, Row, fixed, override
-from ..queries import Source
+from soloscope.dashboards.grafana import Json, Panel, Query, Row, fixed, override
+from soloscope.dashboards.queries import Source
 
 #: 2026-11-18 is shown as 11-18. It stays a string: a date would be moved to the
 #: browser's zone, and this is the app's own day.

@@ -5,9 +5,16 @@ The first step of the thresholds is the colour of a missing value.
 
 from __future__ import annotations
 
-from ..explore import link
-from ..grafana import Panel, Query, Row, say, stat_options, thresholds
-from ..queries import APP_ERRORS, Source, errors
+from soloscope.dashboards.explore import link
+from soloscope.dashboards.grafana import (
+    Panel,
+    Query,
+    Row,
+    say,
+    stat_options,
+    thresholds,
+)
+from soloscope.dashboards.queries import APP_ERRORS, Source, errors
 
 
 def stat(
