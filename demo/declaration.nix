@@ -39,6 +39,18 @@
       by = "04:00";
     };
     health.url = "http://127.0.0.1:8080/api/health";
-    metrics.url = "http://127.0.0.1:8080/metrics";
+    metrics = {
+      url = "http://127.0.0.1:8080/metrics";
+      areas = [
+        "http"
+        "database"
+        "cache"
+        "tasks"
+        "messaging"
+        "integrations"
+        "realtime"
+        "security"
+      ];
+    };
   };
 }

@@ -70,6 +70,7 @@ WHOLE: dict[str, Any] = {
             "metrics": {
                 "url": "http://127.0.0.1:8080/metrics",
                 "names": {"http_requests_total": "requests_total"},
+                "areas": ["http", "realtime"],
             },
             "checks": {
                 "openai": {
@@ -132,6 +133,7 @@ def test_the_whole_schema_is_read() -> None:
     assert app.objectives.availability == 0.99
     assert app.metrics is not None
     assert app.metrics.names == {"http_requests_total": "requests_total"}
+    assert app.metrics.areas == ("http", "realtime")
 
 
 def test_null_is_not_set() -> None:
@@ -273,6 +275,11 @@ def test_every_problem_is_told_at_once() -> None:
         ),
         (with_app(postgres={}), "apps.shop.postgres", "either"),
         (with_app(title=DEEP), "apps.shop.title", "a string"),
+        (
+            with_app(metrics={"url": "http://h", "areas": ["http", "sockets"]}),
+            "apps.shop.metrics.areas[1]",
+            "one of `cache`, `database`",
+        ),
         (
             with_app(metrics={"url": "http://h", "names": {"http-requests": "x"}}),
             "apps.shop.metrics.names",

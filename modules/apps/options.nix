@@ -370,6 +370,30 @@ in
           `http_request_duration_seconds`. The parts of a histogram follow.
         '';
       };
+      areas = mkOption {
+        type = types.listOf (
+          types.enum [
+            "cache"
+            "database"
+            "http"
+            "integrations"
+            "messaging"
+            "realtime"
+            "security"
+            "tasks"
+          ]
+        );
+        default = [ "http" ];
+        example = [
+          "http"
+          "database"
+          "realtime"
+        ];
+        description = ''
+          What the app's metrics are about. Dashboards and their panels are made for these
+          areas only; docs/app-metrics.md lists the metrics of each.
+        '';
+      };
     };
     checks = mkOption {
       type = types.attrsOf (types.submodule ({ config, ... }: { options = check config.kind; }));

@@ -267,8 +267,8 @@ def test_the_apps_own_metrics_are_scraped(stack: Stack) -> None:
     query = f'http_requests_total{{job="{APP}",app="{APP}",route="/api/do"}}'
     happen(stack, "throttled")
     found = stack.until("requests", lambda: by(stack, query, "status"))
-    assert found.keys() == {"200", "500"}
-    assert found["500"] == 0
+    assert found.keys() == {"200", "500", "503"}
+    assert found["500"] == found["503"] == 0
 
 
 def test_every_target_is_scraped(stack: Stack) -> None:

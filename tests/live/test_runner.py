@@ -46,7 +46,7 @@ class Demo:
                 [
                     *(sys.executable, "-m", "soloscope_demo", "run"),
                     *("--free-ports", "--state", str(root), "--history", "2"),
-                    *("--visit-every", "0", *arguments),
+                    *("--metrics-history", "1", "--visit-every", "0", *arguments),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -111,6 +111,7 @@ let
     "apps.x.checks.x.maxSeconds" = 2.5;
     "apps.x.health.url" = "http://127.0.0.1:8081/other";
     "apps.x.jobs.x.by" = "05:06";
+    "apps.x.metrics.areas" = [ "realtime" ];
     "apps.x.metrics.names" = {
       http_requests_total = "other_requests_total";
     };

@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
         (
             ("--once", bool, False, "prove the path, then stop"),
             ("--history", DAYS, 30, "days to fill, today included"),
+            ("--metrics-history", float, 24, "hours of the app's own metrics to fill"),
             ("--state", Path, cache_home() / "demo", "the folder of all it writes"),
             ("--fresh", bool, False, "forget what the folder holds first"),
             ("--free-ports", bool, False, "take free ports, not the usual ones"),
@@ -97,6 +98,7 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
             ("--seed", int, 7, "of what happens"),
             ("--visit-every", float, 60, "seconds between visits, 0 for none"),
             ("--lines-back", float, 7, "days of history to print"),
+            ("--since", float, 0, "POSIX seconds from which its own metrics count"),
         ),
     ),
     "bridge": (

@@ -132,7 +132,120 @@ def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> tuple[Occurrence,
     found.extend(_trials(chance, registered, midnight))
     if chance.random() < 0.12:
         found.append(critical(chance, registered, _moment(midnight, 12.3 * 3600)))
+    found.extend(
+        occurrence
+        for back in (-1, 0, 1)
+        for occurrence in background(seed, day + dt.timedelta(back))
+        if occurrence.at.astimezone(zone).date() == day
+    )
     return tuple(sorted(found, key=lambda occurrence: occurrence.at))
+
+
+#: Event -> how many of it there are in a day, and whether it is a warning. Failed
+#: requests come on top, as errors.
+BACKGROUND: dict[str, tuple[int, int]] = {
+    "login_failed": (8, WARN),
+    "rate_limited": (4, WARN),
+    "access_denied": (2, WARN),
+    "audit": (4, INFO),
+    "socket_disconnected": (9, INFO),
+    "message_failed": (3, WARN),
+    "token_refresh_failed": (1, WARN),
+    "task_failed": (2, WARN),
+}
+LOGIN_REASONS = ("wrong_password", "unknown_user", "locked")
+AUDITED = ("user.ban", "room.delete", "member.remove", "role.assign")
+LOST = ("ping_timeout", "transport_error", "server_shutdown")
+CHANNELS = ("whatsapp", "sms")
+PROVIDERS = ("google", "apple", "openai", "stripe")
+OAUTH = ("google", "apple")
+TASKS = ("create_digest", "send_reminder", "sync_billing")
+
+
+@lru_cache(64)
+def background(seed: int, day: dt.date) -> tuple[Occurrence, ...]:
+    """What fails or is recorded on a day of UTC, beside the users' conversations.
+
+    Each of these is also in the app's own metrics (traffic.py).
+    """
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+    chance = _random(seed, "background", day)
+    registered = users(seed, day)
+    found = []
+    for name, (mean, level) in BACKGROUND.items():
+        for _ in range(round(mean * chance.uniform(0.5, 1.5))):
+            at = _moment(midnight, chance.uniform(0, 86399))
+            user = chance.choice(registered)
+            found.append(_recorded(chance, name, user, level, at))
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        at = _moment(midnight, chance.uniform(0, 86399))
+        found.append(request_failed(chance, chance.choice(registered), at))
+    if chance.random() < 0.25:
+        # Ten minutes in which the database has no connection left.
+        start = chance.uniform(7 * 3600, 21 * 3600)
+        for _ in range(6):
+            at = _moment(midnight, start + chance.uniform(0, 600))
+            found.append(request_failed(chance, chance.choice(registered), at, 503))
+    return tuple(found)
+
+
+def _recorded(
+    chance: random.Random, name: str, user: User, level: int, at: dt.datetime
+) -> Occurrence:
+    """One occurrence of BACKGROUND."""
+    reason, lost = chance.choice(LOGIN_REASONS), chance.choice(LOST)
+    channel = chance.choice(CHANNELS)
+    details: dict[str, tuple[str, dict[str, object]]] = {
+        "login_failed": (f"Login failed: {reason}", {"reason": reason}),
+        "rate_limited": (
+            "Too many requests",
+            {"code": "RATE_LIMITED", "status": 429, "path": "/api/messages"},
+        ),
+        "access_denied": (
+            "Not allowed",
+            {"code": "FORBIDDEN", "status": 403, "path": "/api/profile"},
+        ),
+        "audit": ("Recorded", {"action": chance.choice(AUDITED)}),
+        "socket_disconnected": (f"Connection lost: {lost}", {"reason": lost}),
+        "message_failed": (
+            f"{channel} was not delivered",
+            {"channel": channel, "code": 131026},
+        ),
+        "token_refresh_failed": (
+            "Token not refreshed",
+            {"provider": chance.choice(OAUTH)},
+        ),
+        "task_failed": ("Task failed, tried again", {"task": chance.choice(TASKS)}),
+    }
+    message, fields = details[name]
+    fields["trace_id"] = f"{chance.getrandbits(128):032x}"
+    return event(at, name, user, message, level, Counts(), **fields)
+
+
+def request_failed(
+    chance: random.Random, user: User, at: dt.datetime, status: int = 500
+) -> Occurrence:
+    """A request that was answered with 500, or with 503."""
+    method, path = chance.choice((("GET", "/api/profile"), ("POST", "/api/messages")))
+    kind = "TypeError" if status == 500 else "PoolTimeout"
+    message = (
+        "cannot read properties of undefined (reading 'level')"
+        if status == 500
+        else "no database connection within 5 s"
+    )
+    return event(
+        at,
+        "request_failed",
+        user,
+        f"{method} {path} failed",
+        ERROR,
+        trace_id=f"{chance.getrandbits(128):032x}",
+        method=method,
+        path=path,
+        status=status,
+        duration_ms=5000 if status == 503 else chance.randint(20, 300),
+        err=_error(kind, message),
+    )
 
 
 def event(

@@ -4,7 +4,7 @@ It plays each day's plan as its time comes, prints one JSON line per event, coun
 in Redis, and answers over HTTP:
 
     GET  /api/health    200, or 503 without Redis
-    GET  /metrics       http_requests_total, http_request_duration_seconds
+    GET  /metrics       requests, queries, messages, logins, … (meters.py)
     POST /api/webhook   a message of a user: a whole conversation follows
     POST /api/do        {"event": "digest_failed"}: makes that event happen now
 
@@ -33,18 +33,12 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import redis
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from ..errors import DemoError
 from .ledger import Ledger
+from .meters import OWN_ROUTES, Meters
 from .plan import (
     ERROR,
     EXPIRY,
@@ -63,12 +57,8 @@ from .plan import (
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-ROUTES = (
-    ("GET", "/api/health"),
-    ("GET", "/metrics"),
-    ("POST", "/api/webhook"),
-    ("POST", "/api/do"),
-)
+#: Who asks for these is no user: they are not counted.
+ROUTES = (("GET", "/api/health"), ("GET", "/metrics"), *OWN_ROUTES)
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,8 @@ class Settings:
     """The app's settings. `history` and `lines_back` are in days, today included.
 
     `zone` is where its days begin; `visit_every` is seconds between visits of its own
-    to the webhook, 0 for none.
+    to the webhook, 0 for none. Its own metrics count from `since` (POSIX seconds), 0
+    for its start.
     """
 
     port: int
@@ -88,6 +79,7 @@ class Settings:
     history: int = 0
     lines_back: float = 7
     visit_every: float = 60
+    since: float = 0
 
 
 class App:
@@ -104,25 +96,7 @@ class App:
         # What happens outside the plans is new each time.
         self._chance = random.Random()  # noqa: S311 - believable, not secret
         self._conversations = 0
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "http_requests_total",
-            "Requests answered",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "http_request_duration_seconds",
-            "Time until a request was answered",
-            ("method", "route"),
-            registry=self.registry,
-        )
-        for method, route in ROUTES:
-            # Failures start at zero, or the first one would not show as a rise.
-            self.requests.labels(method, route, "200")
-            self.requests.labels(method, route, "500")
-            self.seconds.labels(method, route)
+        self.meters = Meters(settings.seed, settings.since or time.time())
 
     # Printing
 
@@ -300,10 +274,9 @@ class App:
             told = {"type": type(error).__name__, "message": str(error)}
             self.say("unhandled_error", "Request failed", ERROR, err=told)
             status, content = 500, {"error": str(error)}
-        if (method, route) in ROUTES:
+        if (method, route) in OWN_ROUTES:
             seconds = time.perf_counter() - started
-            self.seconds.labels(method, route).observe(seconds)
-            self.requests.labels(method, route, str(status)).inc()
+            self.meters.count(method, route, status, seconds)
         text = isinstance(content, bytes)
         data: bytes = content if text else json.dumps(content).encode()
         kind = CONTENT_TYPE_LATEST if text else "application/json"
@@ -315,7 +288,7 @@ class App:
         if (method, route) not in ROUTES:
             return 404, {"error": f"no {method} {route}"}
         if route == "/metrics":
-            return 200, generate_latest(self.registry)
+            return 200, self.meters.text(time.time())
         if route == "/api/health":
             try:
                 self.ledger.redis.ping()

@@ -46,14 +46,17 @@ URLS = {
 class Options:
     """The settings of a run. `root` is the folder of everything it writes.
 
-    `history` is in days; `visit_every` in seconds, 0 for no visits; `overrides`
-    are options of `services.soloscope`. `at` sets the time of day in the app's
-    time zone (clock.py); the variable SOLOSCOPE_AT gives it for every stack.
+    `history` is in days, `metrics_history` in hours: how far back Prometheus has the
+    metrics of the app's own endpoint at the start. `visit_every` is in seconds, 0 for
+    no visits; `overrides` are options of `services.soloscope`. `at` sets the time of
+    day in the app's time zone (clock.py); the variable SOLOSCOPE_AT gives it for every
+    stack.
     """
 
     root: Path
     free_ports: bool = False
     history: int = 30
+    metrics_history: float = 0
     visit_every: float = 60
     seed: int = 7
     scrape_interval: str = "5s"

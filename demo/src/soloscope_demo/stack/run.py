@@ -47,7 +47,7 @@ def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
 
     def begin(stack: Stack) -> None:
         stop_on_signals(stack)
-        console.print(f"Starting the stack in {options.root} (about 10 s)")
+        console.print(f"Starting the stack in {options.root} (about 20 s)")
 
     def progress(child: Child) -> None:
         console.print(f"  {child.name:<16} ready after {child.ready_after:.1f} s")

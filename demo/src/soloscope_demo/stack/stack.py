@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import DemoError
 from ..tools import programs
-from . import clock, commands
+from . import clock, commands, history
 from .child import Child
 from .clients import ADDRESS, Loki, Prometheus, until
 from .options import APP, Options, check_free, merge, overrides_for
@@ -155,19 +155,23 @@ class Stack:
         """
         self.started_at = time.monotonic()
         self._lock_folder()
-        check_free(self.used_ports())
-        self._prepare()
         try:
+            check_free(self.used_ports())
+            self._prepare()
             self._launch_redis()
             self._await(progress)
             self._launch_bridge()
-            self._launch_app()
+            since = time.time() - 3600 * self.options.metrics_history
+            self._launch_app(since)
             # Programs that read the app's output start after it: the shipper
             # starts at the end of a journal that is empty at first, and the
             # exporter treats days before yesterday as closed.
             readers = {self.shipper, "soloscope"}
-            for name in self._commands.keys() - readers:
+            for name in self._commands.keys() - readers - {"prometheus"}:
                 self._launch(name, self._commands[name])
+            if self.has("prometheus"):
+                self._fill_prometheus(since)
+                self._launch("prometheus", self._commands["prometheus"])
             self._await(progress, {"journal", "app"})
             for name in sorted(readers):
                 self._launch(name, self._commands[name])
@@ -250,7 +254,16 @@ class Stack:
         ]
         self._launch("journal", argv, lambda: set(journal.glob("*.journal")) != before)
 
-    def _launch_app(self) -> None:
+    def _fill_prometheus(self, since: float) -> None:
+        """Give an empty Prometheus the history of the app's own metrics."""
+        data = self.root / "state/prometheus"
+        if any(data.iterdir()):
+            return
+        address = f"{ADDRESS}:{self.ports['app']}"
+        labels = {"app": APP, "instance": address, "job": APP}
+        history.fill(data, self.options.seed, since, time.time(), labels)
+
+    def _launch_app(self, since: float) -> None:
         limits = self.files["loki.yaml"]["limits_config"]
         hours = int(limits["reject_old_samples_max_age"].removesuffix("h"))
         options = {
@@ -264,6 +277,7 @@ class Stack:
             "visit-every": self.options.visit_every,
             # As far back as Loki accepts lines, less an hour.
             "lines-back": (hours - 1) / 24,
+            "since": since,
         }
         given = [f"--{name}={value}" for name, value in options.items()]
         self._launch("app", [*commands.DEMO, "app", *given])

@@ -38,6 +38,16 @@ from soloscope.secret import Secret
 
 CheckKind = Literal["http", "api", "tcp", "redis"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Area = Literal[
+    "cache",
+    "database",
+    "http",
+    "integrations",
+    "messaging",
+    "realtime",
+    "security",
+    "tasks",
+]
 Faults = Iterator[tuple[str, str]]
 """The option's path below the object, and what would be accepted."""
 
@@ -171,11 +181,13 @@ class Health:
 class Metrics:
     """The app's own metrics endpoint (Prometheus text).
 
-    `names` maps the names that dashboards and rules use to the app's names.
+    `names` maps the names that dashboards and rules use to the app's names; `areas` is
+    what the metrics are about.
     """
 
     url: Annotated[str, http_url]
     names: Annotated[Mapping[str, Annotated[str, _PROMETHEUS]], Names(_PROMETHEUS)]
+    areas: tuple[Area, ...]
 
     def faults(self) -> Faults:
         """A metric that is given two names."""
