@@ -38,6 +38,41 @@
       counter = "digests_created";
       by = "04:00";
     };
+    user = {
+      idByPhone = "phone:{phone}";
+      records = {
+        profile = {
+          title = "Profile and subscription";
+          order = 1;
+          key = "user:{id}";
+          times = [
+            "created_at"
+            "trial_ends_at"
+          ];
+        };
+        conversation = {
+          title = "Conversation";
+          order = 2;
+          key = "conversation:{id}";
+          times = [
+            "started_at"
+            "ended_at"
+          ];
+        };
+        digests = {
+          title = "Last three digests";
+          order = 3;
+          key = "digests:{id}";
+          times = [ "created_at" ];
+        };
+        deficiencies = {
+          title = "Deficiencies";
+          order = 4;
+          key = "deficiencies:{id}";
+          times = [ "last_practiced_at" ];
+        };
+      };
+    };
     health.url = "http://127.0.0.1:8080/api/health";
     metrics = {
       url = "http://127.0.0.1:8080/metrics";

@@ -59,6 +59,7 @@ _PARTS: dict[str, dict[str, Any]] = {
     "metrics": {"names": {}, "areas": ["http"]},
     "objectives": {"availability": 0.99},
     "dashboard": {"rows": [], "hide": [], "thresholds": {}, "ratios": {}},
+    "user": {"records": {}},
 }
 
 
@@ -90,6 +91,7 @@ def complete(value: Any) -> Any:
             "containers": [],
             "objectives": {},
             "dashboard": {},
+            "user": {},
             **given,
         }
         if isinstance(made.get("checks"), dict):

@@ -237,6 +237,62 @@ let
       description = "A file with the database user's password.";
     };
   };
+
+  userRecord = {
+    title = mkOption {
+      type = types.str;
+      default = "";
+      example = "Profile and subscription";
+      description = "The heading. Empty is the record's name.";
+    };
+    order = mkOption {
+      type = types.int;
+      default = 100;
+      example = 10;
+      description = "Smaller numbers come first, equal ones in alphabetic order.";
+    };
+    key = mkOption {
+      type = types.str;
+      example = "user:{id}";
+      description = ''
+        The key, with `{id}` in place of the user's id. A hash, a string (plain or JSON), a
+        list, a sorted set or a set.
+      '';
+    };
+    fields = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [
+        "name"
+        "plan"
+        "settings.language"
+      ];
+      description = "The fields to show, in this order; those of an object in JSON behind a dot. Empty shows all.";
+    };
+    times = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "trial_ends_at" ];
+      description = ''
+        The fields that hold a time (ISO 8601, or seconds or milliseconds since 1970). They are
+        shown in soloscope's time zone, with the distance from now.
+      '';
+    };
+    newest = mkOption {
+      type = types.enum [
+        "first"
+        "last"
+      ];
+      default = "first";
+      description = "Where a list has its newest entry: `first` after LPUSH, `last` after RPUSH. A sorted set has the highest score first.";
+    };
+    limit = mkOption {
+      type = types.int;
+      default = 3;
+      example = 10;
+      description = "How many entries of a list or a set are shown, the newest first.";
+    };
+  };
 in
 { name, ... }:
 {
@@ -464,6 +520,23 @@ in
               '';
             };
           };
+    };
+    user = {
+      idByPhone = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "phone:{phone}";
+        description = ''
+          The Redis key that holds a user's id by phone number: `{phone}` is the number as
+          `+4912345678`, `{digits}` the same without `+`. With it
+          `soloscope debug-user --phone` finds exactly one user; without it, everyone in the
+          log with the same last four digits.
+        '';
+      };
+      records =
+        table "What Redis holds about a user, as `soloscope debug-user` shows it."
+          ''{ profile = { key = "user:{id}"; times = [ "trial_ends_at" ]; }; }''
+          userRecord;
     };
     objectives.availability = mkOption {
       type = types.float;

@@ -25,7 +25,12 @@ BLOCK = re.compile(
 METRIC = re.compile(r"_over_time|\brate\(")
 
 #: Without an answer that a test could count.
-UNCOUNTED = {"soloscope errors", "journalctl -fu languagebuddy-backend -o cat"}
+UNCOUNTED = {
+    "soloscope errors",
+    "soloscope why c-104",
+    "soloscope debug-user --id u_7",
+    "journalctl -fu languagebuddy-backend -o cat",
+}
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ let
       uniques.x = { };
       timings.x = { };
       gauges.x = { };
+      user.records.x.key = "x:{id}";
       jobs.x = {
         counter = "x";
         by = "04:00";
@@ -119,6 +120,8 @@ let
     "apps.x.objectives.availability" = 0.875;
     "apps.x.postgres.url" = "postgresql://soloscope@127.0.0.1/other";
     "apps.x.redis.url" = "unix:///run/other/redis.sock";
+    "apps.x.user.idByPhone" = "phone:{phone}";
+    "apps.x.user.records.x.newest" = "last";
     "exporter.logLevel" = "debug";
     "logs.maxAge" = "41h";
     "logs.redact.patterns.x.gate" = "o";

@@ -5,9 +5,11 @@ redis/         the connection to Redis
 counts/        an app's counts: which keys, which days, which windows
 exporter/      `soloscope serve`: a scrape, and the metrics that answer it
 web/           the HTTP server
-backends/      the clients of Loki, Prometheus and systemd
+backends/      the clients of Loki, Prometheus, systemd and its journal
 checks/        health checks: what is asked, and what the answers say
 doctor/        what is wrong with a host, and the fix
+users/         what is known about one user
+timeline/      what happened to a user, a conversation or a request
 error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines

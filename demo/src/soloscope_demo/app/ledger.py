@@ -15,7 +15,8 @@ from typing import Any, TypedDict
 
 import redis
 
-from .plan import EXPIRY, Occurrence
+from .people import register, remember
+from .plan import EXPIRY, Occurrence, User
 
 #: Our own key, beside the contract's: day -> occurrences of its plan played.
 PLAYED = "demo:played"
@@ -88,6 +89,7 @@ class Ledger:
         pipe = self.redis.pipeline(transaction=True)
         expiry: dict[str, dt.datetime] = {}
         for occurrence in occurrences:
+            remember(pipe, occurrence)
             counts = occurrence.counts
             for name, by in counts.counters.items():
                 pipe.incrby(self._key(day, name), by)
@@ -106,6 +108,13 @@ class Ledger:
             pipe.expireat(key, at + EXPIRY)
         if played is not None:
             pipe.hset(PLAYED, day.isoformat(), str(played))
+        pipe.execute()
+
+    def register(self, people: Sequence[User]) -> None:
+        """Write the profiles of users."""
+        pipe = self.redis.pipeline(transaction=False)
+        for user in people:
+            register(pipe, user)
         pipe.execute()
 
     def set_gauges(self, values: dict[str, int]) -> None:

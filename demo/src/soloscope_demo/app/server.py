@@ -157,6 +157,7 @@ class App:
         if not played and not self.settings.history:
             before = [o for o in self.plan(today) if o.at <= now]
             self.ledger.skip(today, len(before))
+        self.ledger.register(users(self.settings.seed, today))
         day = first
         while day <= today:
             self.play(day, now)

@@ -17,6 +17,8 @@ COMMANDS = {
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
     "errors": "show the errors of the last day in groups, the new ones marked",
+    "debug-user": "show what is known about one user",
+    "why": "show what happened to a conversation, user or request, and what failed",
     "annotate": "set a mark that the graphs show",
     "dashboards": "write Grafana's dashboards from the configuration",
     "loki-budget": "keep Loki's folder under its budget",

@@ -11,21 +11,15 @@ Grafana. Dashboards query it with
 from __future__ import annotations
 
 import argparse
-import json
-import socket
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from soloscope.backends.journal import SOCKET, send
 from soloscope.commands.options import app_of
-from soloscope.errors import BackendUnavailable
 
 if TYPE_CHECKING:
     from soloscope.config import Config
 
 __all__ = ["add_arguments", "run"]
-
-#: journald's socket and protocol: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
-JOURNAL = "/run/systemd/journal/socket"
 
 #: The shipper gives entries with this identifier the job of the same name.
 IDENTIFIER = "soloscope-annotate"
@@ -46,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal",
         metavar="SOCKET",
-        default=JOURNAL,
+        default=SOCKET,
         help="the journal's socket (default: %(default)s)",
     )
 
@@ -64,19 +58,9 @@ def _text(given: str) -> str:
 
 def run(config: Config, args: argparse.Namespace) -> int:
     """Send the annotation to the journal."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-    mark = {"time": now, "level": "info", "event": "annotation", "kind": args.kind}
+    mark = {"event": "annotation", "kind": args.kind}
     if args.app is not None:
         # Not `app`, which is a label.
         mark["target"] = app_of(config, args.app).name
-    mark["text"] = args.text
-    message = json.dumps(mark, ensure_ascii=False, separators=(",", ":"))
-    datagram = f"PRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\nMESSAGE={message}\n"
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.sendto(datagram.encode(), args.journal)
-    except OSError as error:
-        raise BackendUnavailable(
-            f"no journal at `{args.journal}`: {error.strerror or error}"
-        ) from None
+    send(IDENTIFIER, {**mark, "text": args.text}, args.journal)
     return 0

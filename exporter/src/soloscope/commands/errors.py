@@ -11,8 +11,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from soloscope.commands.options import app_of
-from soloscope.config import Config, duration
+from soloscope.commands.options import add_since, app_of
+from soloscope.config import Config
 from soloscope.terminal import console, printable
 
 if TYPE_CHECKING:
@@ -30,20 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.description = "Show the errors of the last day in groups, new ones marked."
     parser.add_argument("--app", metavar="NAME", help="one app only")
-    parser.add_argument(
-        "--since",
-        type=_span,
-        default="24h",
-        metavar="SPAN",
-        help="how far back (default: %(default)s)",
-    )
+    add_since(parser, "24h")
     parser.add_argument("--json", action="store_true", help="one JSON object per group")
-
-
-def _span(text: str) -> str:
-    if duration(text) is None:
-        raise argparse.ArgumentTypeError("must be a duration such as 30m, 24h or 7d")
-    return text
 
 
 def run(config: Config, args: argparse.Namespace) -> int:

@@ -7,11 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from soloscope.config import App, Config
+from soloscope.config import App, Config, duration
 from soloscope.errors import SoloscopeError
 from soloscope.secret import Secret
 
-__all__ = ["add_redis_password_file", "app_of", "seconds", "with_password"]
+__all__ = [
+    "add_redis_password_file",
+    "add_since",
+    "app_of",
+    "one_app",
+    "seconds",
+    "with_password",
+]
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
@@ -33,6 +40,31 @@ def app_of(config: Config, name: str) -> App:
         known = ", ".join(config.apps) or "none"
         raise SoloscopeError(f"no app `{name}`; declared: {known}")
     return config.apps[name]
+
+
+def one_app(config: Config, name: str | None) -> App:
+    """The app that an option names, or the only one. Raises SoloscopeError."""
+    if name is not None or len(config.apps) == 1:
+        return app_of(config, name or next(iter(config.apps)))
+    known = ", ".join(config.apps) or "none"
+    raise SoloscopeError(f"choose an app with --app; declared: {known}")
+
+
+def add_since(parser: argparse.ArgumentParser, default: str) -> None:
+    """Declare --since: `args.since` is a duration as LogQL writes it."""
+    parser.add_argument(
+        "--since",
+        type=_span,
+        default=default,
+        metavar="SPAN",
+        help="how far back (default: %(default)s)",
+    )
+
+
+def _span(text: str) -> str:
+    if duration(text) is None:
+        raise argparse.ArgumentTypeError("must be a duration such as 30m, 24h or 7d")
+    return text
 
 
 def add_redis_password_file(parser: argparse.ArgumentParser) -> None:

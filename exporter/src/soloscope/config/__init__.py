@@ -19,6 +19,7 @@ from soloscope.config.options import (
     Redis,
     Shipper,
     Stream,
+    UserRecord,
 )
 from soloscope.config.reading import load, parse
 from soloscope.config.values import RedisUrl, duration, redis_url
@@ -35,6 +36,7 @@ __all__ = [
     "RedisUrl",
     "Shipper",
     "Stream",
+    "UserRecord",
     "duration",
     "load",
     "parse",

@@ -9,6 +9,7 @@ None or empty there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
@@ -290,6 +291,50 @@ class Dashboard:
     ratios: Annotated[Mapping[str, Ratio], METRIC]
 
 
+_BRACES = re.compile(r"\{[^{}]*\}?")
+
+
+def _naming(*names: str) -> Reader:
+    """A reader for a key with one or more of the placeholders `names`."""
+    accepted = (
+        f"a Redis key with {' or '.join(f'`{{{name}}}`' for name in names)} "
+        "in it, and no other braces"
+    )
+
+    def read(value: object) -> str:
+        text = filled(value)
+        found = set(_BRACES.findall(text))
+        if not found or found - {f"{{{name}}}" for name in names}:
+            raise Rejected(accepted)
+        return text
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """A key that holds something about a user.
+
+    `fields` are shown in this order, all when empty; `times` are fields with a time.
+    """
+
+    title: str
+    order: Annotated[int, _ORDER]
+    key: Annotated[str, _naming("id")]
+    fields: tuple[Annotated[str, filled], ...]
+    times: tuple[Annotated[str, filled], ...]
+    newest: Literal["first", "last"]
+    limit: Annotated[int, whole(1, 100)]
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """Where the app keeps what it knows about a user."""
+
+    records: Annotated[Mapping[str, UserRecord], METRIC]
+    id_by_phone: Annotated[str | None, _naming("phone", "digits")] = None
+
+
 _DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
 
 
@@ -315,6 +360,7 @@ class App:
     checks: Annotated[Mapping[str, Check], APP]
     objectives: Objectives
     dashboard: Dashboard
+    user: UserData
     redis: Redis | None = None
     health: Health | None = None
     metrics: Metrics | None = None
@@ -341,6 +387,8 @@ class App:
                 yield f"jobs.{job}.failures", f"a counter of this app: {known}"
         yield from self._unknown_names()
         needs = [kind for kind in (*_DAY_KINDS, "gauges") if getattr(self, kind)]
+        if self.user and (self.user.records or self.user.id_by_phone):
+            needs.append("user")
         if needs and self.redis is None:
             kinds = ", ".join(needs)
             yield "redis.url", f"must be set for {kinds}, as `redis://HOST:PORT/DB`"
