@@ -110,6 +110,7 @@
     description = "";
     labels = { };
     annotations = { };
+    inhibits = [ ];
   };
 
   grafana = {

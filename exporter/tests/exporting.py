@@ -56,7 +56,7 @@ _TABLES: dict[str, dict[str, Any]] = {
 _PARTS: dict[str, dict[str, Any]] = {
     "redis": {"prefix": "metrics:"},
     "health": {"interval": "30s", "timeout": "10s"},
-    "metrics": {"names": {}, "areas": ["http"]},
+    "metrics": {"names": {}, "labels": {}, "areas": ["http"]},
     "objectives": {"availability": 0.99},
     "dashboard": {"rows": [], "hide": [], "thresholds": {}, "ratios": {}},
     "user": {"records": {}},

@@ -71,6 +71,7 @@ WHOLE: dict[str, Any] = {
                 "url": "http://127.0.0.1:8080/metrics",
                 "names": {"http_requests_total": "requests_total"},
                 "areas": ["http", "realtime"],
+                "labels": {"route": "handler"},
             },
             "checks": {
                 "openai": {
@@ -134,6 +135,7 @@ def test_the_whole_schema_is_read() -> None:
     assert app.metrics is not None
     assert app.metrics.names == {"http_requests_total": "requests_total"}
     assert app.metrics.areas == ("http", "realtime")
+    assert app.metrics.labels == {"route": "handler"}
 
 
 def test_null_is_not_set() -> None:
@@ -289,6 +291,16 @@ def test_every_problem_is_told_at_once() -> None:
             with_app(metrics={"url": "http://h", "names": {"a": "x", "b": "x"}}),
             "apps.shop.metrics.names.b",
             "`a` is that metric already",
+        ),
+        (
+            with_app(metrics={"url": "http://h", "labels": {"path": "route"}}),
+            "apps.shop.metrics.labels",
+            "`method`, `route` or `status`",
+        ),
+        (
+            with_app(objectives={"availability": 0.9, "latency": {"seconds": 0.5}}),
+            "apps.shop.objectives.latency.share",
+            "",
         ),
         (
             with_app(objectives={"availability": 1}),

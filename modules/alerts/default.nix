@@ -95,6 +95,15 @@ let
         };
         labels = texts "labels";
         annotations = texts "annotations";
+        inhibits = mkOption {
+          type = types.listOf types.str;
+          default = defaults.inhibits;
+          example = [ "SlowAPI" ];
+          description = ''
+            The alerts that say nothing new while this one fires for the same app, so nobody
+            is notified of them.
+          '';
+        };
       };
     };
 

@@ -238,6 +238,19 @@ let
     };
   };
 
+  latency = {
+    seconds = mkOption {
+      type = types.number;
+      example = 0.5;
+      description = "The time within which a request counts as fast: the bound of a bucket of the app's histogram.";
+    };
+    share = mkOption {
+      type = types.float;
+      default = 0.95;
+      description = "The share of requests that are to be fast.";
+    };
+  };
+
   userRecord = {
     title = mkOption {
       type = types.str;
@@ -450,6 +463,18 @@ in
           areas only; docs/app-metrics.md lists the metrics of each.
         '';
       };
+      labels = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        example = {
+          route = "handler";
+          status = "code";
+        };
+        description = ''
+          What the app calls the labels `method`, `route` and `status` of its metrics about
+          requests.
+        '';
+      };
     };
     checks = mkOption {
       type = types.attrsOf (types.submodule ({ config, ... }: { options = check config.kind; }));
@@ -538,11 +563,22 @@ in
           ''{ profile = { key = "user:{id}"; times = [ "trial_ends_at" ]; }; }''
           userRecord;
     };
-    objectives.availability = mkOption {
-      type = types.float;
-      default = 0.99; # with few requests 99.9 % would be one failure in a week
-      example = 0.999;
-      description = "The share of requests that the app promises to answer well over 30 days.";
+    objectives = {
+      availability = mkOption {
+        type = types.float;
+        default = 0.99; # with few requests 99.9 % would be one failure in a week
+        example = 0.999;
+        description = "The share of requests that the app promises to answer well over 30 days.";
+      };
+      latency = mkOption {
+        type = types.nullOr (types.submodule { options = latency; });
+        default = null;
+        example = {
+          seconds = 0.5;
+          share = 0.95;
+        };
+        description = "How fast the app promises to answer. Null promises nothing.";
+      };
     };
   };
 }

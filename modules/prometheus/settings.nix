@@ -47,8 +47,9 @@ let
       ];
     }
     // optionalAttrs hasQuery { params = parameters url.query; }
-    // optionalAttrs (app.metrics.names != { }) {
-      metric_relabel_configs = mapAttrsToList renamed app.metrics.names;
+    // optionalAttrs (app.metrics.names != { } || app.metrics.labels != { }) {
+      metric_relabel_configs =
+        mapAttrsToList renamed app.metrics.names ++ mapAttrsToList labelled app.metrics.labels;
     };
 
   # "?a=1&b=2" as a scrape job takes it: { a = [ "1" ]; b = [ "2" ]; }
@@ -69,14 +70,16 @@ let
     replacement = "${ours}$1";
   };
 
-  # The apps' objectives as series, for graphs and rules to compare with.
-  objectives = {
-    name = "soloscope-objectives";
-    rules = mapAttrsToList (name: app: {
-      record = "app:availability:objective";
-      expr = "vector(${builtins.toJSON app.objectives.availability})";
-      labels.app = name;
-    }) withMetrics;
+  # Copies a label of the metrics about requests to the name that dashboards and rules
+  # use. Other metrics of the app may need the label of that name, so it stays.
+  labelled = ours: theirs: {
+    source_labels = [
+      "__name__"
+      theirs
+    ];
+    regex = "http_request[^;]*;(.+)";
+    target_label = ours;
+    replacement = "$1";
   };
 
   withRedis = filterAttrs (_: app: app.redis.url != null) soloscope.apps;
@@ -149,7 +152,7 @@ in
     { static_configs = [ { targets = [ (at soloscope.alertmanager.port) ]; } ]; }
   ];
 
-  rules.groups = (import ./rules.nix).groups ++ optionals (withMetrics != { }) [ objectives ];
+  rules.groups = (import ./rules.nix).groups ++ (import ./objectives.nix withMetrics).groups;
 
   flags = {
     "storage.tsdb.retention.time" = cfg.retention;

@@ -52,6 +52,7 @@ let
       for = "1m";
       labels.tier = "batch";
       annotations.tier = "batch";
+      inhibits = [ "y" ];
     };
     # Every <name> is x.
     apps.x = {
@@ -76,6 +77,8 @@ let
       health.url = "http://127.0.0.1:8080/health";
       metrics.url = "http://127.0.0.1:8080/metrics";
       metrics.names.http_requests_total = "x_requests_total";
+      metrics.labels.route = "handler";
+      objectives.latency.seconds = 0.5;
       postgres.socket = "/run/postgresql";
       postgres.passwordFile = "/run/secrets/x-postgres";
       checks.x = {
@@ -116,8 +119,13 @@ let
     "apps.x.metrics.names" = {
       http_requests_total = "other_requests_total";
     };
+    "apps.x.metrics.labels" = {
+      route = "endpoint";
+    };
     "apps.x.metrics.url" = "http://127.0.0.1:8081/other";
     "apps.x.objectives.availability" = 0.875;
+    "apps.x.objectives.latency.seconds" = 0.75;
+    "apps.x.objectives.latency.share" = 0.875;
     "apps.x.postgres.url" = "postgresql://soloscope@127.0.0.1/other";
     "apps.x.redis.url" = "unix:///run/other/redis.sock";
     "apps.x.user.idByPhone" = "phone:{phone}";

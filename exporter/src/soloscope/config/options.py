@@ -82,6 +82,11 @@ _PROMETHEUS = matching(
     "[a-zA-Z_:][a-zA-Z0-9_:]*",
     "a metric's name of letters, digits, underscores and colons",
 )
+_LABEL = matching(
+    "[a-zA-Z_][a-zA-Z0-9_]*",
+    "a label's name of letters, digits and underscores",
+)
+_REQUEST_LABEL = matching("method|route|status", "`method`, `route` or `status`")
 # systemd.unit(5). A template means all of its instances, and `*` is any text.
 _UNIT = matching(
     r"[a-zA-Z0-9:_.\\@*-]{1,240}\.(service|socket|timer|mount|path|scope|slice"
@@ -182,13 +187,14 @@ class Health:
 class Metrics:
     """The app's own metrics endpoint (Prometheus text).
 
-    `names` maps the names that dashboards and rules use to the app's names; `areas` is
-    what the metrics are about.
+    `names` maps the names that dashboards and rules use to the app's names, and
+    `labels` the labels of its requests; `areas` is what the metrics are about.
     """
 
     url: Annotated[str, http_url]
     names: Annotated[Mapping[str, Annotated[str, _PROMETHEUS]], Names(_PROMETHEUS)]
     areas: tuple[Area, ...]
+    labels: Annotated[Mapping[str, Annotated[str, _LABEL]], Names(_REQUEST_LABEL)]
 
     def faults(self) -> Faults:
         """A metric that is given two names."""
@@ -254,11 +260,23 @@ class Postgres:
             yield "", "set either `socket` or `url`"
 
 
+_SHARE = number(1, "a share between 0 and 1, such as 0.99")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The share of requests that the app answers within `seconds`."""
+
+    seconds: Annotated[float, _MOST]
+    share: Annotated[float, _SHARE]
+
+
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The app's objective: the share of requests that it answers without an error."""
+    """The app's objectives: the share of requests answered well, or fast."""
 
-    availability: Annotated[float, number(1, "a share between 0 and 1, such as 0.99")]
+    availability: Annotated[float, _SHARE]
+    latency: Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)
