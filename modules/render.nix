@@ -7,7 +7,7 @@
 # The demo, the tests and `just render` write these files; the NixOS modules
 # call the same settings.nix. `programs.json` holds the command line of each
 # program as a plain process; for the shipper also the path that answers when it
-# is ready, and the positions file of the journal.
+# is ready, the positions file of the journal, and the arguments of carry.sh.
 {
   declaration ? import ../demo/declaration.nix,
   overrides ? "{}",
@@ -82,7 +82,7 @@ in
     ];
     ${soloscope.logs.shipper} = {
       argv = [ soloscope.logs.shipper ] ++ logs.engine.arguments "${root}/promtail.yaml";
-      inherit (logs.engine) ready positions;
+      inherit (logs.engine) ready positions carry;
     };
     soloscope.argv = [
       "soloscope"

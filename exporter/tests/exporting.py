@@ -33,7 +33,13 @@ _ROOMS: dict[str, dict[str, Any]] = {
     "exporter": _HERE
     | {"port": 9847, "history": 30, "maxConnections": 64, "logLevel": "info"},
     "loki": _HERE | {"port": 3100},
-    "shipper": _HERE | {"engine": "promtail", "port": 9080},
+    "shipper": _HERE
+    | {
+        "engine": "promtail",
+        "port": 9080,
+        "floodMetric": "logentry_dropped_lines_by_label_total",
+        "lostMetric": "promtail_dropped_entries_total",
+    },
     "prometheus": _HERE | {"enable": True, "port": 9090},
     "grafana": _HERE
     | {"enable": True, "port": 3000, "rootUrl": "http://127.0.0.1:3000/"},

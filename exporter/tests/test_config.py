@@ -44,7 +44,13 @@ WHOLE: dict[str, Any] = {
             "streams": [{"selector": '{a="b"}', "period": "7d", "priority": 1}],
         },
     },
-    "shipper": {"engine": "alloy", "listenAddress": "127.0.0.1", "port": 12345},
+    "shipper": {
+        "engine": "alloy",
+        "listenAddress": "127.0.0.1",
+        "port": 12345,
+        "floodMetric": "flood_total",
+        "lostMetric": "lost_total",
+    },
     "prometheus": {"enable": True, "listenAddress": "::1", "port": 9090},
     "grafana": {"enable": True, "rootUrl": "https://grafana.example.org/"},
     "alertmanager": {"enable": False},
@@ -128,7 +134,9 @@ def test_the_whole_schema_is_read() -> None:
     assert read.loki.budget.max_gib == 10.0
     assert read.loki.budget.floor == 86400.0
     assert read.loki.budget.streams == (config.Stream('{a="b"}', 7 * 86400.0, 1),)
-    assert read.shipper == config.Shipper("127.0.0.1", 12345, "alloy")
+    assert read.shipper == config.Shipper(
+        "127.0.0.1", 12345, "alloy", "flood_total", "lost_total"
+    )
     assert read.postgres_exporter == config.Listener("127.0.0.1", 9187)
     assert app.postgres == config.Postgres(socket=Path("/run/postgresql"))
     assert app.objectives.availability == 0.99
@@ -260,7 +268,8 @@ def test_every_problem_is_told_at_once() -> None:
         ({"loki": {"budget": {"maxGib": 0}}}, "loki.budget.maxGib", "above zero"),
         ({"loki": {"budget": {"maxGib": 1e400}}}, "loki.budget.maxGib", "above zero"),
         ({"loki": {"budget": {"streams": [1]}}}, "loki.budget.streams[0]", "object"),
-        ({"shipper": {"engine": "vector"}}, "shipper.engine", "`promtail`, `alloy`"),
+        ({"shipper": {"engine": ""}}, "shipper.engine", "not empty"),
+        ({"shipper": {"lostMetric": "a{}"}}, "shipper.lostMetric", "a name of letters"),
         (with_app(health={"url": "http://a..b/"}), "apps.shop.health.url", "URL"),
         (with_app(health={"url": "HTTP://h/"}), "apps.shop.health.url", "URL"),
         ({"loki": {"listenAddress": "x" * 64}}, "loki.listenAddress", "host name"),

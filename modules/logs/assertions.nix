@@ -10,6 +10,7 @@ let
   inherit (import ./units.nix) regex;
   soloscope = config.services.soloscope;
   cfg = soloscope.logs;
+  engine = (import ./engines.nix).${cfg.shipper};
   o = "services.soloscope.logs";
 
   sources = lib.mapAttrsToList (
@@ -129,8 +130,8 @@ in
       ];
 
     warnings =
-      lib.optional (cfg.shipper == "promtail") ''
-        services.soloscope.logs.shipper is "promtail", which has not been maintained since March 2026. It works; its successor with the same pipeline is "alloy", which needs some 300 MB more memory.
+      lib.optional (engine.warning != "") ''
+        services.soloscope.logs.shipper is "${cfg.shipper}", which ${engine.warning}
       ''
       ++ lib.concatLists (
         lib.mapAttrsToList (

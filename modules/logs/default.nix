@@ -71,7 +71,7 @@ in
       serviceConfig = import ../hardening.nix // {
         ExecStartPre =
           # As root: the folders belong to different users.
-          map (other: "+${carry} ${cfg.shipper} ${engine.positions} ${other}") engine.others
+          map (arguments: "+" + utils.escapeSystemdExecArgs ([ carry ] ++ arguments)) engine.carry
           ++ [
             (utils.escapeSystemdExecArgs (
               [

@@ -1,7 +1,6 @@
-# The supported log shippers, one entry each. Both read Promtail's configuration file.
-# Pure, builtins only. Other places that depend on the engine: carry.sh (format of the
-# positions file); in the package, the engines' names (config/options.py) and the
-# metrics of dropped lines (loki_budget/keep.py, doctor/servers.py).
+# The supported log shippers, one entry each: nothing else names an engine, but for
+# flake.nix, which has the input that Promtail's package comes from. All read
+# Promtail's configuration file. Pure, builtins only.
 #
 #   ENGINE = {
 #     package        its attribute in nixpkgs; the program has the engine's name
@@ -9,9 +8,15 @@
 #     arguments      { file, address, port, folder } -> of the program
 #     ready          the path that answers when it is ready
 #     verify         file -> command that fails when the file is invalid
-#     positions      in its state folder, the positions file of the journal
-#     legacy         in its state folder, Promtail's positions file
+#     positions      in its state folder, the positions file of the journal: YAML in
+#                    which a line ends with `: ` and the journal's cursor
+#     position       cursor -> such a file, which carry.sh writes
+#     legacy         in its state folder, Promtail's positions file, where it finds
+#                    the positions of log files
+#     metrics        counters: of lines above logs.flood (`flood`), and of lines
+#                    that it could not send (`lost`)
 #     environment    of its unit
+#     warning        why to choose another one; "" for no reason
 #   }
 {
   promtail = {
@@ -22,8 +27,17 @@
     ready = "/metrics";
     verify = file: "promtail -check-syntax -config.file=${file}";
     positions = "positions.yaml";
+    position = cursor: ''
+      positions:
+        cursor-journal: ${cursor}
+    '';
     legacy = "positions.yaml";
+    metrics = {
+      flood = "logentry_dropped_lines_by_label_total";
+      lost = "promtail_dropped_entries_total";
+    };
     environment = { };
+    warning = ''has not been maintained since March 2026. It works; its successor with the same pipeline is "alloy", which needs some 300 MB more memory.'';
   };
 
   # Promtail's successor.
@@ -48,9 +62,20 @@
     ready = "/-/ready";
     verify = file: "alloy convert --source-format=promtail --output=$TMPDIR/out.alloy ${file}";
     positions = "loki.source.journal.journal/positions.yml";
-    # It imports the positions of files from there, once; carry.sh puts a copy there.
+    position = cursor: ''
+      positions:
+        ? path: cursor-loki.source.journal.journal
+          labels: ""
+        : ${cursor}
+    '';
+    # It imports the positions of files from there, once.
     legacy = "promtail-positions.yaml";
+    metrics = {
+      flood = "loki_process_dropped_lines_by_label_total";
+      lost = "loki_write_dropped_entries_total";
+    };
     # It uses 344 MB when idle, and grows up to any limit.
     environment.GOMEMLIMIT = "384MiB";
+    warning = "";
   };
 }

@@ -2,11 +2,11 @@
 #
 #   { soloscope, paths } -> { configuration, part, engine, retentionStreams, rewind }
 #     configuration     Promtail's configuration file; Alloy also reads it
-#     part              of soloscope.json: the shipper and the address of its metrics
+#     part              of soloscope.json: the shipper, its address and its metrics
 #     engine            the shipper in use, as in engines.nix, with these attributes set:
 #                         arguments  file -> its program's arguments
 #                         positions  the positions file of the journal
-#                         others     those of the other engines
+#                         carry      the arguments of carry.sh, for each other engine
 #     retentionStreams  sources with a shorter retention in Loki
 #     rewind            arguments of rewind.sh after the positions file
 #
@@ -16,6 +16,7 @@
 let
   inherit (import ../pure.nix)
     concatMap
+    mapAttrsToList
     optionalAttrs
     optionals
     ;
@@ -60,21 +61,23 @@ let
   };
 
   engines = import ./engines.nix;
-  positions = name: "${paths.shipper name}/${engines.${name}.positions}";
   engine = engines.${cfg.shipper};
+  folder = paths.shipper cfg.shipper;
+  positions = "${folder}/${engine.positions}";
+  legacy = "${folder}/${engine.legacy}";
 in
 {
   configuration = {
     server = {
       http_listen_address = address;
-      http_listen_port = cfg.ports.promtail;
+      http_listen_port = cfg.ports.${cfg.shipper};
       grpc_listen_address = address;
       grpc_listen_port = 0; # any free port: unused
       log_level = "warn";
     };
 
     positions = {
-      filename = "${paths.shipper cfg.shipper}/${engine.legacy}";
+      filename = legacy;
       # Read again after a crash: Loki drops duplicates.
       sync_period = "1s";
     };
@@ -100,18 +103,24 @@ in
     engine = cfg.shipper;
     listenAddress = address;
     port = cfg.ports.${cfg.shipper};
+    floodMetric = engine.metrics.flood;
+    lostMetric = engine.metrics.lost;
   };
 
   engine = engine // {
     arguments =
       file:
       engine.arguments {
-        inherit file address;
+        inherit file address folder;
         port = cfg.ports.${cfg.shipper};
-        folder = paths.shipper cfg.shipper;
       };
-    positions = positions cfg.shipper;
-    others = map positions (builtins.attrNames (removeAttrs engines [ cfg.shipper ]));
+    inherit positions;
+    carry = mapAttrsToList (name: other: [
+      positions
+      (engine.position "CURSOR")
+      legacy
+      "${paths.shipper name}/${other.positions}"
+    ]) (removeAttrs engines [ cfg.shipper ]);
   };
 
   rewind = [

@@ -30,7 +30,6 @@ from soloscope_demo.stack.options import merge
 #: Of the demo's, for the tests beside this.
 __all__ = ["Entry", "export"]
 
-ENGINES = ("promtail", "alloy")
 TOP = Path(__file__).resolve().parents[2]
 HOST = "web1"
 #: As nixpkgs' writeShellApplication runs a script.
@@ -56,14 +55,22 @@ def evaluate(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(str(error)) from error
 
 
-def evaluate_text(text: str) -> dict[str, Any]:
+def evaluate_text(text: str) -> Any:
     """The value of a Nix expression that names files of this checkout."""
     argv = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json"]
     done = subprocess.run(
         [*argv, "--expr", text], capture_output=True, check=True, cwd=TOP
     )
-    value: dict[str, Any] = json.loads(done.stdout)
-    return value
+    return json.loads(done.stdout)
+
+
+#: The log shippers, the default one first.
+ENGINES: tuple[str, ...] = tuple(
+    evaluate_text(
+        "let d = (import modules/defaults.nix).logs; in "
+        "[ d.shipper ] ++ builtins.attrNames (removeAttrs d.ports [ d.shipper ])"
+    )
+)
 
 
 class Journal:
@@ -145,7 +152,7 @@ class LogPath:
     """Loki, a shipper and the journal it reads."""
 
     root: Path
-    shipper: str = "promtail"
+    shipper: str = ENGINES[0]
     overrides: dict[str, Any] = field(default_factory=dict)
     #: Environment of the programs, for example a time zone.
     environment: dict[str, str] = field(default_factory=dict)
@@ -159,11 +166,11 @@ class LogPath:
         self._programs: dict[str, dict[str, Any]] = {}
         ours = {
             "loki": {"port": loki, "grpcPort": grpc},
-            "logs": {"ports": {"promtail": shipper, "alloy": shipper}},
+            "logs": {"ports": dict.fromkeys(ENGINES, shipper)},
         }
         self.overrides = merge(ours, self.overrides)
         self.render()
-        for part in ("loki", "promtail", "alloy"):
+        for part in ("loki", *ENGINES):
             (self.root / "state" / part).mkdir(parents=True, exist_ok=True)
         self.journal = Journal(self.root / "state/journal")
         self.loki: HTTPExecutor | None = None
@@ -246,11 +253,13 @@ class LogPath:
 
     def carry(self, other: Path, own: Path | None = None) -> None:
         """What the unit does when the other engine ran before."""
+        (arguments,) = self._program["carry"]
+        place, position, legacy, _ = arguments
+        if own is not None:
+            legacy, place = str(own) if legacy == place else legacy, str(own)
         script = str(TOP / "modules/logs/carry.sh")
-        subprocess.run(
-            [*STRICT, script, self.shipper, str(own or self.positions), str(other)],
-            check=True,
-        )
+        argv = [*STRICT, script, place, position, legacy, str(other)]
+        subprocess.run(argv, check=True)
 
     def read_lines(self) -> int:
         """How many lines of the journal the shipper has read since it started."""

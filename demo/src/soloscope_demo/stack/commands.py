@@ -19,12 +19,10 @@ from .clients import ADDRESS
 HELPERS = ("redis-server", "systemd-journal-remote")
 DEMO = (sys.executable, "-m", "soloscope_demo")
 
-#: Program -> the path that answers 200 when it is ready.
+#: Program -> the path that answers 200 when it is ready, if programs.json has none.
 READY = {
     # Not /ready, which does not cover queries.
     "loki": '/loki/api/v1/query_range?query={job="none"}&limit=1',
-    "promtail": "/ready",
-    "alloy": "/-/ready",
     "prometheus": "/-/ready",
     "alertmanager": "/-/ready",
     "grafana": "/api/health",
@@ -62,12 +60,15 @@ def own(name: str) -> Path:
     return Path(found)
 
 
-def readiness(name: str, port: int | None) -> Callable[[], bool]:
-    """A program's readiness check: it answers, or at least listens."""
+def readiness(
+    name: str, port: int | None, path: str | None = None
+) -> Callable[[], bool]:
+    """A program's readiness check: `path` answers, or at least it listens."""
     if port is None:
         return lambda: True
-    if name in READY:
-        url = f"http://{ADDRESS}:{port}{READY[name]}"
+    path = path or READY.get(name)
+    if path:
+        url = f"http://{ADDRESS}:{port}{path}"
         return lambda: requests.get(url, timeout=2).status_code == 200
 
     def listens() -> bool:

@@ -22,11 +22,10 @@ from .render import nix
 APP = "languagebuddy"
 
 #: Program -> the option under `services.soloscope` that has its port, or its URL.
+#: A log shipper's is `logs.ports.ENGINE`.
 PORTS = {
     "loki": "loki.port",
     "loki gRPC": "loki.grpcPort",
-    "promtail": "logs.ports.promtail",
-    "alloy": "logs.ports.alloy",
     "prometheus": "prometheus.port",
     "node": "prometheus.exporters.node.port",
     "redis": "prometheus.exporters.redis.port",
@@ -99,6 +98,7 @@ def default_ports() -> dict[str, int]:
     """Every port as set by the modules and the demo's declaration."""
     defaults, declared = nix("modules/defaults.nix"), nix("demo/declaration.nix")
     found = {name: _at(defaults, path) for name, path in PORTS.items()}
+    found |= defaults["logs"]["ports"]
     for name, path in URLS.items():
         found[name] = urlsplit(_at(declared, path) or "").port
         if found[name] is None:
@@ -111,7 +111,9 @@ def overrides_for(ports: Mapping[str, int]) -> dict[str, Any]:
     http = f"http://{ADDRESS}:{ports['app']}"
     redis = f"redis://{ADDRESS}:{ports['redis-server']}"
     overrides: dict[str, Any] = _set(f"apps.{APP}.metrics.url", f"{http}/metrics")
-    options = {path: ports[name] for name, path in PORTS.items() if name in ports}
+    options = {
+        PORTS.get(n, f"logs.ports.{n}"): ports[n] for n in ports if n not in URLS
+    }
     urls = {URLS["app"]: f"{http}/api/health", URLS["redis-server"]: redis}
     for path, value in {**options, **urls}.items():
         overrides = merge(overrides, _set(path, value))

@@ -131,8 +131,8 @@ class Stack:
 
     @property
     def shipper(self) -> str:
-        """The log shipper of this stack: promtail or alloy."""
-        return "alloy" if self.has("alloy") else "promtail"
+        """The log shipper of this stack."""
+        return str(self.files["soloscope.json"]["shipper"]["engine"])
 
     def used_ports(self) -> dict[str, int]:
         """The ports that this stack listens on."""
@@ -215,11 +215,12 @@ class Stack:
     def _launch(
         self, name: str, argv: list[str], ready: Callable[[], bool] | None = None
     ) -> None:
+        path = self.files["programs.json"].get(name, {}).get("ready")
         child = Child(
             name,
             argv,
             self.log_file(name),
-            ready or commands.readiness(name, self.ports.get(name)),
+            ready or commands.readiness(name, self.ports.get(name), path),
             cwd=commands.grafana_home(Path(argv[0])) if name == "grafana" else None,
             environment=clock.variables(self.root / "zoneinfo"),
         )

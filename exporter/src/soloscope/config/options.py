@@ -496,9 +496,15 @@ class Loki(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Shipper(Listener):
-    """The log shipper, and the address of its metrics."""
+    """The log shipper, and the address of its metrics.
 
-    engine: Literal["promtail", "alloy"]
+    `flood_metric` and `lost_metric` are the names of its counters of lines above
+    `logs.flood` and of lines that it could not send.
+    """
+
+    engine: Annotated[str, filled]
+    flood_metric: Annotated[str, METRIC.read]
+    lost_metric: Annotated[str, METRIC.read]
 
 
 @dataclass(frozen=True, slots=True)

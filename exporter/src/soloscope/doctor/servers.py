@@ -114,7 +114,6 @@ def _arrived(config: Config, api: LokiApi) -> Iterator[Finding]:
             yield note("silent", app.name, what, f"{fix}.units`")
 
 
-_DROPPED = "promtail_dropped_entries_total|loki_write_dropped_entries_total"
 _QUERIES = {
     "up == 0": (
         "target-down",
@@ -126,7 +125,7 @@ _QUERIES = {
         "Prometheus has no scrape job `soloscope`",
         "rebuild the system; Prometheus' targets page shows what it scrapes",
     ),
-    f'sum by (job) (increase({{__name__=~"{_DROPPED}"}}[1h])) > 0': (
+    "sum by (job) (increase({lost}[1h])) > 0": (
         "shipper",
         "`{job}` has given up {value:.0f} lines or so in an hour",
         "`journalctl -u soloscope-{job} -n 50` says why",
@@ -146,7 +145,8 @@ def prometheus(config: Config) -> Iterator[Finding]:
     api = PrometheusApi.of(config)
     try:
         for query, (code, what, fix) in _QUERIES.items():
-            for one in api.instant(query):
+            named = query.replace("{lost}", config.shipper.lost_metric)
+            for one in api.instant(named):
                 words = {"job": "?", "instance": "?", **one.labels, "value": one.value}
                 app = one.labels.get("app", "")
                 yield wrong(code, app, what.format(**words), fix.format(**words))

@@ -27,12 +27,6 @@ __all__ = ["keep"]
 _GIB = 1024**3
 _HOUR = 3600
 
-# Promtail's name and Alloy's.
-_DROPPED = (
-    "logentry_dropped_lines_by_label_total",
-    "loki_process_dropped_lines_by_label_total",
-)
-
 
 def keep(config: Config, now: float) -> None:
     """Keep Loki's folder under its budget. Raises SoloscopeError."""
@@ -93,7 +87,8 @@ def _measure(folder: Path, now: float) -> budget.Usage:
 def _dropped(config: Config, before: dict[str, float]) -> dict[str, float]:
     """Log the lines dropped since the last run; returns the current counts by unit."""
     try:
-        found = metrics_text.read(base_url(config.shipper), 10, *_DROPPED)
+        shipper = config.shipper
+        found = metrics_text.read(base_url(shipper), 10, shipper.flood_metric)
     except BackendUnavailable as error:
         log.event("shipper_unreachable", str(error), level=logging.WARNING)
         return before
