@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -87,12 +88,17 @@ def test_no_days_of_history(text: str) -> None:
 def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A real Redis on a socket of its own."""
     folder = tmp_path_factory.mktemp("redis")
-    socket = folder / "redis.sock"
+    path = folder / "redis.sock"
     server = programs.ensure(["redis-server"])["redis-server"]
-    argv = [str(server), "--port", "0", "--unixsocket", str(socket)]
+    argv = [str(server), "--port", "0", "--unixsocket", str(path)]
+
+    def listens() -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(path)) == 0
+
     with subprocess.Popen([*argv, "--dir", str(folder), "--save", ""]) as process:
-        until("Redis' socket", socket.exists)
-        yield socket
+        until("Redis listens", listens)
+        yield path
         process.terminate()
 
 

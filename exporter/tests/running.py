@@ -49,6 +49,12 @@ def until(what: str, true: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
+def listens(path: Path) -> bool:
+    """Whether a server accepts connections on this socket, which exists before that."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def answers(url: str) -> bool:
     """Whether `url` answers 2xx now."""
     try:
@@ -80,7 +86,7 @@ def redis_server(folder: Path, *options: str) -> Iterator[Path]:
     argv = [program("redis-server"), "--port", "0", "--unixsocket", str(path)]
     argv += ["--save", "", "--appendonly", "no", "--dir", str(folder), *options]
     with running(argv, folder / "redis.log"):
-        until("redis-server listens", path.exists)
+        until("redis-server listens", lambda: listens(path))
         yield path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from running import answers, free_port, program, running, standin, until
+from running import answers, free_port, listens, program, running, standin, until
 from soloscope.checks.database import figures, p95, postgres
 from soloscope.checks.model import CheckFailed, Kind, Result
 from soloscope.checks.report import PATHS, answer, document, families
@@ -301,7 +301,7 @@ def database(folder: Path) -> Iterator[Path]:
             **user,
         )
     try:
-        until("postgres listens", (folder / ".s.PGSQL.5432").exists)
+        until("postgres listens", lambda: listens(folder / ".s.PGSQL.5432"))
         yield folder
     finally:
         # SIGTERM would wait for the exporter's connection to end.

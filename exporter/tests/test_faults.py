@@ -35,7 +35,7 @@ from exporting import (
     serving,
     stop_signal,
 )
-from running import free_port, program, raw_server, running, until
+from running import free_port, listens, program, raw_server, running, until
 from soloscope.config import App
 from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
@@ -53,7 +53,7 @@ def own_redis(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     argv = [program("redis-server"), "--port", "0", "--unixsocket", str(path)]
     argv += ["--save", "", "--dir", str(folder), *options]
     with running(argv, folder / "redis.log") as process:
-        until("redis-server listens", path.exists)
+        until("redis-server listens", lambda: listens(path))
         yield process
 
 

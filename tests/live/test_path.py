@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from soloscope_demo.app.ledger import DayTruth
 from soloscope_demo.errors import DemoError
 from soloscope_demo.stack import APP, Stack, until
 from soloscope_demo.stack.prove import prove
@@ -23,10 +24,14 @@ JOB = "languagebuddy-backend"
 PATIENCE = 30.0
 
 
-def today(stack: Stack) -> tuple[str, dict[str, Any]]:
-    """The newest day of the app's truth."""
-    day, counted = max(stack.truth()["days"].items())
-    return str(day), counted
+#: How many days the stack shows (exporter.history).
+HISTORY = 30
+
+
+def today(stack: Stack) -> DayTruth:
+    """What the app has counted today."""
+    (counted,) = stack.days(1).values()
+    return counted
 
 
 def same(actual: Callable[[], object], expected: Callable[[], object]) -> None:
@@ -149,12 +154,11 @@ def events_of(stack: Stack, day: str) -> dict[str, int]:
 
 
 def test_the_history_is_in_loki_to_the_line(stack: Stack) -> None:
-    truth = stack.truth()["days"]
     # Whole days that Loki surely takes; the oldest is cut somewhere.
-    days = sorted(truth)[-6:-1]
-    expected = {day: truth[day]["events"] for day in days}
+    truth = dict(list(stack.days(6).items())[:-1])
+    expected = {day: counted["events"] for day, counted in truth.items()}
     # The shipper carries a week of lines, the oldest first.
-    same(lambda: {day: events_of(stack, day) for day in days}, lambda: expected)
+    same(lambda: {day: events_of(stack, day) for day in truth}, lambda: expected)
 
 
 def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
@@ -163,7 +167,7 @@ def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
     declared = stack.files["soloscope.json"]["apps"][APP]["counters"]
 
     def of_today() -> dict[str, int]:
-        counted = today(stack)[1]["counters"]
+        counted = today(stack)["counters"]
         return {name: counted.get(name, 0) for name in declared}
 
     query = f'soloscope_count_total{{app="{APP}"}}'
@@ -172,7 +176,7 @@ def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
     def of_days() -> dict[tuple[str, str], int]:
         return {
             (name, day): counted["counters"].get(name, 0)
-            for day, counted in stack.truth()["days"].items()
+            for day, counted in stack.days(HISTORY).items()
             for name in declared
         }
 
@@ -184,10 +188,9 @@ def test_counters_of_today_and_of_every_day(stack: Stack) -> None:
 @pytest.mark.parametrize(("window", "days"), [("1d", 1), ("7d", 7), ("30d", 30)])
 def test_windows_are_sums_of_days(stack: Stack, window: str, days: int) -> None:
     def expected() -> dict[str, int]:
-        truth = stack.truth()["days"]
         total: Counter[str] = Counter()
-        for day in sorted(truth)[-days:]:
-            total.update(truth[day]["counters"])
+        for counted in stack.days(days).values():
+            total.update(counted["counters"])
         return {name: total[name] for name in ("conversations", "digests_created")}
 
     names = "conversations|digests_created"
@@ -199,12 +202,11 @@ def test_breakdowns_by_key(stack: Stack) -> None:
     webhook(stack)
 
     def of_today() -> dict[str, int]:
-        counted: dict[str, int] = today(stack)[1]["breakdowns"].get("deficiencies", {})
-        return counted
+        return today(stack)["breakdowns"].get("deficiencies", {})
 
     def of_thirty_days() -> dict[str, int]:
         total: Counter[str] = Counter()
-        for counted in stack.truth()["days"].values():
+        for counted in stack.days(HISTORY).values():
             total.update(counted["breakdowns"].get("deficiencies", {}))
         return dict(total)
 
@@ -224,10 +226,9 @@ def test_uniques_are_the_union_within_the_error_of_the_estimate(
     query = f'soloscope_window{{app="{APP}",name="active_users",window="{window}"}}'
 
     def near() -> bool:
-        truth = stack.truth()["days"]
         users: set[str] = set()
-        for day in sorted(truth)[-days:]:
-            users.update(truth[day]["uniques"].get("active_users", ()))
+        for counted in stack.days(days).values():
+            users.update(counted["uniques"].get("active_users", ()))
         ((_, shown),) = stack.prometheus.values(query)
         return abs(shown - len(users)) <= max(2, 0.03 * len(users))
 
@@ -240,8 +241,7 @@ def test_timings_are_calls_and_seconds(stack: Stack) -> None:
 
         def counted(name: str = name) -> dict[str, int]:
             none = {"count": 0, "ms": 0}
-            timing: dict[str, int] = today(stack)[1]["timings"].get(name, none)
-            return timing
+            return today(stack)["timings"].get(name, none)
 
         def shown(name: str = name) -> dict[str, int]:
             labels = f'{{app="{APP}",name="{name}"}}'

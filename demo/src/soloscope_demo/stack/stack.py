@@ -6,6 +6,7 @@ It defines the order in which the programs start, and what each waits for.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import io
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from ..app.ledger import DayTruth, nothing
 from ..errors import DemoError
 from ..tools import programs
 from . import clock, commands, history
@@ -120,6 +122,17 @@ class Stack:
         """What the app has counted until now."""
         content: dict[str, Any] = json.loads(self.truth_file.read_text())
         return content
+
+    def days(self, number: int) -> dict[str, DayTruth]:
+        """What the app has counted on each of its last days, today last.
+
+        These are the days of the calendar: after midnight the truth has one more than
+        is shown, and none yet for today when nothing was counted.
+        """
+        counted = self.truth()["days"]
+        today = dt.datetime.now(self.zone).date()
+        last = [str(today - dt.timedelta(back)) for back in reversed(range(number))]
+        return {day: counted.get(day, nothing()) for day in last}
 
     def secret(self, name: str) -> str:
         """One of the secrets made for this folder."""
