@@ -21,6 +21,8 @@
     "~@privileged"
     "~@resources"
   ];
+  # Alloy tries bpf(2) at its start, and does without.
+  SystemCallErrorNumber = "EPERM";
 
   # No access to the host beyond its own files
   ProtectSystem = "strict";

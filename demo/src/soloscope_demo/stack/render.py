@@ -18,6 +18,7 @@ from ..errors import DemoError
 from ..tools import programs
 from ..tools.process import run
 from ..tools.venvs import checkout
+from . import clock
 from .commands import own
 
 
@@ -63,7 +64,9 @@ def render(root: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def write_dashboards(configuration: Path, folder: Path) -> None:
     """Write the dashboards that a soloscope.json gives. Raises `DemoError`."""
     argv = [str(own("soloscope")), "--config", str(configuration)]
-    done = run([*argv, "dashboards", "--output", str(folder)])
+    argv += ["dashboards", "--output", str(folder)]
+    # The app's time zone may be that of a chosen time of day.
+    done = run(argv, env=clock.variables(configuration.parent / "zoneinfo"))
     if done.returncode:
         raise DemoError(f"the dashboards were not written:\n{done.stderr.strip()}")
 

@@ -206,7 +206,6 @@ class Stack:
             ) from error
 
     def _prepare(self) -> None:
-        render(self.root, self.overrides)
         folders = ["logs", "secrets", "zoneinfo", "state/loki/rules/fake"]
         folders += [f"state/{name}" for name in ("journal", "redis", *self._commands)]
         # Grafana logs an error for every missing provisioning folder.
@@ -217,6 +216,7 @@ class Stack:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         if self._zone_file:
             (self.root / "zoneinfo" / clock.NAME).write_bytes(self._zone_file)
+        render(self.root, self.overrides)
         (self.root / "secrets").chmod(0o700)
         # Generated at the first boot of a host (modules/secrets).
         for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
