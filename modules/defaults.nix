@@ -76,6 +76,8 @@
     enable = true;
     port = 9090;
     retention = "30d";
+    # One app and its host are about 1 GiB in 30 days.
+    maxDiskGiB = 5;
     scrapeInterval = "15s";
     evaluationInterval = "15s";
     exporters = {
@@ -90,6 +92,10 @@
       postgres = {
         port = 9187;
         statements = false; # needs an extension in the database
+      };
+      blackbox = {
+        enable = true;
+        port = 9115;
       };
     };
   };

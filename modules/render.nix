@@ -113,6 +113,13 @@ in
       ]
       ++ flags "--" prometheus.exporters.redis.flags;
     }
+    // optionalAttrs prometheus.exporters.blackbox.enable {
+      blackbox.argv = [
+        "prometheus-blackbox-exporter"
+        "--config.file=${root}/blackbox.json"
+        "--web.listen-address=${at exporters.blackbox.port}"
+      ];
+    }
   )
   // optionalAttrs soloscope.alertmanager.enable {
     alertmanager.argv = [
@@ -141,6 +148,9 @@ in
       rule_files = [ "${root}/rules/*.yml" ];
     };
     "rules/soloscope.yml" = prometheus.rules;
+  }
+  // optionalAttrs prometheus.exporters.blackbox.enable {
+    "blackbox.json" = prometheus.exporters.blackbox.configuration;
   }
   // filesIn "rules" "yml" alerts.prometheus
 )

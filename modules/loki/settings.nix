@@ -180,6 +180,7 @@ in
     // optionalAttrs soloscope.alertmanager.enable {
       alertmanager_url = "http://${address}:${toString soloscope.alertmanager.port}";
       enable_alertmanager_v2 = true;
+      external_labels = { inherit (soloscope.logs) host; }; # as Prometheus' alerts have it
     };
   };
 }

@@ -81,7 +81,10 @@ let
       "Remove yours from services.prometheus.scrapeConfigs: soloscope already reads ${name}.";
 in
 {
-  imports = [ ./postgres.nix ];
+  imports = [
+    ./blackbox.nix
+    ./postgres.nix
+  ];
 
   options.services.soloscope.prometheus = {
     enable =
@@ -95,7 +98,12 @@ in
       type = duration;
       default = defaults.retention;
       example = "1y";
-      description = "How long metrics are kept.";
+      description = "How long metrics are kept, as far as `maxDiskGiB` allows.";
+    };
+    maxDiskGiB = mkOption {
+      type = lib.types.nullOr lib.types.numbers.positive;
+      default = defaults.maxDiskGiB;
+      description = "How much of the disk Prometheus may fill. Before it is full, the oldest metrics go. Null sets no bound.";
     };
     scrapeInterval = mkOption {
       type = duration;
@@ -182,6 +190,13 @@ in
         port = mkDefault cfg.port;
         listenAddress = mkDefault address;
         retentionTime = mkDefault cfg.retention;
+        # nixpkgs has options for the others.
+        extraFlags = flagList (
+          removeAttrs settings.flags [
+            "storage.tsdb.retention.time"
+            "web.listen-address"
+          ]
+        );
         globalConfig = mkDefaults settings.globalConfig;
         inherit (settings) scrapeConfigs alertmanagers;
         ruleFiles = [ ((pkgs.formats.json { }).generate "soloscope-rules.yml" settings.rules) ];

@@ -15,6 +15,7 @@ let
     optionals
     ;
   inherit (import ../grafana/settings.nix { inherit soloscope paths; }) subPath;
+  probes = import ./probes.nix { inherit soloscope paths; };
   urls = import ../urls.nix;
   defaults = import ../defaults.nix;
   cfg = soloscope.prometheus;
@@ -25,6 +26,22 @@ let
     job_name = name;
     static_configs = [ { targets = [ (at port) ]; } ];
   };
+
+  # The exporter at `port` asks the target for Prometheus.
+  through = port: [
+    {
+      source_labels = [ "__address__" ];
+      target_label = "__param_target";
+    }
+    {
+      source_labels = [ "__param_target" ];
+      target_label = "instance";
+    }
+    {
+      target_label = "__address__";
+      replacement = at port;
+    }
+  ];
 
   ownMetrics =
     name: app:
@@ -106,6 +123,8 @@ in
   globalConfig = {
     scrape_interval = cfg.scrapeInterval;
     evaluation_interval = cfg.evaluationInterval;
+    # Every alert says from which host it comes.
+    external_labels = { inherit (soloscope.logs) host; };
   };
 
   scrapeConfigs = [
@@ -129,20 +148,15 @@ in
         targets = [ (urls.redisTarget app.redis.username app.redis.url) ];
         labels.app = name;
       }) withRedis;
-      relabel_configs = [
-        {
-          source_labels = [ "__address__" ];
-          target_label = "__param_target";
-        }
-        {
-          source_labels = [ "__param_target" ];
-          target_label = "instance";
-        }
-        {
-          target_label = "__address__";
-          replacement = at cfg.exporters.redis.port;
-        }
-      ];
+      relabel_configs = through cfg.exporters.redis.port;
+    }
+  ]
+  ++ optionals probes.enable [
+    {
+      job_name = "blackbox";
+      metrics_path = "/probe";
+      inherit (probes) static_configs;
+      relabel_configs = through cfg.exporters.blackbox.port;
     }
   ]
   ++ optionals (withPostgres != { }) [ (job "postgres" cfg.exporters.postgres.port) ]
@@ -156,11 +170,18 @@ in
 
   flags = {
     "storage.tsdb.retention.time" = cfg.retention;
+  }
+  // optionalAttrs (cfg.maxDiskGiB != null) {
+    # Prometheus' GB are GiB; MB, so that the option may be a fraction.
+    "storage.tsdb.retention.size" = "${toString (builtins.floor (1024 * cfg.maxDiskGiB))}MB";
+  }
+  // {
     "web.listen-address" = at cfg.port;
   };
 
   exporters = {
     node.collectors = [ "systemd" ];
+    blackbox = { inherit (probes) enable configuration; };
     postgres.flags = optionals cfg.exporters.postgres.statements [ "--collector.stat_statements" ];
     # For /scrape?target=: the state of the Redis server, no keys of any app.
     redis = {

@@ -277,9 +277,30 @@ def test_every_target_is_scraped(stack: Stack) -> None:
         return bool(found) and set(found.values()) == {1.0}
 
     stack.until("every target up", all_up)
-    assert {"soloscope", "node", "redis", "prometheus", "loki", "promtail", APP} <= set(
-        by(stack, "up", "job")
-    )
+    expected = {"soloscope", "node", "redis", "prometheus", "loki", "promtail", APP}
+    assert {*expected, "blackbox", "alertmanager"} <= set(by(stack, "up", "job"))
+
+
+def test_the_apps_health_is_asked_from_outside(stack: Stack) -> None:
+    """The blackbox exporter asks the app's health URL as often as it is declared."""
+    query = f'probe_success{{job="blackbox",app="{APP}",name="health"}}'
+
+    def answered() -> list[tuple[dict[str, str], float]]:
+        return stack.prometheus.values(query)
+
+    ((labels, value),) = stack.until("the probe", answered, 45)
+    assert value == 1
+    assert labels["instance"] == stack.app["health"]["url"]
+    active = stack.prometheus.get("targets", {"state": "active"})["activeTargets"]
+    (target,) = [one for one in active if one["labels"]["job"] == "blackbox"]
+    assert target["scrapeInterval"] == "30000ms"
+    assert stack.app["health"]["interval"] == "30s"
+
+
+def test_metrics_are_bounded_by_time_and_size(stack: Stack) -> None:
+    flags = stack.prometheus.get("status/flags", {})
+    assert flags["storage.tsdb.retention.time"] == "30d"
+    assert flags["storage.tsdb.retention.size"] == "5GiB"
 
 
 def test_nothing_listens_beyond_localhost(stack: Stack) -> None:

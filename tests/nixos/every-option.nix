@@ -138,6 +138,7 @@ let
     "logs.sources.x.format" = "redis";
     "loki.maxDiskGiB" = 41;
     "nginx.path" = "/other/";
+    "prometheus.maxDiskGiB" = 41;
     "nginx.tls" = "off";
   };
 

@@ -34,6 +34,27 @@ SHAPES: dict[str, dict[str, Any]] = {
     "a second app": {
         "apps": {"other": {"units": ["other.service", "other-worker@1.service"]}}
     },
+    "every kind of check": {
+        "domain": "grafana.example.org",
+        "apps": {
+            "other": {
+                "health": {"url": "https://other.example.org/health"},
+                "checks": {
+                    "page": {
+                        "kind": "http",
+                        "url": "http://localhost/?a=b",
+                        "status": 204,
+                        "body": '"ok":true (a+b)\\',
+                        "maxSeconds": 0.5,
+                    },
+                    "mail": {"kind": "tcp", "url": "tcp://localhost:25"},
+                    "cache": {"kind": "redis", "url": "redis://localhost"},
+                    "outside": {"kind": "api", "url": "https://example.org"},
+                },
+            }
+        },
+    },
+    "nothing to ask": {"apps": {"languagebuddy": {"health": None}}},
 }
 
 
@@ -91,6 +112,24 @@ def test_alertmanager_takes_its_file(
         return
     said = accepted(program("amtool"), "check-config", f"{folder}/alertmanager.yml")
     assert "1 receivers" in said
+
+
+def test_the_blackbox_exporter_takes_its_file(
+    shape: tuple[Path, dict[str, Any]], program: Program, accepted: Accepted
+) -> None:
+    folder, files = shape
+    jobs = files.get("prometheus.yml", {"scrape_configs": []})["scrape_configs"]
+    asked = [
+        target["labels"]["__param_module"]
+        for job in jobs
+        if job["job_name"] == "blackbox"
+        for target in job["static_configs"]
+    ]
+    assert ("blackbox.json" in files) == bool(asked)
+    if asked:
+        assert sorted(asked) == sorted(files["blackbox.json"]["modules"])
+        argv = ("--config.check", f"--config.file={folder}/blackbox.json")
+        accepted(program("blackbox_exporter"), *argv)
 
 
 def test_loki_takes_its_rules(
@@ -245,6 +284,10 @@ def test_the_checks_refuse_what_is_wrong(rendered: Rendered, program: Program) -
     said = refused(program("promtool"), "check", "config", str(wrong))
     assert "no_such_key" in said
 
+    wrong = spoiled(folder, "blackbox.json", "modules")
+    argv = ("--config.check", f"--config.file={wrong}")
+    assert "unmarshal" in refused(program("blackbox_exporter"), *argv)
+
     wrong = spoiled(folder, "alertmanager.yml", "route")
     said = refused(program("amtool"), "check-config", str(wrong))
     assert "no_such_key" in said
@@ -260,6 +303,7 @@ def test_render_writes_what_design_lists(rendered: Rendered) -> None:
         "promtail.yaml",
         "prometheus.yml",
         "rules/soloscope.yml",
+        "blackbox.json",
         "loki/rules/fake/critical.yaml",
         "loki/rules/fake/warning.yaml",
         "alertmanager.yml",

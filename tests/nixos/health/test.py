@@ -54,6 +54,17 @@ with subtest("the database shows its connections, and Prometheus has its series"
     assert performance["metrics"]["response_time_p95_ms"] > 0, performance
     eventually("pg_up", lambda: prometheus('pg_up{job="postgres"}'), {(): 1.0})
 
+with subtest("the blackbox exporter asks what answers over HTTP and TCP"):
+    eventually(
+        "probe_success",
+        lambda: prometheus("probe_success"),
+        {labels(app="shop", name=name): 1.0 for name in ("health", "mail")},
+    )
+    machine.succeed(
+        "systemd-analyze security --threshold=30 --no-pager"
+        " prometheus-blackbox-exporter >&2"
+    )
+
 with subtest("the exporter of the database is no superuser of it"):
     answer = machine.succeed(
         "sudo -u postgres psql -tAc "

@@ -30,6 +30,7 @@ PORTS = {
     "node": "prometheus.exporters.node.port",
     "redis": "prometheus.exporters.redis.port",
     "postgres": "prometheus.exporters.postgres.port",
+    "blackbox": "prometheus.exporters.blackbox.port",
     "grafana": "grafana.port",
     "alertmanager": "alertmanager.port",
     "soloscope": "exporter.port",
