@@ -1,8 +1,9 @@
 """Clients of the stack's servers and of other HTTP servers.
 
-http          one GET, with a deadline and a limit; JSON and its shape
+http          one request, with a deadline and a limit; JSON and its shape
 prometheus    PrometheusApi
 loki          LokiApi
+alertmanager  AlertmanagerApi
 metrics_text  metrics in Prometheus' text format
 systemd       systemctl, journalctl, timedatectl
 

@@ -1,4 +1,4 @@
-"""The one HTTP client: a GET with one deadline, a limit of bytes, and JSON.
+"""The one HTTP client: a request with one deadline, a limit of bytes, and JSON.
 
 Redirects are not followed: a check declares the expected status, which a redirect to a
 login page does not have, and a key is sent to its own URL only. Proxies and ~/.netrc of
@@ -59,8 +59,13 @@ def fetch(
     timeout: float,
     headers: Mapping[str, str] | None = None,
     limit: int = LIMIT,
+    *,
+    method: str = "GET",
+    body: object = None,
 ) -> Answer:
-    """GET `url`. Raises NoAnswer, which quotes neither the request nor the answer.
+    """Ask `url`, with `body` as JSON unless it is None.
+
+    Raises NoAnswer, which quotes neither the request nor the answer.
 
     `timeout` (seconds) is for the whole body, so a server that sends one byte at a time
     does not hold the caller longer.
@@ -71,12 +76,14 @@ def fetch(
 
     paths = ssl.get_default_verify_paths()
     start = time.monotonic()
-    body = bytearray()
+    said = bytearray()
     try:
         with requests.Session() as session:
             session.trust_env = False
-            with session.get(
+            with session.request(
+                method,
                 url,
+                json=body,
                 headers={**_HEADERS, **(headers or {})},
                 timeout=timeout,
                 allow_redirects=False,
@@ -84,15 +91,15 @@ def fetch(
                 # The host's CA certificates ($SSL_CERT_FILE), not those of certifi.
                 verify=paths.cafile or paths.capath or True,
             ) as response:
-                while len(body) < limit and (chunk := response.raw.read1(65536)):
-                    body += chunk
+                while len(said) < limit and (chunk := response.raw.read1(65536)):
+                    said += chunk
                     if time.monotonic() - start > timeout:
                         raise TimeoutError
     except (OSError, ValueError, HTTPError) as error:  # requests' own are OSErrors
         why = _reason(error, timeout)
         raise NoAnswer(why, time.monotonic() - start) from None
     seconds = time.monotonic() - start
-    return Answer(response.status_code, bytes(body[:limit]), seconds, response.headers)
+    return Answer(response.status_code, bytes(said[:limit]), seconds, response.headers)
 
 
 def _reason(error: BaseException, timeout: float) -> str:
@@ -116,10 +123,12 @@ def understood(where: str) -> Iterator[None]:
         raise BackendUnavailable(f"{where}: answered something else") from None
 
 
-def ask(url: str, timeout: float) -> Answer:
-    """GET `url` of a server of the stack; the error names the address."""
+def ask(
+    url: str, timeout: float, *, method: str = "GET", body: object = None
+) -> Answer:
+    """Ask `url` of a server of the stack; the error names the address."""
     try:
-        return fetch(url, timeout, limit=LARGE)
+        return fetch(url, timeout, limit=LARGE, method=method, body=body)
     except NoAnswer as failed:
         raise BackendUnavailable(f"{url.partition('?')[0]}: {failed}") from None
 

@@ -30,6 +30,10 @@ class LokiApi(PrometheusApi):
         """The client for the configured Loki."""
         return cls(base_url(config.loki), timeout)
 
+    def alert_names(self) -> set[str]:
+        """The names of all alert rules of the ruler, which has Prometheus' path."""
+        return PrometheusApi(f"{self.base}/prometheus", self.timeout).alert_names()
+
     def lines(
         self, selector: str, start: float, end: float, limit: int = 1000
     ) -> list[Line]:

@@ -51,6 +51,17 @@ class PrometheusApi:
         with self.understood(path):
             return dict(value["data"])
 
+    def alert_names(self) -> set[str]:
+        """The names of all alert rules."""
+        groups = self.get("rules")["groups"]
+        with self.understood("rules"):
+            return {
+                str(rule["name"])
+                for group in groups
+                for rule in group["rules"]
+                if rule["type"] == "alerting"
+            }
+
     def understood(self, path: str) -> Any:
         """`http.understood` for the answer of `path`."""
         return understood(f"{self.base}{self.prefix}/{path}")

@@ -19,6 +19,8 @@ COMMANDS = {
     "errors": "show the errors of the last day in groups, the new ones marked",
     "debug-user": "show what is known about one user",
     "why": "show what happened to a conversation, user or request, and what failed",
+    "alerts": "show which alerts fire, since when, and who silenced them",
+    "silence": "silence an alert for a time, or end a silence",
     "annotate": "set a mark that the graphs show",
     "dashboards": "write Grafana's dashboards from the configuration",
     "loki-budget": "keep Loki's folder under its budget",
