@@ -103,6 +103,19 @@
   alertmanager = {
     enable = false;
     port = 9093;
+    receivers = { };
+    heartbeat = {
+      urlFile = null; # no heartbeat
+      interval = "1m";
+    };
+    quietHours = null;
+    groupWait = "30s";
+    groupInterval = "5m";
+    repeat = {
+      critical = "4h";
+      warning = "12h";
+      info = "24h";
+    };
   };
 
   # Defaults of a rule under alerts.rules. Its summary defaults to its name.

@@ -1,8 +1,9 @@
 # Where files are. `host`: systemd's folders on a NixOS host. `under DIR`: one
 # folder with everything, for the demo and the tests. Builtins only.
 #
-# `secret NAME FILE` is the reference to a secret in a program's configuration: on a
-# host the unit loads FILE as the credential NAME, elsewhere it is the file itself.
+# `secret NAME FILE` is the reference to a secret in soloscope.json: on a host the unit
+# loads FILE as the credential NAME, elsewhere it is the file itself. `credential UNIT
+# NAME FILE` is the path of it, for programs that read a file.
 {
   host = {
     config = "/etc/soloscope";
@@ -19,6 +20,9 @@
     probe = "/run/soloscope-probe";
     secrets = "/var/lib/soloscope-secrets";
     grafanaSecret = name: "/run/credentials/grafana.service/${name}";
+    credential =
+      unit: name: _file:
+      "/run/credentials/${unit}.service/${name}";
     secret = name: _file: { credential = name; };
   };
 
@@ -37,6 +41,9 @@
     probe = "${dir}/state/probe";
     secrets = "${dir}/secrets";
     grafanaSecret = name: "${dir}/secrets/${name}";
+    credential =
+      _unit: _name: file:
+      file;
     secret = _name: file: { inherit file; };
   };
 }

@@ -29,6 +29,7 @@ let
       float = plain;
       number = plain;
       bool = plain;
+      addCheck = type: _: type;
       externalPath = plain;
     };
   };
@@ -57,6 +58,7 @@ let
       given.${name};
 
   app = submodule (import ./apps/options.nix { inherit lib; });
+  receiver = submodule (import ./alertmanager/receiver.nix { inherit lib; });
 
   # --- the rooms -------------------------------------------------------------------
 
@@ -101,6 +103,9 @@ let
     }) declaration
     // {
       apps = builtins.mapAttrs app (declaration.apps or { });
+      alertmanager = recursiveUpdate rooms.alertmanager (declaration.alertmanager or { }) // {
+        receivers = builtins.mapAttrs receiver (declaration.alertmanager.receivers or { });
+      };
       logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
       alerts.rules = builtins.mapAttrs (
         name: recursiveUpdate (defaults.alertRule // { summary = name; })

@@ -488,6 +488,107 @@ let
       contains = true;
     };
 
+    "the blackbox exporter's own file" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.apps.shop.health.url = "http://127.0.0.1:8080/health";
+        services.prometheus.exporters.blackbox = {
+          port = 9116;
+          configFile = "/etc/blackbox.yml";
+          enableConfigCheck = false;
+        };
+      };
+      expected = [
+        "services.prometheus.exporters.blackbox.port is 9116, but soloscope expects the blackbox exporter at ${o}.prometheus.exporters.blackbox.port = 9115: set ${o}.prometheus.exporters.blackbox.port = 9116 instead, or remove the other."
+        "services.prometheus.exporters.blackbox.configFile is yours, but soloscope's checks need the modules of its own file. Remove it, or set ${o}.prometheus.exporters.blackbox.enable = false."
+      ];
+    };
+
+    "receivers" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager = {
+          enable = true;
+          quietHours = {
+            from = "22:00";
+            to = "22:00";
+          };
+          repeat.critical = "7d";
+          receivers = {
+            empty = { };
+            nobody.webhook.url = "http://127.0.0.1/";
+            "a b".webhook.url = "http://127.0.0.1/";
+            deaf = {
+              severities = [ ];
+              webhook.url = "http://127.0.0.1/";
+            };
+            both.webhook = {
+              url = "http://127.0.0.1/";
+              urlFile = "/run/secrets/url";
+            };
+            leaking.webhook.url = "http://me:hunter2@127.0.0.1/";
+            mail.email = {
+              to = "a@example.org";
+              from = "b@example.org";
+              smarthost = "smtp.example.org:587";
+              username = "b";
+            };
+          };
+        };
+      };
+      expected =
+        let
+          r = "${o}.alertmanager.receivers";
+          name =
+            name:
+            "${r} has `${name}`, but a name is of letters, digits, `_` and `-`, and neither `nobody` nor `heartbeat`, which soloscope has already. Use another.";
+        in
+        [
+          "${o}.alertmanager.quietHours are from 22:00 to 22:00, which is no time. Correct one, or set severities = [ \"critical\" ] for each receiver."
+          "${o}.alertmanager.repeat.critical is 7d, but Alertmanager forgets after 120h what it has sent. Set less."
+          (name "nobody")
+          (name "a b")
+          "${r}.empty has no channel, so nothing is sent. Set `email`, `slack`, `pagerduty`, `webhook` or several of them, or remove it."
+          "${r}.deaf.severities is empty, so no alert goes there. Name some, or remove the receiver."
+          "${r}.both.webhook needs one of `url` and `urlFile`."
+          "${r}.leaking.webhook.url contains a password, which everybody can read in the Nix store. Take it out, write the URL into a file and set ${r}.leaking.webhook.urlFile."
+          "${r}.mail.email needs `username` and `passwordFile` both, or neither."
+        ];
+    };
+
+    "receivers of nothing" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager = {
+          receivers.me.webhook.url = "http://127.0.0.1/";
+          heartbeat.urlFile = "/run/secrets/heartbeat";
+        };
+      };
+      expected =
+        map
+          (
+            name:
+            "${o}.alertmanager.${name} is set, but ${o}.alertmanager.enable is false, so nobody is notified. Set it to true."
+          )
+          [
+            "receivers"
+            "heartbeat"
+          ];
+    };
+
+    "receivers beside a configuration" = {
+      module = lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager = {
+          enable = true;
+          receivers.me.webhook.url = "http://127.0.0.1/";
+        };
+        services.prometheus.alertmanager.configuration = {
+          route.receiver = "mine";
+          receivers = [ { name = "mine"; } ];
+        };
+      };
+      expected = [
+        "services.prometheus.alertmanager has a configuration of yours, which replaces soloscope's, so ${o}.alertmanager.receivers would do nothing. Keep one of them."
+      ];
+    };
+
     "alert rules" = {
       module = lib.recursiveUpdate minimal {
         services.soloscope = {
@@ -546,9 +647,42 @@ let
         (undefined "apps.shop.units" "other@1.service")
         (undefined "logs.redact.units" "mail.service")
       ];
+      silent =
+        alertmanager:
+        lib.filter (lib.hasInfix "alertmanager")
+          (host (
+            lib.recursiveUpdate minimal {
+              services.soloscope.alertmanager = {
+                enable = true;
+              }
+              // alertmanager;
+            }
+          )).warnings;
+      receivers = "${o}.alertmanager.receivers";
     in
     map (message: "warnings: not said: ${message}") (lib.subtractLists messages expected)
-    ++ map (message: "warnings: not expected: ${message}") (lib.subtractLists expected messages);
+    ++ map (message: "warnings: not expected: ${message}") (lib.subtractLists expected messages)
+    ++ lib.optional (
+      silent { } != [
+        "${receivers} is empty: alerts are shown, but nobody is notified. Declare one, for example receivers.me.email."
+      ]
+    ) "no warning that nobody is notified"
+    ++
+      lib.optional
+        (
+          silent {
+            receivers.a = {
+              severities = [ "critical" ];
+              webhook.url = "http://127.0.0.1/";
+            };
+          } != [
+            "${receivers}: none of a has `warning` in its severities, so nobody is notified of warning alerts. Add it to one."
+          ]
+        )
+        "no warning about the severity that nobody gets"
+    ++ lib.optional (
+      silent { receivers.a.webhook.url = "http://127.0.0.1/"; } != [ ]
+    ) "a warning about a receiver of everything";
 
   wrong = lib.concatLists (
     lib.mapAttrsToList (
@@ -958,7 +1092,22 @@ let
       ]
     ) "the password file of the app's Redis is not used";
 
-  problems = wrong ++ taken ++ overridden ++ ownSettings ++ keysMeet ++ facts;
+  # nixpkgs' unit puts the environment in for `$NAME`, and one `$` for two.
+  hook = lib.last (
+    (host (
+      lib.recursiveUpdate minimal {
+        services.soloscope.alertmanager = {
+          enable = true;
+          receivers.a.webhook.url = "http://127.0.0.1/?a=$HOME";
+        };
+      }
+    )).services.prometheus.alertmanager.configuration.receivers
+  );
+  dollars =
+    lib.optional (map (one: one.url) hook.webhook_configs != [ "http://127.0.0.1/?a=$$HOME" ])
+      "a receiver's URL is ${builtins.toJSON hook}";
+
+  problems = dollars ++ wrong ++ taken ++ overridden ++ ownSettings ++ keysMeet ++ facts;
 in
 pkgs.testers.runNixOSTest {
   name = "assertions";

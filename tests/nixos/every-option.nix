@@ -27,7 +27,27 @@ let
       certificate = "/run/certificate";
       certificateKeyFile = "/run/key";
     };
-    alertmanager.enable = true;
+    alertmanager = {
+      enable = true;
+      heartbeat.urlFile = "/run/secrets/heartbeat";
+      quietHours = {
+        from = "22:00";
+        to = "07:00";
+      };
+      receivers.x = {
+        after = "30m";
+        email = {
+          to = "a@example.org";
+          from = "b@example.org";
+          smarthost = "smtp.example.org:587";
+          username = "b";
+          passwordFile = "/run/secrets/smtp";
+        };
+        slack.urlFile = "/run/secrets/slack";
+        pagerduty.keyFile = "/run/secrets/pagerduty";
+        webhook.url = "http://127.0.0.1/x";
+      };
+    };
     loki.shorter.x = {
       selector = "{a=\"b\"}";
       retention = "48h";
@@ -107,6 +127,10 @@ let
 
   # Where the type does not say which other value will do.
   values = {
+    "alertmanager.quietHours.from" = "05:06";
+    "alertmanager.quietHours.to" = "05:06";
+    "alertmanager.receivers.x.email.smarthost" = "other.example.org:41";
+    "alertmanager.receivers.x.severities" = [ "info" ];
     "alerts.rules.ErrorSpike.threshold" = 41;
     "alerts.rules.x.severity" = "info";
     "alerts.rules.x.source" = "loki";

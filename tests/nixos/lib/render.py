@@ -6,11 +6,12 @@ import shlex
 from typing import Any
 
 GRAFANA_FOLDERS = "services.grafana has folders of its own"
+HOST = "a host has a name (networking.hostName)"
 
 # file -> pattern of a key -> why the host differs. A key is a path of names and
 # list positions. Every difference is stated here, and every statement is true.
 DIFFERENCES: dict[str, dict[str, str]] = {
-    "loki.yaml": {},
+    "loki.yaml": {"ruler/external_labels/host": HOST},
     "loki/overrides.json": {},
     "loki/rules/fake/critical.yaml": {},
     "loki/rules/fake/warning.yaml": {},
@@ -19,12 +20,14 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "rewind.json": {"3": "a host reads the machine's own journal"},
     "prometheus.yml": {
+        "global/external_labels/host": HOST,
         "rule_files": "the rules are a file of the store, checked by promtool",
         r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
         "remote_(read|write)": "nixpkgs always writes it, empty",
     },
     "rules/soloscope.yml": {},
     "alertmanager.yml": {},
+    "blackbox.json": {},
     "soloscope.json": {
         "exporter/tokenFile/(file|credential)": "a unit has credentials, a process files",
     },
@@ -37,7 +40,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     },
     "grafana/provisioning/dashboards/soloscope.yaml": {},
     "with-defaults.nix": {
-        "logs/host": "a host has a name (networking.hostName)",
+        "logs/host": HOST,
         "loki/dataDir": "a host has services.loki.dataDir",
     },
 }
@@ -198,6 +201,11 @@ with subtest("the exporters"):
                 f"prometheus-{unit}-exporter.service", rf"-{re.escape(name)}[= ](\S*)"
             )
             t.assertEqual(found, value, name)
+    unit = "prometheus-blackbox-exporter.service"
+    path = argument(unit, r"--config\.file (\S+)")
+    compare("blackbox.json", yaml(path), rendered["blackbox.json"])
+    address = rendered["programs.json"]["blackbox"]["argv"][-1].partition("=")[2]
+    t.assertEqual(argument(unit, r"--web\.listen-address (\S+)"), address)
 
 with subtest("soloscope"):
     path = "/etc/soloscope/soloscope.json"
