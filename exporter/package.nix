@@ -3,6 +3,8 @@
 {
   lib,
   python3Packages,
+  # for notify.channels
+  withApprise ? false,
 }:
 let
   inherit ((lib.importTOML ./pyproject.toml).project) name version description;
@@ -31,7 +33,8 @@ python3Packages.buildPythonApplication {
     python3Packages.requests
     python3Packages.rich
     python3Packages.waitress
-  ];
+  ]
+  ++ lib.optional withApprise python3Packages.apprise;
 
   # The tests that need a Redis server or the network run from the repository.
   pythonImportsCheck = [ "soloscope" ];

@@ -36,6 +36,7 @@ in
     ./logs
     ./loki
     ./nginx
+    ./notify
     ./probe
     ./prometheus
     ./secrets

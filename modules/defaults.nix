@@ -118,6 +118,53 @@
     };
   };
 
+  notify = {
+    port = 9848;
+    tokenFile = null; # generated at first boot
+    whatsapp = null;
+    channels = { };
+  };
+
+  # Defaults of notify.whatsapp, when it is set.
+  whatsapp = {
+    phoneNumberId = null;
+    accountSid = null;
+    from = null;
+    apiUrl = null; # by provider, below
+    severities = [
+      "critical"
+      "warning"
+      "info"
+    ];
+    templates = {
+      alert = null; # for the Cloud API, the names below
+      digest = null;
+      language = "en";
+    };
+    webhook = {
+      enable = false;
+      url = null; # from domain
+      verifyTokenFile = null; # generated at first boot
+      appSecretFile = null;
+    };
+  };
+  # By provider. Meta supports a version of the Graph API for two years.
+  whatsappApi = {
+    cloud-api = "https://graph.facebook.com/v25.0";
+    twilio = "https://api.twilio.com/2010-04-01";
+  };
+  whatsappTemplates = {
+    alert = "soloscope_alert";
+    digest = "soloscope_digest";
+  };
+
+  # Defaults of a channel under notify.channels.
+  channel.severities = [
+    "critical"
+    "warning"
+    "info"
+  ];
+
   # Defaults of a rule under alerts.rules. Its summary defaults to its name.
   alertRule = {
     enable = true;

@@ -18,6 +18,7 @@
     grafana = "/var/lib/grafana";
     dashboards = "/etc/soloscope/dashboards";
     probe = "/run/soloscope-probe";
+    notify = "/var/lib/soloscope-notify";
     secrets = "/var/lib/soloscope-secrets";
     grafanaSecret = name: "/run/credentials/grafana.service/${name}";
     credential =
@@ -39,6 +40,7 @@
     grafana = "${dir}/state/grafana";
     dashboards = "${dir}/dashboards";
     probe = "${dir}/state/probe";
+    notify = "${dir}/state/notify";
     secrets = "${dir}/secrets";
     grafanaSecret = name: "${dir}/secrets/${name}";
     credential =

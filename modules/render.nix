@@ -129,6 +129,14 @@ in
     ]
     ++ flags "--" alertmanager.flags;
   }
+  // optionalAttrs soloscope.notify.enable {
+    notify.argv = [
+      "soloscope"
+      "--config"
+      "${root}/soloscope.json"
+      "notify"
+    ];
+  }
   // optionalAttrs soloscope.grafana.enable {
     grafana.argv = [
       "grafana"

@@ -87,10 +87,27 @@ let
   served = (declaration.domain or defaults.domain) != null;
   rooms = removeAttrs defaults [
     "alertRule"
+    "channel"
     "listenAddress"
     "logPattern"
     "logSource"
+    "whatsapp"
+    "whatsappApi"
+    "whatsappTemplates"
   ];
+
+  notify =
+    let
+      given = rooms.notify // declaration.notify or { };
+    in
+    {
+      enable = given.whatsapp != null || given.channels != { };
+    }
+    // given
+    // {
+      whatsapp = if given.whatsapp == null then null else recursiveUpdate defaults.whatsapp given.whatsapp;
+      channels = builtins.mapAttrs (_: channel: defaults.channel // channel) given.channels;
+    };
 
   alertRules = recursiveUpdate (import ./alerts/rules.nix { soloscope = completed; }) (
     declaration.alerts.rules or { }
@@ -106,6 +123,7 @@ let
       alertmanager = recursiveUpdate rooms.alertmanager (declaration.alertmanager or { }) // {
         receivers = builtins.mapAttrs receiver (declaration.alertmanager.receivers or { });
       };
+      inherit notify;
       logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
       alerts.rules = builtins.mapAttrs (
         name: recursiveUpdate (defaults.alertRule // { summary = name; })

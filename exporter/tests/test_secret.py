@@ -16,14 +16,14 @@ def test_the_credentials_of_the_running_service(
 ) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     folder = tmp_path / "soloscope-exporter.service"
-    monkeypatch.setattr(secret, "SERVICE_CREDENTIALS", folder)
+    monkeypatch.setattr(secret, "SERVICE_CREDENTIALS", (tmp_path, folder))
     wanted = Secret(credential="redis-shop")
     with pytest.raises(SecretUnavailable, match="run this as root"):
         wanted.read()
     assert not wanted.in_reach()
     folder.mkdir()
-    assert wanted.in_reach()
     (folder / "redis-shop").write_text("hunter2\n")
+    assert wanted.in_reach()
     assert wanted.read() == "hunter2"
     # The process's own credentials come first.
     own = tmp_path / "own"

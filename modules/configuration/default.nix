@@ -37,7 +37,9 @@ in
 
   options.services.soloscope.package = lib.mkOption {
     type = lib.types.package;
-    default = pkgs.callPackage ../../exporter/package.nix { };
+    default = pkgs.callPackage ../../exporter/package.nix {
+      withApprise = soloscope.notify.channels != { };
+    };
     defaultText = lib.literalExpression "pkgs.callPackage ./exporter/package.nix { }";
     description = "The package with the command `soloscope`.";
   };

@@ -17,6 +17,7 @@ in
       "grafana"
       "logs"
       "loki"
+      "notify"
       "probe"
       "prometheus"
     ]

@@ -139,6 +139,7 @@ in
     (job "grafana" soloscope.grafana.port // { metrics_path = "${subPath}/metrics"; })
   ]
   ++ optionals soloscope.alertmanager.enable [ (job "alertmanager" soloscope.alertmanager.port) ]
+  ++ optionals soloscope.notify.enable [ (job "notify" soloscope.notify.port) ]
   ++ optionals asksRedis [
     # One exporter for all Redis servers; the target is the server's URL.
     {

@@ -48,6 +48,17 @@ let
         webhook.url = "http://127.0.0.1/x";
       };
     };
+    notify = {
+      whatsapp = {
+        provider = "cloud-api";
+        to = "+4915123456789";
+        phoneNumberId = "1";
+        tokenFile = "/run/secrets/whatsapp";
+        webhook.enable = true;
+        webhook.appSecretFile = "/run/secrets/whatsapp-app";
+      };
+      channels.x.urlFile = "/run/secrets/ntfy";
+    };
     loki.shorter.x = {
       selector = "{a=\"b\"}";
       retention = "48h";
@@ -163,6 +174,10 @@ let
     "loki.maxDiskGiB" = 41;
     "nginx.path" = "/other/";
     "prometheus.maxDiskGiB" = 41;
+    "notify.channels.x.severities" = [ "critical" ];
+    "notify.whatsapp.provider" = "twilio";
+    "notify.whatsapp.severities" = [ "critical" ];
+    "notify.whatsapp.to" = "+41446681800";
     "nginx.tls" = "off";
   };
 

@@ -37,6 +37,20 @@ BARE = """
     };
     postgres.socket = "/run/postgresql";
   };
+  notify = {
+    whatsapp = {
+      provider = "cloud-api";
+      to = "+4915123456789";
+      phoneNumberId = "1";
+      tokenFile = "/run/token";
+      webhook = {
+        enable = true;
+        url = "https://example.org/";
+        appSecretFile = "/run/app";
+      };
+    };
+    channels.phone.urlFile = "/run/ntfy";
+  };
 }
 """
 
@@ -65,12 +79,18 @@ OPTIONAL = {
     "apps.shop.postgres",
     "exporter.tokenFile",
     "loki.budget",
+    "notify",
+    "notify.whatsapp",
+    "notify.whatsapp.templates.alert",
+    "notify.whatsapp.templates.digest",
+    "notify.whatsapp.webhook",
+    "notify.whatsapp.webhook.verifyTokenFile",
     "postgresExporter",
     "probe",
 }
 #: Their keys are names that users choose.
 TABLES = {"apps", "breakdowns", "checks", "counters", "gauges", "jobs", "timings"}
-TABLES |= {"uniques"}
+TABLES |= {"channels", "uniques"}
 
 
 def options(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -14,6 +14,7 @@ error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines
 dashboards/    the dashboards, from what the configuration declares
+notify/        alerts and reports to the phone
 commands/      the command line: arguments and printing; the rooms above do the work
 
 At the top: `cli` finds the command, `errors` has every error that is raised on purpose,
@@ -23,8 +24,9 @@ At the top: `cli` finds the command, `errors` has every error that is raised on 
 A count becomes a metric on this way: counts.store reads a day, counts.windows adds the
 days up to a counts.model.Snapshot, exporter.scraper has the newest one, and
 exporter.exposition and exporter.families write it (exporter.events without Prometheus).
-`soloscope notify`, which does not exist yet, would be a room beside these, with routes
-for web.server.
+An alert becomes a message on this way: notify.service puts Alertmanager's request into
+notify.outbox, and a notify.sender writes it with notify.messages and sends it by one of
+notify.providers.
 """
 
 from __future__ import annotations

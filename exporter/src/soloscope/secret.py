@@ -10,9 +10,13 @@ from soloscope.errors import SecretUnavailable
 
 __all__ = ["SERVICE_CREDENTIALS", "Secret"]
 
-SERVICE_CREDENTIALS = Path("/run/credentials/soloscope-exporter.service")
-"""Where systemd keeps the credentials of `soloscope serve` while it runs. Root may
-read them, so that a command at the terminal needs no secret of its own."""
+SERVICE_CREDENTIALS = (
+    Path("/run/credentials/soloscope-exporter.service"),
+    Path("/run/credentials/soloscope-notify.service"),
+)
+"""Where systemd keeps the credentials of `soloscope serve` and `soloscope notify` while
+they run. Root may read them, so that a command at the terminal needs no secret of its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,22 @@ class Secret:
     def path(self) -> Path:
         """The path of the secret's file.
 
-        Raises SecretUnavailable outside a service, except to root beside `serve`.
+        Raises SecretUnavailable outside a service, except to root beside a service of
+        ours that has it.
         """
         if self.file is not None:
             return Path(self.file)
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if folder is not None:
             return Path(folder) / str(self.credential)
-        if os.access(SERVICE_CREDENTIALS, os.X_OK):
-            return SERVICE_CREDENTIALS / str(self.credential)
+        for beside in SERVICE_CREDENTIALS:
+            if os.access(beside / str(self.credential), os.R_OK):
+                return beside / str(self.credential)
+        folders = " and ".join(map(str, SERVICE_CREDENTIALS))
         raise SecretUnavailable(
             f"credential `{self.credential}`: $CREDENTIALS_DIRECTORY is not set and "
-            f"{SERVICE_CREDENTIALS} is not open to this user; run this as root on a "
-            "host where soloscope-exporter runs"
+            f"{folders} do not have it for this user; run this as root on a host where "
+            "the services run"
         )
 
     def in_reach(self) -> bool:

@@ -31,11 +31,15 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "soloscope"}
 
 
 class NoAnswer(BackendUnavailable):
-    """No complete answer in time; `seconds` have passed."""
+    """No complete answer in time; `seconds` have passed.
 
-    def __init__(self, why: str, seconds: float) -> None:
+    `unsent`: the server surely has nothing of the request.
+    """
+
+    def __init__(self, why: str, seconds: float, *, unsent: bool = False) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.unsent = unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def fetch(
     method: str = "GET",
     body: object = None,
 ) -> Answer:
-    """Ask `url`, with `body` as JSON unless it is None.
+    """Ask `url`, with `body` as it is when it is bytes, and as JSON otherwise.
 
     Raises NoAnswer, which quotes neither the request nor the answer.
 
@@ -72,7 +76,7 @@ def fetch(
     """
     # Slow to import: `serve` does so after it is ready, a command only if needed.
     import requests
-    from urllib3.exceptions import HTTPError
+    from urllib3.exceptions import HTTPError, NewConnectionError
 
     paths = ssl.get_default_verify_paths()
     start = time.monotonic()
@@ -83,7 +87,8 @@ def fetch(
             with session.request(
                 method,
                 url,
-                json=body,
+                data=body if isinstance(body, bytes) else None,
+                json=None if isinstance(body, bytes) else body,
                 headers={**_HEADERS, **(headers or {})},
                 timeout=timeout,
                 allow_redirects=False,
@@ -97,7 +102,12 @@ def fetch(
                         raise TimeoutError
     except (OSError, ValueError, HTTPError) as error:  # requests' own are OSErrors
         why = _reason(error, timeout)
-        raise NoAnswer(why, time.monotonic() - start) from None
+        before = (requests.ConnectTimeout, requests.exceptions.SSLError)
+        unsent = isinstance(error, before)
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        unsent |= isinstance(reason, NewConnectionError)
+        seconds = time.monotonic() - start
+        raise NoAnswer(why, seconds, unsent=unsent) from None
     seconds = time.monotonic() - start
     return Answer(response.status_code, bytes(said[:limit]), seconds, response.headers)
 

@@ -11,15 +11,18 @@ reading   parses the file by the options; `load` and `parse`
 from soloscope.config.options import (
     App,
     Budget,
+    Channel,
     Check,
     Config,
     Job,
     Listener,
+    Notify,
     Postgres,
     Redis,
     Shipper,
     Stream,
     UserRecord,
+    WhatsApp,
 )
 from soloscope.config.reading import load, parse
 from soloscope.config.values import RedisUrl, duration, redis_url
@@ -27,16 +30,19 @@ from soloscope.config.values import RedisUrl, duration, redis_url
 __all__ = [
     "App",
     "Budget",
+    "Channel",
     "Check",
     "Config",
     "Job",
     "Listener",
+    "Notify",
     "Postgres",
     "Redis",
     "RedisUrl",
     "Shipper",
     "Stream",
     "UserRecord",
+    "WhatsApp",
     "duration",
     "load",
     "parse",

@@ -39,6 +39,7 @@ from soloscope.secret import Secret
 
 CheckKind = Literal["http", "api", "tcp", "redis"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Severity = Literal["critical", "warning", "info"]
 Area = Literal[
     "cache",
     "database",
@@ -529,6 +530,99 @@ class Alertmanager(Listener):
     enable: bool
 
 
+_E164 = matching(r"\+[1-9][0-9]{6,14}", "a phone number such as `+4915123456789`")
+# Twilio's ids: two letters and 32 hexadecimal digits.
+_CONTENT = re.compile("HX[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The approved templates, by name, or by content SID with Twilio."""
+
+    language: Annotated[str, matching("[a-z]{2,3}(_[A-Z]{2})?", "`en` or `en_US`")]
+    alert: Annotated[str | None, filled] = None
+    digest: Annotated[str | None, filled] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """The provider's calls: their public URL, and the secrets that they prove."""
+
+    url: Annotated[str, http_url]
+    verify_token: Annotated[Secret | None, Option("verifyTokenFile")] = None
+    app_secret: Annotated[Secret | None, Option("appSecretFile")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatsApp:
+    """WhatsApp by Meta's Cloud API or by Twilio. `to` is the developer's number."""
+
+    provider: Literal["cloud-api", "twilio"]
+    to: Annotated[str, _E164]
+    token: Annotated[Secret, Option("tokenFile")]
+    api_url: Annotated[str, http_url]
+    severities: tuple[Severity, ...]
+    templates: Templates
+    phone_number_id: Annotated[
+        str | None,
+        matching("[0-9]{1,32}", "an ID of digits, not the number itself"),
+    ] = None
+    account_sid: Annotated[
+        str | None, matching("AC[0-9a-fA-F]{32}", "`AC` and 32 hexadecimal digits")
+    ] = None
+    from_: Annotated[str | None, Option("from"), _E164] = None
+    webhook: Webhook | None = None
+
+    def faults(self) -> Faults:
+        """What the provider needs and is missing."""
+        meta = self.provider == "cloud-api"
+        needs = ("phoneNumberId",) if meta else ("accountSid", "from")
+        values = {
+            "phoneNumberId": self.phone_number_id,
+            "accountSid": self.account_sid,
+            "from": self.from_,
+        }
+        for option, value in values.items():
+            if option in needs and value is None:
+                yield option, f"must be set for provider `{self.provider}`"
+            if option not in needs and value is not None:
+                yield option, f"not for provider `{self.provider}`; remove it"
+        for option in ("alert", "digest"):
+            name = getattr(self.templates, option, None)
+            if name and not meta and not _CONTENT.fullmatch(name):
+                yield (
+                    f"templates.{option}",
+                    "a content SID, `HX` and 32 hexadecimal digits",
+                )
+        if self.webhook and meta and not self.webhook.app_secret:
+            yield "webhook.appSecretFile", "must be set: Meta signs its calls with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel of Apprise; its URL is a secret."""
+
+    url: Annotated[Secret, Option("urlFile")]
+    severities: tuple[Severity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Listener):
+    """`soloscope notify`. Its outbox is in `state_directory`."""
+
+    state_directory: Path
+    token: Annotated[Secret, Option("tokenFile")]
+    channels: Annotated[Mapping[str, Channel], APP]
+    whatsapp: WhatsApp | None = None
+
+    def faults(self) -> Faults:
+        """No channel at all, and a name that is taken."""
+        if self.whatsapp is None and not self.channels:
+            yield "", "set `whatsapp`, or a channel under `channels`"
+        if "whatsapp" in (self.channels or {}):
+            yield "channels.whatsapp", "the name is WhatsApp's own; choose another"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """The results file that `soloscope probe` writes for `soloscope serve`."""
@@ -548,6 +642,7 @@ class Config:
     grafana: Grafana
     alertmanager: Alertmanager
     apps: Annotated[Mapping[str, App], APP]
+    notify: Notify | None = None
     postgres_exporter: Listener | None = None
     probe: Probe | None = None
 

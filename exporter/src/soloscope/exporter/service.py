@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import html
 import json
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,6 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from soloscope import version
 from soloscope.counts.model import Snapshot
 from soloscope.counts.store import Store
-from soloscope.errors import SecretUnavailable
 from soloscope.exporter.exposition import (
     OPENMETRICS,
     TEXT,
@@ -26,18 +23,14 @@ from soloscope.exporter.exposition import (
 )
 from soloscope.exporter.families import app_families, encode, metric_info
 from soloscope.exporter.scraper import Scraper, gather
-from soloscope.log import Pauses, event
 from soloscope.web.application import Request, Response, Route, Routes
+from soloscope.web.bearer import Bearer
 
 if TYPE_CHECKING:
     from soloscope.checks.routes import Health
     from soloscope.config import Config
-    from soloscope.secret import Secret
 
 __all__ = ["Service", "scrapers", "snapshot_json"]
-
-TOKEN_PAUSE = 300.0
-"""Seconds until it is logged again that the token cannot be read."""
 
 
 def scrapers(config: Config) -> list[Scraper]:
@@ -70,7 +63,8 @@ class Service:
             for form in (TEXT, OPENMETRICS)
         }
         self._began = time.monotonic()
-        self._pauses = Pauses()
+        token = config.exporter.token
+        self._bearer = None if token is None else Bearer(token)
         # Apps without Redis are not scraped, but are listed.
         self._quiet = [
             Snapshot(app, up=False) for app in config.apps.values() if app.redis is None
@@ -131,33 +125,15 @@ class Service:
         return _json({"status": "ok", "uptime_seconds": seconds})
 
     def _admin(self, request: Request) -> Response:
-        token = self._config.exporter.token
-        if token is None:
+        if self._bearer is None:
             text = "not set up: set `services.soloscope.exporter.tokenFile`\n"
             return Response(text.encode(), 404)
-        if not self._authorised(token, request.headers.get("authorization", "")):
-            return Response(
-                b"A valid token is needed.\n",
-                401,
-                headers={"WWW-Authenticate": 'Bearer realm="soloscope"'},
-            )
+        refused = self._bearer.refused(request)
+        if refused is not None:
+            return refused
         snapshots = [*gather(self._scrapers), *self._quiet]
         apps = {s.app.name: snapshot_json(s) for s in snapshots}
         return _json({"apps": apps}, {"Cache-Control": "no-store"})
-
-    def _authorised(self, token: Secret, header: str) -> bool:
-        """Whether the header has the token, compared in constant time."""
-        scheme, _, given = header.partition(" ")
-        try:
-            expected = token.read()
-        except SecretUnavailable as error:
-            if self._pauses.over("token_unavailable", TOKEN_PAUSE):
-                event("token_unavailable", str(error), level=logging.ERROR)
-            return False
-        # WSGI decodes a header's bytes as Latin-1.
-        sent = given.strip().encode("latin-1", "replace")
-        same = hmac.compare_digest(sent, expected.encode())
-        return same and scheme.lower() == "bearer"
 
     def _start_page(self, request: Request) -> Response:
         del request
