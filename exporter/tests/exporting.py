@@ -98,6 +98,7 @@ def complete(value: Any) -> Any:
             "objectives": {},
             "dashboard": {},
             "user": {},
+            "validators": {},
             **given,
         }
         if isinstance(made.get("checks"), dict):

@@ -306,6 +306,112 @@ let
       description = "How many entries of a list or a set are shown, the newest first.";
     };
   };
+
+  event =
+    example: what:
+    mkOption {
+      type = types.str;
+      inherit example;
+      description = "The `event` of the log lines ${what}.";
+    };
+  record = mkOption {
+    type = types.str;
+    example = "profile";
+    description = "The name of one of the app's `user.records`.";
+  };
+  field =
+    example: description:
+    mkOption {
+      type = types.str;
+      inherit example description;
+    };
+  # A number or a word that may be missing.
+  maybe =
+    type: example: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      inherit example description;
+    };
+  validator = {
+    jobs = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "digest" ];
+      description = "The app's jobs that must have run on each day.";
+    };
+    events =
+      table "How often something may happen, and how often it must."
+        ''{ failed = { event = "digest_failed"; of = "digest_created"; maxPercent = 10; }; }''
+        {
+          event = event "digest_failed" "that are counted";
+          min = maybe types.int 1 "So many there must be at least.";
+          max = maybe types.int 0 "So many there may be at most.";
+          of = maybe types.str "digest_created" "The event of the lines that went well, for `maxPercent`.";
+          maxPercent = maybe types.number 10 "The largest share of `event` in itself and `of`, in percent.";
+        };
+    records =
+      table "What each user's record must have."
+        ''{ dated = { record = "digests"; times = [ "created_at" ]; }; }''
+        {
+          inherit record;
+          fields = mkOption {
+            type = types.listOf types.str;
+            default = [ ];
+            example = [ "plan" ];
+            description = "Fields that each entry must have.";
+          };
+          times = mkOption {
+            type = types.listOf types.str;
+            default = [ ];
+            example = [ "created_at" ];
+            description = "Fields that each entry must have, with a time that is not in the future.";
+          };
+        };
+    moves =
+      table "A time in a user's record that must follow an event."
+        ''{ practised = { event = "deficiency_practiced"; record = "deficiencies"; field = "last_practiced_at"; entry = "deficiency"; }; }''
+        {
+          event = event "deficiency_practiced" "after which the time must be as late as the line";
+          inherit record;
+          field = field "last_practiced_at" "The record's field with the time.";
+          entry = maybe types.str "deficiency" "The line's field that names the entry of the record. Null takes the newest entry.";
+        };
+    gaps =
+      table "A number in an event that must be the time since the user's event before."
+        ''{ computed = { event = "time_gap"; field = "gap_hours"; after = "conversation_ended"; }; }''
+        {
+          event = event "time_gap" "with the number";
+          field = field "gap_hours" "The line's field with the number.";
+          after = event "conversation_ended" "from which the time is counted";
+          unit = mkOption {
+            type = types.enum [
+              "seconds"
+              "minutes"
+              "hours"
+              "days"
+            ];
+            default = "hours";
+            description = "The unit of the number.";
+          };
+        };
+    limits =
+      table "A limit per day, in the app's time zone, that holds for some users and not for others."
+        ''{ trial = { event = "conversation_ended"; count = "message_count"; max = 30; record = "profile"; field = "plan"; value = "trial"; refusal = "throttled"; }; }''
+        {
+          event = event "conversation_ended" "that count";
+          count = maybe types.str "message_count" "The line's field with how much a line counts. Null counts lines.";
+          max = mkOption {
+            type = types.int;
+            example = 30;
+            description = "The most that a user with the limit may have in a day.";
+          };
+          inherit record;
+          field = field "plan" "The record's field that says who has the limit.";
+          value = field "trial" "The value of that field for who has the limit.";
+          refusal = maybe types.str "throttled" "The event of a refused user: only at the limit, and never of users without it.";
+        };
+  };
 in
 { name, ... }:
 {
@@ -580,5 +686,9 @@ in
         description = "How fast the app promises to answer. Null promises nothing.";
       };
     };
+    validators =
+      table "Features that `soloscope validate NAME` examines, each with its checks."
+        ''{ digests = { jobs = [ "digest" ]; records.dated = { record = "digests"; times = [ "created_at" ]; }; }; }''
+        validator;
   };
 }

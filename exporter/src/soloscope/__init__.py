@@ -10,6 +10,7 @@ checks/        health checks: what is asked, and what the answers say
 doctor/        what is wrong with a host, and the fix
 users/         what is known about one user
 timeline/      what happened to a user, a conversation or a request
+validate/      whether a declared feature works
 error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines

@@ -22,6 +22,7 @@ COMMANDS = {
     "why": "show what happened to a conversation, user or request, and what failed",
     "alerts": "show which alerts fire, since when, and who silenced them",
     "silence": "silence an alert for a time, or end a silence",
+    "validate": "say whether declared features work, with evidence",
     "annotate": "set a mark that the graphs show",
     "dashboards": "write Grafana's dashboards from the configuration",
     "loki-budget": "keep Loki's folder under its budget",

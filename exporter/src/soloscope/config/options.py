@@ -354,6 +354,83 @@ class UserData:
     id_by_phone: Annotated[str | None, _naming("phone", "digits")] = None
 
 
+@dataclass(frozen=True, slots=True)
+class EventCheck:
+    """How often an event may or must happen."""
+
+    event: Annotated[str, filled]
+    min: Annotated[int | None, whole(0, 2**53)] = None
+    max: Annotated[int | None, whole(0, 2**53)] = None
+    of: Annotated[str | None, filled] = None
+    max_percent: Annotated[float | None, number(101, "a percentage up to 100")] = None
+
+    def faults(self) -> Faults:
+        """Nothing is asked, or half of a share."""
+        if (self.of is None) != (self.max_percent is None):
+            yield "of", "`of` and `maxPercent` belong together"
+        elif (self.min, self.max, self.max_percent) == (None, None, None):
+            yield "", "set `min`, `max`, or `of` and `maxPercent`"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCheck:
+    """What each entry of a record must have."""
+
+    record: Annotated[str, filled]
+    fields: tuple[Annotated[str, filled], ...]
+    times: tuple[Annotated[str, filled], ...]
+
+    def faults(self) -> Faults:
+        """Nothing is asked."""
+        if not self.fields and not self.times:
+            yield "", "set `fields` or `times`"
+
+
+@dataclass(frozen=True, slots=True)
+class MovesCheck:
+    """A time in a record that must follow an event."""
+
+    event: Annotated[str, filled]
+    record: Annotated[str, filled]
+    field: Annotated[str, filled]
+    entry: Annotated[str | None, filled] = None
+
+
+@dataclass(frozen=True, slots=True)
+class GapCheck:
+    """A number in an event that must be the time since the user's event before."""
+
+    event: Annotated[str, filled]
+    field: Annotated[str, filled]
+    after: Annotated[str, filled]
+    unit: Literal["seconds", "minutes", "hours", "days"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCheck:
+    """A limit per day for users whose record has `value` in `field`."""
+
+    event: Annotated[str, filled]
+    max: Annotated[int, whole(0, 2**53)]
+    record: Annotated[str, filled]
+    field: Annotated[str, filled]
+    value: Annotated[str, filled]
+    count: Annotated[str | None, filled] = None
+    refusal: Annotated[str | None, filled] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A feature that is examined: all of these must hold."""
+
+    jobs: tuple[Annotated[str, filled], ...]
+    events: Annotated[Mapping[str, EventCheck], METRIC]
+    records: Annotated[Mapping[str, RecordCheck], METRIC]
+    moves: Annotated[Mapping[str, MovesCheck], METRIC]
+    gaps: Annotated[Mapping[str, GapCheck], METRIC]
+    limits: Annotated[Mapping[str, LimitCheck], METRIC]
+
+
 _DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
 
 
@@ -380,6 +457,7 @@ class App:
     objectives: Objectives
     dashboard: Dashboard
     user: UserData
+    validators: Annotated[Mapping[str, Validator], METRIC]
     redis: Redis | None = None
     health: Health | None = None
     metrics: Metrics | None = None
@@ -405,12 +483,28 @@ class App:
             if declared.failures and declared.failures not in self.counters:
                 yield f"jobs.{job}.failures", f"a counter of this app: {known}"
         yield from self._unknown_names()
+        yield from self._unknown_to_validators()
         needs = [kind for kind in (*_DAY_KINDS, "gauges") if getattr(self, kind)]
         if self.user and (self.user.records or self.user.id_by_phone):
             needs.append("user")
         if needs and self.redis is None:
             kinds = ", ".join(needs)
             yield "redis.url", f"must be set for {kinds}, as `redis://HOST:PORT/DB`"
+
+    def _unknown_to_validators(self) -> Faults:
+        """Jobs and records of validators that are not declared."""
+        jobs = ", ".join(f"`{name}`" for name in self.jobs) or "none is declared"
+        known = self.user.records if self.user else {}
+        records = ", ".join(f"`{name}`" for name in known) or "none is declared"
+        for name, validator in self.validators.items():
+            path = f"validators.{name}"
+            if set(validator.jobs) - set(self.jobs):
+                yield f"{path}.jobs", f"jobs of this app: {jobs}"
+            for kind in ("records", "moves", "limits"):
+                for label, check in getattr(validator, kind).items():
+                    if check.record and check.record not in known:
+                        where = f"{path}.{kind}.{label}.record"
+                        yield where, f"a record of `user.records`: {records}"
 
     def _unknown_names(self) -> Faults:
         """Names of the dashboard that the app does not declare."""

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from soloscope.config import App, UserRecord
 from soloscope.errors import OTHER_SHAPE
 from soloscope.redis.client import Command, RedisClient
 
-__all__ = ["Field", "Section", "moment", "records"]
+__all__ = ["Field", "Loaded", "Section", "flat", "load", "moment", "records"]
 
 LARGEST = 2**20
 """Bytes of a string that is still read."""
@@ -62,38 +62,56 @@ _SIZES = {
 }
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The entries of one key, the newest first. `note` says why there are none."""
+
+    values: Sequence[Any] = field(default=())
+    note: str = ""
+
+
 def records(app: App, user: str, client: RedisClient) -> list[Section]:
     """A section for each declared record of `user`, in the order of declaration.
 
     Raises BackendUnavailable when Redis does not answer.
     """
     named = sorted(app.user.records.items(), key=lambda one: (one[1].order, one[0]))
-    if not named:
+    wanted = [(record.key.replace("{id}", user), record) for _, record in named]
+    loaded = load(client, wanted)
+    return [
+        _section(record.title or name, key, record, one)
+        for (name, record), (key, _), one in zip(named, wanted, loaded, strict=True)
+    ]
+
+
+def load(client: RedisClient, wanted: Sequence[tuple[str, UserRecord]]) -> list[Loaded]:
+    """The entries of each key, in three round trips.
+
+    Raises BackendUnavailable when Redis does not answer.
+    """
+    if not wanted:
         return []
-    declared = [replace(record, title=record.title or name) for name, record in named]
-    keys = [record.key.replace("{id}", user) for record in declared]
+    keys = [key for key, _ in wanted]
     kinds = [_text(kind) for kind in client.run([("TYPE", key) for key in keys])]
     sizes = _sizes(client, keys, kinds)
-    wanted: dict[int, Command] = {}
-    notes: dict[int, str] = {}
-    for index, record in enumerate(declared):
+    asked: dict[int, Command] = {}
+    found: dict[int, Loaded] = {}
+    for index, (key, record) in enumerate(wanted):
         kind, size = kinds[index], sizes.get(index)
         if isinstance(size, ResponseError):
-            notes[index] = f"Redis says: {size}"
+            found[index] = Loaded(note=f"Redis says: {size}")
         elif size is None:
-            notes[index] = _absent(kind)
+            found[index] = Loaded(note=_absent(kind))
         elif kind == "string" and size > LARGEST:
-            notes[index] = f"{size / 1e6:.1f} MB, too large to be shown"
+            found[index] = Loaded(note=f"{size / 1e6:.1f} MB, too large to be shown")
         elif kind in {"hash", "set"} and size > MOST:
-            notes[index] = f"{size} fields, too many to be shown"
+            found[index] = Loaded(note=f"{size} fields, too many to be shown")
         else:
-            wanted[index] = _read(record, kind, keys[index])
-    replies = client.run(list(wanted.values())) if wanted else []
-    found = dict(zip(wanted, replies, strict=True))
-    return [
-        _section(record, keys[index], kinds[index], found.get(index), notes.get(index))
-        for index, record in enumerate(declared)
-    ]
+            asked[index] = _read(record, kind, key)
+    replies = client.run(list(asked.values())) if asked else []
+    for index, reply in zip(asked, replies, strict=True):
+        found[index] = _loaded(wanted[index][1], kinds[index], reply)
+    return [found[index] for index in range(len(wanted))]
 
 
 def _sizes(
@@ -128,43 +146,43 @@ def _read(record: UserRecord, kind: str, key: str) -> Command:
     }[kind]
 
 
-def _section(
-    record: UserRecord, key: str, kind: str, reply: Any, note: str | None
-) -> Section:
-    if note is not None or reply is None:
-        return Section(record.title, key, note=note or "no such key")
+def _loaded(record: UserRecord, kind: str, reply: Any) -> Loaded:
     if isinstance(reply, ResponseError):
-        return Section(record.title, key, note=f"Redis says: {reply}")
+        return Loaded(note=f"Redis says: {reply}")
+    if reply is None:  # expired meanwhile
+        return Loaded(note=_absent("none"))
     if kind == "hash":
         texts = [_text(part) for part in reply]
-        values: list[Any] = [
-            dict(zip(texts[::2], map(_json, texts[1::2]), strict=True))
-        ]
-    elif kind == "string":
+        return Loaded([dict(zip(texts[::2], map(_json, texts[1::2]), strict=True))])
+    if kind == "string":
         value = _json(_text(reply))
-        values = value[: record.limit] if isinstance(value, list) else [value]
-    else:
-        values = [_json(_text(part)) for part in reply]
-        if kind == "set":
-            values = sorted(values, key=str)[: record.limit]
-        elif record.newest == "last":
-            values.reverse()
-    entries = [fields for value in values if (fields := _fields(record, value))]
-    return Section(record.title, key, entries, "" if entries else "nothing to show")
+        return Loaded(value[: record.limit] if isinstance(value, list) else [value])
+    values = [_json(_text(part)) for part in reply]
+    if kind == "set":
+        values = sorted(values, key=str)[: record.limit]
+    elif record.newest == "last":
+        values.reverse()
+    return Loaded(values)
+
+
+def _section(title: str, key: str, record: UserRecord, loaded: Loaded) -> Section:
+    entries = [fields for value in loaded.values if (fields := _fields(record, value))]
+    note = loaded.note or ("" if entries else "nothing to show")
+    return Section(title, key, entries, note)
 
 
 def _fields(record: UserRecord, value: Any) -> list[Field]:
     """The fields of one entry that are to be shown, in the declared order."""
-    flat = dict(_flat(value))
-    if record.fields and set(flat) != {""}:
+    leaves = dict(flat(value))
+    if record.fields and set(leaves) != {""}:
         order = [
             name
             for wanted in record.fields
-            for name in flat
+            for name in leaves
             if name == wanted or name.startswith(f"{wanted}.")
         ]
-        flat = {name: flat[name] for name in order}
-    return [_field(record, name, value) for name, value in flat.items()]
+        leaves = {name: leaves[name] for name in order}
+    return [_field(record, name, value) for name, value in leaves.items()]
 
 
 def _field(record: UserRecord, name: str, value: Any) -> Field:
@@ -177,11 +195,11 @@ def _field(record: UserRecord, name: str, value: Any) -> Field:
     return Field(name, value if isinstance(value, str) else json.dumps(value))
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of an object with dotted names; a list is one leaf."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+            yield from flat(inner, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list) and not any(
         isinstance(v, (dict, list)) for v in value
     ):
