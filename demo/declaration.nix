@@ -73,6 +73,57 @@
         };
       };
     };
+    validators = {
+      deficiencies = {
+        events.practised = {
+          event = "deficiency_practiced";
+          min = 1;
+        };
+        records.recorded = {
+          record = "deficiencies";
+          times = [ "last_practiced_at" ];
+        };
+        moves.last_practiced = {
+          event = "deficiency_practiced";
+          record = "deficiencies";
+          field = "last_practiced_at";
+          entry = "deficiency";
+        };
+      };
+      digests = {
+        jobs = [ "digest" ];
+        events.failures = {
+          event = "digest_failed";
+          of = "digest_created";
+          maxPercent = 50;
+        };
+        moves.profile = {
+          event = "digest_created";
+          record = "digests";
+          field = "created_at";
+        };
+      };
+      timestamps = {
+        records.dated = {
+          record = "digests";
+          times = [ "created_at" ];
+        };
+        gaps.computed = {
+          event = "time_gap";
+          field = "gap_hours";
+          after = "conversation_ended";
+        };
+      };
+      throttling.limits.trial = {
+        event = "conversation_ended";
+        count = "message_count";
+        max = 30;
+        record = "profile";
+        field = "plan";
+        value = "trial";
+        refusal = "throttled";
+      };
+    };
     health.url = "http://127.0.0.1:8080/api/health";
     metrics = {
       url = "http://127.0.0.1:8080/metrics";

@@ -86,7 +86,7 @@ def test_the_path_is_proven(stack: Stack) -> None:
 
 
 def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
-    conversation = webhook(stack, user="u_003")
+    conversation = webhook(stack, user="u_002")
     query = f'{{app="{APP}"}} | conversation_id="{conversation}"'
     found = stack.until("the conversation", lambda: stack.loki.entries(query))
     event = "conversation_started"
@@ -101,7 +101,7 @@ def test_a_line_has_exactly_the_labels_of_the_contract(stack: Stack) -> None:
         "level": "info",
         "event": "conversation_started",
         "conversation_id": conversation,
-        "user": "u_003",
+        "user": "u_002",
     }
 
 
@@ -222,7 +222,7 @@ def test_breakdowns_by_key(stack: Stack) -> None:
 def test_uniques_are_the_union_within_the_error_of_the_estimate(
     stack: Stack, window: str, days: int
 ) -> None:
-    webhook(stack, user="u_001")
+    webhook(stack, user="u_012")
     query = f'soloscope_window{{app="{APP}",name="active_users",window="{window}"}}'
 
     def near() -> bool:

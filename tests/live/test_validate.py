@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 import redis
+from soloscope_demo.app.defects import DEFECTS
 from soloscope_demo.stack import Stack
+from soloscope_demo.stack.run import spoil
 
 HOUR = 3600.0
 
@@ -332,3 +334,39 @@ def test_what_people_read(shop: Shop) -> None:
     assert done.returncode == 1
     known = ", ".join(VALIDATORS)
     assert done.stderr == f"soloscope: no validator `sales`; declared: {known}\n"
+
+
+def verdicts(stack: Stack) -> dict[str, dict[str, tuple[bool | None, str]]]:
+    """Validator -> check -> verdict and evidence, of the sample app."""
+    argv = ["--config", str(stack.options.root / "soloscope.json"), "validate", "all"]
+    done = subprocess.run(
+        [sys.executable, "-m", "soloscope", *argv, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    found: dict[str, dict[str, tuple[bool | None, str]]] = {}
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        checks = found.setdefault(one["validator"], {})
+        checks[one["check"]] = one["ok"], one["evidence"]
+    return found
+
+
+def test_each_defect_is_found_by_its_validator(stack: Stack) -> None:
+    """One after the other: only the validators of the defects so far say so."""
+    well = verdicts(stack)
+    assert set(well) == set(DEFECTS)
+    assert [v for checks in well.values() for v in checks.values() if not v[0]] == []
+    spoilt: set[str] = set()
+    for defect in DEFECTS:
+        spoil(stack, defect)
+        spoilt.add(defect)
+
+        def failing() -> bool:
+            found = verdicts(stack).items()
+            bad = {n for n, c in found if any(ok is False for ok, _ in c.values())}
+            return bad == spoilt
+
+        stack.until(f"only {spoilt} found wrong", failing)

@@ -101,6 +101,27 @@ let
       timings.x = { };
       gauges.x = { };
       user.records.x.key = "x:{id}";
+      validators.x = {
+        events.x.event = "x";
+        records.x.record = "x";
+        moves.x = {
+          event = "x";
+          record = "x";
+          field = "x";
+        };
+        gaps.x = {
+          event = "x";
+          field = "x";
+          after = "x";
+        };
+        limits.x = {
+          event = "x";
+          max = 1;
+          record = "x";
+          field = "x";
+          value = "x";
+        };
+      };
       jobs.x = {
         counter = "x";
         by = "04:00";
@@ -165,6 +186,10 @@ let
     "apps.x.redis.url" = "unix:///run/other/redis.sock";
     "apps.x.user.idByPhone" = "phone:{phone}";
     "apps.x.user.records.x.newest" = "last";
+    "apps.x.validators.x.events.x.min" = 41;
+    "apps.x.validators.x.events.x.max" = 42;
+    "apps.x.validators.x.events.x.maxPercent" = 43;
+    "apps.x.validators.x.gaps.x.unit" = "days";
     "exporter.logLevel" = "debug";
     "logs.maxAge" = "41h";
     "logs.redact.patterns.x.gate" = "o";

@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
             ("--free-ports", bool, False, "take free ports, not the usual ones"),
             ("--visit-every", float, 60, "seconds between visits, 0 for none"),
             ("--seed", int, 7, "another seed, other days"),
+            ("--defect", str, "", "a fault for the validator of that name to find"),
             _OVERRIDES,
         ),
     ),

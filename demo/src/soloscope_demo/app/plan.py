@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -35,6 +35,9 @@ DEFICIENCIES = {
 
 #: Share of a normal day, Monday first.
 WEEKDAYS = (1.0, 1.05, 1.1, 1.0, 0.9, 0.65, 0.75)
+
+#: How many messages a day a user of the trial may write.
+TRIAL_MESSAGES = 30
 
 #: The contract: every day's key lives for 30 days after its last write.
 EXPIRY = dt.timedelta(days=30)
@@ -123,11 +126,13 @@ def plan(seed: int, day: dt.date, zone: dt.tzinfo = dt.UTC) -> tuple[Occurrence,
     busy = 0.55 * len(registered) * WEEKDAYS[day.weekday()]
     conversations = max(1, round(chance.gauss(busy, 0.12 * busy)))
     found: list[Occurrence] = []
-    for index in range(conversations):
+    starts = []
+    for _ in range(conversations):
         # Evenings are busiest; nobody writes before six.
         hour = min(22.5, max(6.0, chance.gauss(18.0, 3.5)))
         start = _moment(midnight, hour * 3600 + chance.uniform(0, 900))
-        found.extend(conversation(chance, chance.choice(registered), start, index))
+        starts.append((start, chance.choice(registered)))
+    found.extend(_conversations(chance, sorted(starts, key=lambda one: one[0])))
     found.extend(_digests(chance, registered, midnight, conversations))
     found.extend(_trials(chance, registered, midnight))
     if chance.random() < 0.12:
@@ -262,10 +267,51 @@ def event(
     return Occurrence(at, level, message, about, counts or Counts())
 
 
-def conversation(
-    chance: random.Random, user: User, start: dt.datetime, index: int
+def _conversations(
+    chance: random.Random, starts: list[tuple[dt.datetime, User]]
 ) -> Iterator[Occurrence]:
-    """A conversation from its start to its end, with what is practised in it."""
+    """The conversations of a day, oldest first.
+
+    Nobody has two at once, and a trial allows so many messages a day.
+    """
+    ends: dict[str, dt.datetime] = {}
+    written: dict[str, int] = {}
+    for index, (start, user) in enumerate(starts):
+        room = None if user.premium else TRIAL_MESSAGES - written.get(user.id, 0)
+        last = ends.get(user.id)
+        if room == 0 or (last is not None and start <= last):
+            continue
+        happened = list(conversation(chance, user, start, index, last, room))
+        yield from happened
+        ended = next(o for o in happened if o.fields["event"] == "conversation_ended")
+        ends[user.id] = ended.at
+        written[user.id] = written.get(user.id, 0) + int(
+            str(ended.fields["message_count"])
+        )
+
+
+def messages_of(events: Iterable[Occurrence]) -> int:
+    """How many messages were written in conversations that ended."""
+    return sum(
+        int(str(o.fields["message_count"]))
+        for o in events
+        if o.fields["event"] == "conversation_ended"
+    )
+
+
+def conversation(
+    chance: random.Random,
+    user: User,
+    start: dt.datetime,
+    index: int,
+    last: dt.datetime | None = None,
+    room: int | None = None,
+) -> Iterator[Occurrence]:
+    """A conversation from its start to its end, with what is practised in it.
+
+    `last` is when the user's conversation before ended, if that was today; `room` is
+    how many messages the user may still write today, None for as many as wanted.
+    """
     common: dict[str, Any] = {
         "user": user,
         "conversation_id": f"c_{start:%Y%m%d}_{index:03d}_{chance.getrandbits(32):x}",
@@ -276,7 +322,7 @@ def conversation(
     practised = chance.choices(
         list(DEFICIENCIES), weights, k=chance.choice((0, 1, 1, 2))
     )
-    messages = chance.randint(4, 24)
+    messages = min(chance.randint(4, 24), 24 if room is None else room)
     length = dt.timedelta(minutes=chance.uniform(3, 25))
     yield event(
         start,
@@ -287,13 +333,13 @@ def conversation(
         has_deficiencies=bool(practised),
         **common,
     )
-    if chance.random() < 0.3:
-        hours = chance.randint(5, 120)
+    gap = None if last is None else (start - last).total_seconds() / 3600
+    if gap is not None:
         yield event(
             start + dt.timedelta(seconds=1),
             "time_gap",
-            message=f"{hours} hours since the last message",
-            gap_hours=hours,
+            message=f"{gap:.1f} hours since the last conversation",
+            gap_hours=round(gap, 1),
             **common,
         )
     for number, kind in enumerate(practised, start=1):
@@ -327,7 +373,7 @@ def conversation(
         message_count=messages,
         **common,
     )
-    if not user.premium and chance.random() < 0.06:
+    if messages == room:
         yield throttled(start + length + dt.timedelta(seconds=20), **common)
 
 
@@ -377,7 +423,15 @@ def critical(chance: random.Random, who: list[User], at: dt.datetime) -> Occurre
 
 def throttled(at: dt.datetime, user: User, **fields: Any) -> Occurrence:
     """A user of the trial who wrote more than it allows."""
-    return event(at, "throttled", user, "Daily limit reached", WARN, limit=30, **fields)
+    return event(
+        at,
+        "throttled",
+        user,
+        "Daily limit reached",
+        WARN,
+        limit=TRIAL_MESSAGES,
+        **fields,
+    )
 
 
 def _error(kind: str, message: str) -> dict[str, str]:

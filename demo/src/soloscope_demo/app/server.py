@@ -6,7 +6,8 @@ in Redis, and answers over HTTP:
     GET  /api/health    200, or 503 without Redis
     GET  /metrics       requests, queries, messages, logins, … (meters.py)
     POST /api/webhook   a message of a user: a whole conversation follows
-    POST /api/do        {"event": "digest_failed"}: makes that event happen now
+    POST /api/do        {"event": "digest_failed"}: makes that event happen now;
+                        {"defect": "digests"}: makes that fault happen (defects.py)
 
 With a history it first plays the days before, oldest first. The progress is
 stored in Redis, so the same state is never filled twice.
@@ -37,18 +38,22 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from ..errors import DemoError
+from .defects import DEFECTS
 from .ledger import Ledger
 from .meters import OWN_ROUTES, Meters
 from .plan import (
     ERROR,
     EXPIRY,
     INFO,
+    TRIAL_MESSAGES,
     Occurrence,
+    User,
     conversation,
     critical,
     digest,
     digest_failure,
     gauges,
+    messages_of,
     plan,
     throttled,
     users,
@@ -82,6 +87,10 @@ class Settings:
     since: float = 0
 
 
+class RefusedError(Exception):
+    """The user has no messages left today."""
+
+
 class App:
     """The app's state: its ledger, its own metrics, its standard output.
 
@@ -96,6 +105,8 @@ class App:
         # What happens outside the plans is new each time.
         self._chance = random.Random()  # noqa: S311 - believable, not secret
         self._conversations = 0
+        #: Messages outside the plan, by user and day.
+        self._visits: dict[tuple[str, dt.date], int] = {}
         self.meters = Meters(settings.seed, settings.since or time.time())
 
     # Printing
@@ -215,14 +226,18 @@ class App:
         now = dt.datetime.now(dt.UTC)
         registered = users(self.settings.seed, self.today(now))
         if user_id is None:
-            user = self._chance.choice(registered)
+            # Who pays may write as often as they like.
+            user = self._chance.choice([user for user in registered if user.premium])
         else:
             known = {user.id: user for user in registered}
             if user_id not in known:
                 raise KeyError(user_id)
             user = known[user_id]
-        self._conversations += 1
-        events = list(conversation(self._chance, user, now, 1000 + self._conversations))
+        room = self._room(user, now)
+        if room == 0:
+            self.happen([throttled(now, user)])
+            raise RefusedError
+        events = self._visited(user, now, room)
         # Compressed to this moment, a millisecond apart, in their order.
         moments = [
             replace(event, at=now + dt.timedelta(milliseconds=number))
@@ -230,6 +245,49 @@ class App:
         ]
         self.happen(moments)
         return {"conversation_id": moments[0].fields["conversation_id"]}
+
+    def _room(self, user: User, now: dt.datetime) -> int | None:
+        """How many messages a user may write beside today's plan; None: any number."""
+        if user.premium:
+            return None
+        day = self.today(now)
+        planned = messages_of(o for o in self.plan(day) if o.fields["user"] == user.id)
+        return max(0, TRIAL_MESSAGES - planned - self._visits.get((user.id, day), 0))
+
+    def _visited(
+        self, user: User, now: dt.datetime, room: int | None
+    ) -> list[Occurrence]:
+        """A conversation outside the plan."""
+        self._conversations += 1
+        index = 1000 + self._conversations
+        events = list(conversation(self._chance, user, now, index, None, room))
+        key = (user.id, self.today(now))
+        self._visits[key] = self._visits.get(key, 0) + messages_of(events)
+        return events
+
+    def be_throttled(self, registered: Sequence[User], now: dt.datetime) -> None:
+        """Someone who was not here today writes until the trial's limit."""
+        free = [u for u in registered if self._room(u, now) == TRIAL_MESSAGES]
+        user = self._chance.choice(free)
+        events: list[Occurrence] = []
+        while room := self._room(user, now):
+            events += self._visited(user, now, room)
+        self.happen(
+            [
+                replace(one, at=now + dt.timedelta(milliseconds=number))
+                for number, one in enumerate(events)
+            ]
+        )
+
+    def spoil(self, name: str) -> None:
+        """Make the fault of DEFECTS happen. Raises `KeyError` for an unknown one."""
+        defect, premium = DEFECTS[name]
+        now = dt.datetime.now(dt.UTC)
+        registered = users(self.settings.seed, self.today(now))
+        user = self._chance.choice([u for u in registered if u.premium is premium])
+        made, afterwards = defect(self._chance, user, now, self.ledger.redis)
+        self.happen([made])
+        afterwards()
 
     def make_happen(self, event: str) -> None:
         """Make one event happen now. Raises `KeyError` for an unknown one."""
@@ -240,10 +298,11 @@ class App:
             "digest_created": lambda: digest(self._chance, user, now),
             "digest_failed": lambda: digest_failure(self._chance, user, now),
             "critical_error": lambda: critical(self._chance, registered, now),
-            "throttled": lambda: throttled(now, user),
         }
         if event == "conversation":
             self.converse(None)
+        elif event == "throttled":
+            self.be_throttled(registered, now)
         else:
             self.happen([makers[event]()])
 
@@ -300,7 +359,12 @@ class App:
             asked = json.loads(body or b"{}")
             if route == "/api/webhook":
                 return 200, self.converse(asked.get("user"))
-            self.make_happen(asked["event"])
+            if "defect" in asked:
+                self.spoil(asked["defect"])
+            else:
+                self.make_happen(asked["event"])
+        except RefusedError:
+            return 429, {"error": "the trial allows no more messages today"}
         except (ValueError, AttributeError) as error:
             return 400, {"error": f"not a JSON object: {error}"}
         except KeyError as error:

@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
 from rich.console import Console
 from rich.table import Table
 
+from ..app.defects import DEFECTS
 from ..errors import DemoError
 from ..tools.cache import remove
 from .child import Child
@@ -35,11 +37,13 @@ def stop_on_signals(stack: Stack) -> None:
         signal.signal(number, lambda _number, _frame: stack.stopping.set())
 
 
-def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
+def run(*, state: Path, once: bool, fresh: bool, defect: str, **how: Any) -> int:
     """Run the demo; 0 when all that is present was proven.
 
     Raises `DemoError` with one clear line when something is wrong.
     """
+    if defect and defect not in DEFECTS:
+        raise DemoError(f"no defect `{defect}`; there are: {', '.join(DEFECTS)}")
     console = Console(highlight=False, markup=False, soft_wrap=True)
     options = Options(state, **how)
     if fresh and options.root.exists():
@@ -55,12 +59,25 @@ def run(*, state: Path, once: bool, fresh: bool, **how: Any) -> int:
     try:
         with running(options, progress, begin) as stack:
             _show(stack, console, once=once)
+            if defect:
+                spoil(stack, defect)
+                console.print(f"The app has the defect `{defect}` now; find it with")
+                file = options.root / "soloscope.json"
+                console.print(f"  soloscope --config {file} validate all")
             while not once:
                 stack.check()
                 time.sleep(0.2)
     except Stopped:
         console.print("Stopped: nothing is left running.")
     return 0
+
+
+def spoil(stack: Stack, defect: str) -> None:
+    """Have the sample app do something wrong that a validator finds."""
+    url = f"{stack.url('app')}/api/do"
+    answer = requests.post(url, json={"defect": defect}, timeout=10)
+    if answer.status_code != 200:
+        raise DemoError(f"the sample app refused the defect `{defect}`: {answer.text}")
 
 
 def _forget(root: Path) -> None:
