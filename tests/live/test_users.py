@@ -52,7 +52,8 @@ def test_all_that_is_known(stack: Stack, db: redis.Redis, user: str) -> None:
     said = done.stdout
     assert said.startswith(f"{user}, user of LanguageBuddy\n")
     titles = ["Profile and subscription", "Conversation", "Last three digests"]
-    places = [said.index(title) for title in [*titles, "Deficiencies", "Log, last 7d"]]
+    more = ["Deficiencies", "Log, last 7d", "Alerts of the app that fire now"]
+    places = [said.index(title) for title in [*titles, *more]]
     assert places == sorted(places)
     profile: Any = db.hgetall(f"user:{user}")
     assert re.search(rf"name +{profile['name']}\b", said)
@@ -82,7 +83,7 @@ def test_by_the_last_digits_of_the_log(
 ) -> None:
     """Without a declaration the log alone answers, and several may fit."""
     config = json.loads((stack.options.root / "soloscope.json").read_text())
-    config["apps"][APP]["user"] = {"records": {}}
+    config["apps"][APP] |= {"user": {"records": {}}, "validators": {}}
     file = tmp_path / "soloscope.json"
     file.write_text(json.dumps(config))
     phone: Any = db.hget(f"user:{user}", "phone")

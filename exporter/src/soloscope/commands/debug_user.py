@@ -174,6 +174,12 @@ def _show(
         found = [moment(line) for line in lines]
     except BackendUnavailable as error:
         unseen.append(f"Loki {error}")
+    alerts: list[str] | None = None
+    if config.alertmanager.enable:
+        try:
+            alerts = _alerts(config, app)
+        except BackendUnavailable as error:
+            unseen.append(f"Alertmanager {error}")
     known = bool(found) or any(section.entries for section in sections)
     if not known and not unseen:
         raise SoloscopeError(
@@ -182,12 +188,25 @@ def _show(
         )
     hide: Callable[[str], str] = str if args.unmask else masked
     if args.json:
-        _json(app, user, sections, found, unseen, hide)
+        _json(app, user, sections, found, alerts, unseen, hide)
     else:
-        _print(config, app, user, sections, found, unseen, hide, args.since)
+        _print(config, app, user, sections, found, alerts, unseen, hide, args.since)
     if args.follow:
         _follow(config, app, user, loki, now, as_json=args.json)
     return 1 if unseen or not known else 0
+
+
+def _alerts(config: Config, app: App) -> list[str]:
+    """The alerts about the app that fire now, silenced ones left out."""
+    from soloscope.backends.alertmanager import AlertmanagerApi
+    from soloscope.commands.alerts import moment
+
+    return [
+        f"{alert.name} since {moment(alert.start, config.zone)}: "
+        f"{masked(alert.annotations.get('summary', ''))}"
+        for alert in AlertmanagerApi.of(config).alerts()
+        if alert.labels.get("app") == app.name and not alert.silenced
+    ]
 
 
 def _json(
@@ -195,6 +214,7 @@ def _json(
     user: str,
     sections: list[Section],
     found: list[Moment],
+    alerts: list[str] | None,
     unseen: list[str],
     hide: Callable[[str], str],
 ) -> None:
@@ -215,6 +235,7 @@ def _json(
             for section in sections
         ],
         "events": [asdict(m) for m in found],
+        "alerts": alerts,
         "unseen": unseen,
     }
     print(json.dumps(value, indent=2, ensure_ascii=False))
@@ -226,6 +247,7 @@ def _print(
     user: str,
     sections: list[Section],
     found: list[Moment],
+    alerts: list[str] | None,
     unseen: list[str],
     hide: Callable[[str], str],
     since: str,
@@ -265,6 +287,11 @@ def _print(
     for moment in found:
         table.add_row("", *row(moment, config.zone, ascii_only=in_ascii(out)))
     out.print(table if found else Text("  no lines", "dim"))
+    if alerts is not None:
+        out.print()
+        out.print(Text("Alerts of the app that fire now", "bold"))
+        for text in alerts or ["none"]:
+            out.print(Text(f"  {printable(text)}", "red" if alerts else "dim"))
     for why in unseen:
         out.print(Text(f"not read: {printable(why)}", "red"))
 
