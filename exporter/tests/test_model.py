@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporting import an_app
 from soloscope.config import Job
 from soloscope.counts import jobs, model
+from soloscope.counts.model import DayValues
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -215,3 +217,52 @@ def test_deadlines_follow_the_zone_through_both_changes() -> None:
     assert autumn == unix("2026-10-25T00:30:00")
     summer = jobs.job_deadline(JOB, date(2026, 7, 1), BERLIN)
     assert summer == unix("2026-07-01T02:00:00")
+
+
+@pytest.mark.parametrize(
+    ("clock", "today", "yesterday", "told"),
+    [
+        # (done, failed) of two days -> the verdict, done, failed
+        ("12:00", (34, 0), (30, 0), (jobs.Verdict.ON_TIME, 34, 0)),
+        ("12:00", (30, 4), (30, 0), (jobs.Verdict.SOME_FAILED, 30, 4)),
+        ("12:00", (1, 33), (30, 0), (jobs.Verdict.MOST_FAILED, 1, 33)),
+        ("12:00", (14, 0), (30, 0), (jobs.Verdict.FEW_DONE, 14, 0)),
+        ("12:00", (15, 0), (30, 0), (jobs.Verdict.ON_TIME, 15, 0)),
+        ("12:00", (0, 33), (30, 0), (jobs.Verdict.LATE, 0, 33)),
+        # Last night is yesterday's until today's run begins.
+        ("01:00", (0, 0), (30, 0), (jobs.Verdict.ON_TIME, 30, 0)),
+        ("01:00", (0, 0), (1, 33), (jobs.Verdict.MOST_FAILED, 1, 33)),
+        ("01:00", (0, 0), (14, 0), (jobs.Verdict.FEW_DONE, 14, 0)),
+        # It is red before its deadline, but not for what is still to come.
+        ("03:30", (0, 1), (30, 0), (jobs.Verdict.MOST_FAILED, 0, 1)),
+        ("03:30", (2, 0), (30, 0), (jobs.Verdict.ON_TIME, 2, 0)),
+    ],
+)
+def test_a_job_is_judged_by_its_last_night(
+    clock: str,
+    today: tuple[int, int],
+    yesterday: tuple[int, int],
+    told: tuple[jobs.Verdict, int, int],
+) -> None:
+    counts = [today, yesterday, *[(30, 0)] * 9]
+    app = an_app(
+        counters={"made": {}, "failed": {}},
+        jobs={"digest": {"counter": "made", "by": "04:00", "failures": "failed"}},
+    )
+    days = [
+        DayValues(date(2026, 11, 18) - timedelta(n), {"made": made, "failed": failed})
+        for n, (made, failed) in enumerate(counts)
+    ]
+    states = jobs.JobWatch(app).states(days, unix(f"2026-11-18T{clock}:00"))
+    state = states["digest"]
+    assert (state.verdict, state.done, state.failed) == told
+    assert state.usual == 30
+
+
+def test_a_job_that_counts_no_failures_is_only_late_or_not() -> None:
+    app = an_app(
+        counters={"made": {}}, jobs={"digest": {"counter": "made", "by": "04:00"}}
+    )
+    days = [DayValues(date(2026, 11, 18), {"made": 1})]
+    state = jobs.JobWatch(app).states(days, unix("2026-11-18T12:00:00"))["digest"]
+    assert (state.verdict, state.failed, state.usual) == (0, None, None)

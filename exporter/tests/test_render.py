@@ -64,10 +64,10 @@ soloscope_window{app="shop",key="k",name="deficiencies",window="7d"} 5.0
 # TYPE soloscope_day gauge
 soloscope_day{app="shop",day="2026-11-18",name="conversations"} 31.0
 soloscope_day{app="shop",day="2026-11-17",name="conversations"} 31.0
-# HELP soloscope_day_age How many days ago a day was
+# HELP soloscope_day_age How many days ago a day was, and its name
 # TYPE soloscope_day_age gauge
-soloscope_day_age{app="shop",day="2026-11-18"} 0.0
-soloscope_day_age{app="shop",day="2026-11-17"} 1.0
+soloscope_day_age{app="shop",day="2026-11-18",weekday="Wed"} 0.0
+soloscope_day_age{app="shop",day="2026-11-17",weekday="Tue"} 1.0
 # HELP soloscope_up Whether the app's Redis answered this scrape
 # TYPE soloscope_up gauge
 soloscope_up{app="shop"} 1.0
@@ -90,6 +90,19 @@ soloscope_job_late{app="shop",name="digest"} 1.0
 deadline of that day when nobody watched
 # TYPE soloscope_job_last_success_timestamp_seconds gauge
 soloscope_job_last_success_timestamp_seconds{app="shop",name="digest"} 1.7633916e+09
+# HELP soloscope_job_verdict A job's last run: 0 well, 1 some failed, 2 few done, 3 \
+most failed, 4 late
+# TYPE soloscope_job_verdict gauge
+soloscope_job_verdict{app="shop",name="digest"} 4.0
+# HELP soloscope_job_done What a job's last run did, by its counter
+# TYPE soloscope_job_done gauge
+soloscope_job_done{app="shop",name="digest"} 0.0
+# HELP soloscope_job_failed What failed in a job's last run, by its counter of failures
+# TYPE soloscope_job_failed gauge
+soloscope_job_failed{app="shop",name="digest"} 3.0
+# HELP soloscope_job_usual What a run usually does: the median of the seven days before
+# TYPE soloscope_job_usual gauge
+soloscope_job_usual{app="shop",name="digest"} 34.5
 # HELP soloscope_keys_without_expiry Keys of declared names that Redis would keep for \
 ever
 # TYPE soloscope_keys_without_expiry gauge
@@ -103,6 +116,9 @@ soloscope_keys_dropped{app="shop"} 7.0
 soloscope_metric_info{app="shop",help="Started \\"by\\" \\\\ user",kind="counter",\
 name="conversations",unit=""} 1.0
 """
+
+
+AGE = ("app", "day", "weekday")
 
 
 def a_snapshot() -> Snapshot:
@@ -132,7 +148,7 @@ def a_snapshot() -> Snapshot:
         days=days,
         windows={"7d": {"conversations": 62}},
         breakdown_windows={"7d": {"deficiencies": {"k": 5}}},
-        jobs={"digest": JobState(True, 1763391600.0)},
+        jobs={"digest": JobState(True, 1763391600.0, 0, 3, 34.5)},
         keys_without_expiry=2,
         keys_dropped=7,
     )
@@ -303,10 +319,10 @@ class Textbook:
             for name, value in values.plain().items():
                 day.add_metric([app.name, str(values.day), name], value)
         yield day
-        age = GaugeMetricFamily(DAY_AGE.name, DAY_AGE.help, labels=["app", "day"])
+        age = GaugeMetricFamily(DAY_AGE.name, DAY_AGE.help, labels=AGE)
         for values in s.days:
             ago = (today.day - values.day).days
-            age.add_metric([app.name, str(values.day)], ago)
+            age.add_metric([app.name, str(values.day), f"{values.day:%a}"], ago)
         yield age
 
 

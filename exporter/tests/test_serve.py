@@ -34,6 +34,10 @@ def day(age: int = 0) -> str:
     return (datetime.now(UTC).date() - timedelta(days=age)).isoformat()
 
 
+def weekday(age: int) -> str:
+    return f"{datetime.now(UTC) - timedelta(days=age):%a}"
+
+
 def test_counts_reach_metrics(
     tmp_path: Path, redis_socket: Path, db: redis.Redis
 ) -> None:
@@ -207,7 +211,7 @@ def test_the_light_shape_logs_what_prometheus_would_be_told(
     assert any(
         line.endswith(
             '"event":"metrics_day","target":"shop","name":"conversations",'
-            f'"day":"{day(3)}","value":4}}'
+            f'"day":"{day(3)}","weekday":"{weekday(3)}","ago":259200,"value":4}}'
         )
         for line in mine
     )
@@ -224,7 +228,7 @@ def test_the_light_shape_logs_what_prometheus_would_be_told(
         ("deficiencies", "past tense", "30d"): 2,
     }.items()
     assert {frozenset(d) for d in days} == {
-        frozenset(common | {"name", "day", "value"})
+        frozenset(common | {"name", "day", "weekday", "ago", "value"})
     }
     # A field named like a stream label would be renamed by Loki.
     for line in lines:

@@ -31,7 +31,8 @@ def run(config: Config, args: argparse.Namespace) -> int:
 
     log.set_up(config.exporter.log_level)
     sources = scrapers(config)
-    service = Service(config, sources, routes.create(config, sources))
+    checks = routes.create(config, sources)
+    service = Service(config, sources, checks)
     exporter = config.exporter
     server = process.listen(
         exporter,
@@ -41,7 +42,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
     )
     if server is None:
         return 1
-    events = None if config.prometheus.enable else MetricEvents(sources)
+    events = None if config.prometheus.enable else MetricEvents(sources, checks)
     service.start()
     if events is not None:
         events.start()

@@ -4,26 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from enum import IntEnum
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from soloscope.counts.model import ONE_DAY, DayValues, midnight, today
+from soloscope.counts.model import ONE_DAY, DayValues, Number, midnight, today
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from soloscope.config import App, Job
 
-__all__ = ["JOB_GRACE", "JobState", "JobWatch", "job_day", "job_deadline"]
+__all__ = ["JOB_GRACE", "JobState", "JobWatch", "Verdict", "job_day", "job_deadline"]
 
 JOB_GRACE = timedelta(minutes=5)
 """How long after its `by` a job that has not run is called late."""
 
 
+LEAST_USUAL = 4
+"""With a smaller usual number half of it says nothing."""
+
+
+class Verdict(IntEnum):
+    """What a person is told of a job, worse ones last."""
+
+    ON_TIME = 0
+    SOME_FAILED = 1
+    FEW_DONE = 2
+    MOST_FAILED = 3
+    LATE = 4
+
+
 class JobState(NamedTuple):
-    """Whether a job is late, and when it last succeeded (Unix time) if known."""
+    """A job's last run, and when it last succeeded (Unix time) if known.
+
+    The last run is today's as soon as it counted something or is due, else yesterday's.
+    `failed` is None for a job that counts no failures, `usual` (the median of what was
+    done on the seven days before, days without a run left out) when there is none.
+    """
 
     late: bool
     last_success: float | None
+    done: Number
+    failed: Number | None = None
+    usual: float | None = None
+    over: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Few are less than half of the usual number, once the deadline has passed.
+
+        It is asked only of a job that counts its failures: the counter of another one
+        may go on counting through the day.
+        """
+        if self.late:
+            return Verdict.LATE
+        if self.failed is None:
+            return Verdict.ON_TIME
+        if self.failed > self.done:
+            return Verdict.MOST_FAILED
+        usual = self.usual or 0
+        if self.over and usual >= LEAST_USUAL and self.done < usual / 2:
+            return Verdict.FEW_DONE
+        return Verdict.SOME_FAILED if self.failed else Verdict.ON_TIME
 
 
 def job_deadline(job: Job, day: date, zone: ZoneInfo) -> float:
@@ -92,5 +135,25 @@ class JobWatch:
             if late and judged != this:
                 then = counts.get(judged, {}) if judged is not None else {}
                 late = then.get(job.counter, job.min) < job.min
-            states[name] = JobState(late, moment)
+            states[name] = JobState(late, moment, *_last_run(job, days, judged == this))
         return states
+
+
+def _last_run(
+    job: Job, days: Sequence[DayValues], due: bool
+) -> tuple[Number, Number | None, float | None, bool]:
+    """The rest of a JobState; `due` when today's deadline has passed."""
+
+    def failed(day: DayValues) -> Number:
+        return day.counters.get(job.failures, 0) if job.failures else 0
+
+    counts = [day.counters.get(job.counter, 0) for day in days]
+    # Yesterday's run is over in any case.
+    last = 0 if due or counts[0] or failed(days[0]) or len(days) == 1 else 1
+    before = [count for count in counts[last + 1 : last + 8] if count]
+    return (
+        counts[last],
+        failed(days[last]) if job.failures else None,
+        median(before) if before else None,
+        due or last == 1,
+    )

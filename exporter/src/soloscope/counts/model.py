@@ -34,6 +34,7 @@ __all__ = [
     "midnight",
     "number",
     "today",
+    "weekday",
     "windows_within",
 ]
 
@@ -49,12 +50,19 @@ class Window(NamedTuple):
     days: int
 
 
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 WINDOWS = (Window("1d", 1), Window("7d", 7), Window("30d", 30))
 
 
 def windows_within(history: int) -> tuple[Window, ...]:
     """The windows that `history` days cover; none without history."""
     return tuple(w for w in WINDOWS if w.days <= history)
+
+
+def weekday(day: date) -> str:
+    """`Mon`, `Tue`, …, in English whatever the host's locale."""
+    return _WEEKDAYS[day.weekday()]
 
 
 def today(now: float, zone: ZoneInfo) -> date:

@@ -4,12 +4,17 @@ Long form, one value a line, so that a query needs no more than `last_over_time`
 
     {…,"event":"metrics_snapshot","target":"languagebuddy","up":true,"day":"2026-11-18"}
     {…,"event":"metrics_day","target":"languagebuddy","name":"conversations",
-       "day":"2026-11-18","value":31}
+       "day":"2026-11-18","weekday":"Wed","ago":86400,"value":31}
     {…,"event":"metrics_window","target":"languagebuddy","name":"deficiencies",
        "key":"past_tense","window":"7d","value":12}
     {…,"event":"metrics_now","target":"languagebuddy","name":"users_total","value":12}
+    {…,"event":"metrics_job","target":"languagebuddy","name":"digest","verdict":0,
+       "done":30,"failed":1,"usual":31,"last_success":1763438400}
+    {…,"event":"metrics_check","target":"languagebuddy","name":"health","value":1}
 
-The field is `target`: Loki renames a JSON field with the name of a stream label.
+`ago` is how long ago the day was, in seconds of whole days, to be compared with the
+length of a time range. The field is `target`: Loki renames a JSON field with the name
+of a stream label.
 """
 
 from __future__ import annotations
@@ -18,13 +23,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from soloscope.checks.report import WAIT
 from soloscope.counts import model
 from soloscope.exporter.scraper import gather
 from soloscope.log import event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from soloscope.checks.model import Result
+    from soloscope.checks.routes import Health
     from soloscope.config import App
     from soloscope.counts.model import Snapshot
     from soloscope.exporter.scraper import Scraper
@@ -68,6 +76,17 @@ def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
     }
     for name, value in snapshot.gauges.items():
         yield {"event": "metrics_now", "target": target, "name": name, "value": value}
+    for name, job in snapshot.jobs.items():
+        yield {
+            "event": "metrics_job",
+            "target": target,
+            "name": name,
+            "verdict": int(job.verdict),
+            "done": job.done,
+            "failed": job.failed,
+            "usual": job.usual,
+            "last_success": job.last_success,
+        }
     for day in snapshot.days:
         for name, value in day.plain().items():
             yield {
@@ -75,6 +94,8 @@ def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
                 "target": target,
                 "name": name,
                 "day": day.day.isoformat(),
+                "weekday": model.weekday(day.day),
+                "ago": (today.day - day.day).days * 86400,
                 "value": value,
             }
     for window, row in snapshot.windows.items():
@@ -99,6 +120,18 @@ def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
                 }
 
 
+def check_events(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """The events for the checks of apps."""
+    for result in results:
+        if result.app:
+            yield {
+                "event": "metrics_check",
+                "target": result.app,
+                "name": result.name,
+                "value": int(result.ok),
+            }
+
+
 def next_due(now: float, last: float, apps: Sequence[App]) -> float:
     """When to write next: INTERVAL after `last`, or at an app's midnight before that.
 
@@ -115,9 +148,13 @@ class MetricEvents:
     """Writes the events at the start, every quarter of an hour, and at midnight."""
 
     def __init__(
-        self, scrapers: Sequence[Scraper], clock: Callable[[], float] = time.time
+        self,
+        scrapers: Sequence[Scraper],
+        checks: Health | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._scrapers = scrapers
+        self._checks = checks
         self._clock = clock
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="events", daemon=True)
@@ -136,6 +173,9 @@ class MetricEvents:
         """Log the current values."""
         for snapshot in gather(self._scrapers):
             for fields in events(snapshot):
+                event(fields.pop("event"), **fields)
+        if self._checks is not None:
+            for fields in check_events(self._checks.registry.results(WAIT)):
                 event(fields.pop("event"), **fields)
 
     def _work(self) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from soloscope.counts.model import weekday
 from soloscope.web.application import preferences
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ WINDOW: Final = Family(
 DAY: Final = Family(
     "soloscope_day", "gauge", "Total of one day in the app's zone; calls for a timing"
 )
-DAY_AGE: Final = Family("soloscope_day_age", "gauge", "How many days ago a day was")
+DAY_AGE: Final = Family(
+    "soloscope_day_age", "gauge", "How many days ago a day was, and its name"
+)
 
 
 def escape(value: str) -> str:
@@ -237,4 +240,9 @@ def _day(snapshot: Snapshot, _today: DayValues, _openmetrics: bool) -> str:
 def _day_age(snapshot: Snapshot, today: DayValues, _openmetrics: bool) -> str:
     start = f'soloscope_day_age{{app="{escape(snapshot.app.name)}",day="'
     ages = [((today.day - one.day).days, one.day) for one in snapshot.days]
-    return "".join([f'{start}{day}"}} {go_float(age)}\n' for age, day in ages])
+    return "".join(
+        [
+            f'{start}{day}",weekday="{weekday(day)}"}} {go_float(age)}\n'
+            for age, day in ages
+        ]
+    )

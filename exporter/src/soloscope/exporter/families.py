@@ -21,10 +21,35 @@ from soloscope.exporter.exposition import TIMING, UNIQUE
 
 if TYPE_CHECKING:
     from soloscope.config import App
+    from soloscope.counts.jobs import JobState
     from soloscope.counts.model import Number, Snapshot
     from soloscope.exporter.exposition import Format
 
 __all__ = ["app_families", "encode", "metric_info"]
+
+
+_JOBS: tuple[tuple[str, str, Callable[[JobState], Number | None]], ...] = (
+    (
+        "soloscope_job_verdict",
+        "A job's last run: 0 well, 1 some failed, 2 few done, 3 most failed, 4 late",
+        lambda job: job.verdict,
+    ),
+    (
+        "soloscope_job_done",
+        "What a job's last run did, by its counter",
+        lambda job: job.done,
+    ),
+    (
+        "soloscope_job_failed",
+        "What failed in a job's last run, by its counter of failures",
+        lambda job: job.failed,
+    ),
+    (
+        "soloscope_job_usual",
+        "What a run usually does: the median of the seven days before",
+        lambda job: job.usual,
+    ),
+)
 
 
 class _Collected(Collector):
@@ -110,6 +135,12 @@ def app_families(snapshots: Sequence[Snapshot], format: Format) -> Iterator[Metr
         "When a job last succeeded; the deadline of that day when nobody watched",
         ((j.last_success, s.app.name, n) for s, _ in live for n, j in s.jobs.items()),
     )
+    for name, text, value in _JOBS:
+        yield gauge(
+            name,
+            text,
+            ((value(j), s.app.name, n) for s, _ in live for n, j in s.jobs.items()),
+        )
     yield gauge(
         "soloscope_keys_without_expiry",
         "Keys of declared names that Redis would keep for ever",
