@@ -10,32 +10,59 @@
     timeZone = "UTC";
     redis.url = "redis://127.0.0.1:6379";
     counters = {
-      conversations.help = "Conversations started";
-      digests_created.help = "Digests created";
-      digests_failed.help = "Digests that failed";
+      conversations = {
+        help = "Conversations";
+        order = 20;
+      };
+      digests_created = {
+        help = "Digests created";
+        order = 30;
+      };
+      digests_failed.help = "Digests failed";
       deficiencies_practiced.help = "Deficiencies practised";
-      trial_conversions.help = "Trials that became subscriptions";
+      trial_conversions = {
+        help = "Trials won";
+        group = "Under way and waiting";
+      };
     };
-    breakdowns.deficiencies.help = "Deficiencies practised, by kind";
-    uniques.active_users.help = "Users who wrote";
+    breakdowns.deficiencies = {
+      help = "Top deficiencies";
+      order = 40;
+    };
+    uniques.active_users = {
+      help = "Users active";
+      order = 10;
+    };
     timings = {
-      redis.help = "Calls to Redis";
-      openai.help = "Calls to OpenAI";
+      redis.help = "Redis response";
+      openai.help = "OpenAI response";
     };
     gauges = {
-      users_total.help = "Registered users";
-      users_premium.help = "Users with a subscription";
-      users_trial_ending.help = "Trials that end within three days";
+      users_total.help = "Total users";
+      users_premium.help = "Premium subscribers";
+      users_trial_ending.help = "Trials ending soon";
       revenue_monthly = {
-        help = "Monthly recurring revenue";
+        help = "Monthly revenue";
         unit = "currencyUSD";
+        group = "Under way and waiting";
       };
-      digests_pending.help = "Digests waiting to be made";
-      conversations_active.help = "Conversations under way";
-      users_to_reengage.help = "Users to write to again";
+      digests_pending = {
+        help = "Digests to make";
+        group = "Under way and waiting";
+      };
+      conversations_active = {
+        help = "Open conversations";
+        group = "Under way and waiting";
+      };
+      users_to_reengage = {
+        help = "Users to write to";
+        group = "Under way and waiting";
+      };
     };
     jobs.digest = {
+      help = "Nightly digests";
       counter = "digests_created";
+      failures = "digests_failed";
       by = "04:00";
     };
     user = {
@@ -122,6 +149,63 @@
         field = "plan";
         value = "trial";
         refusal = "throttled";
+      };
+    };
+    dashboard = {
+      rows = [
+        [
+          "gauges.users_total"
+          "uniques.active_users"
+          "ratios.premium"
+          "gauges.users_trial_ending"
+          "counters.conversations"
+        ]
+        [
+          "counters.digests_created"
+          "ratios.digest_success"
+          "timings.openai"
+          "timings.redis"
+        ]
+      ];
+      hide = [
+        "counters.deficiencies_practiced"
+        "gauges.users_premium"
+      ];
+      events = [
+        "digest_.+"
+        "conversation_.+"
+        "trial_.+"
+        "throttled"
+        "critical_error"
+      ];
+      ratios = {
+        premium = {
+          help = "Premium subscribers";
+          part = "gauges.users_premium";
+          of = [ "gauges.users_total" ];
+        };
+        digest_success = {
+          help = "Digest success rate";
+          part = "counters.digests_created";
+          of = [
+            "counters.digests_created"
+            "counters.digests_failed"
+          ];
+        };
+      };
+      thresholds = {
+        "ratios.digest_success" = {
+          orange = 0.95;
+          red = 0.8;
+        };
+        "timings.openai" = {
+          orange = 3;
+          red = 10;
+        };
+        "timings.redis" = {
+          orange = 0.02;
+          red = 0.1;
+        };
       };
     };
     health.url = "http://127.0.0.1:8080/api/health";

@@ -64,7 +64,13 @@ _PARTS: dict[str, dict[str, Any]] = {
     "health": {"interval": "30s", "timeout": "10s"},
     "metrics": {"names": {}, "labels": {}, "areas": ["http"]},
     "objectives": {"availability": 0.99},
-    "dashboard": {"rows": [], "hide": [], "thresholds": {}, "ratios": {}},
+    "dashboard": {
+        "rows": [],
+        "hide": [],
+        "events": [],
+        "thresholds": {},
+        "ratios": {},
+    },
     "user": {"records": {}},
 }
 

@@ -615,6 +615,18 @@ in
         example = [ "counters.orders_tested" ];
         description = "What gets no panel: a kind and a name.";
       };
+      events = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [
+          "order_.+"
+          "payment_failed"
+        ];
+        description = ''
+          Which events the activity stream shows, beside warnings and errors: regular
+          expressions for the field `event`. Empty shows every line.
+        '';
+      };
       thresholds = mkOption {
         type = types.attrsOf (types.submodule { options = threshold; });
         default = { };

@@ -31,6 +31,16 @@ let
   # A root URL without a path may also lack the trailing slash.
   subPath = builtins.elemAt (builtins.match "(.*[^/])?/*" (urls.need rootUrl).path) 0;
 
+  # A link in the details of a log line, whether it is the app's JSON or the text of a
+  # panel (`conversation=c_1`). It asks for the exact id in the structured metadata.
+  about = name: {
+    inherit name;
+    matcherRegex = ''"?\b${name}(?:_id)?"?[=:]\s*"?([\w.:@-]+)'';
+    datasourceUid = "loki";
+    url = ''{app=~".+"} | ${if name == "user" then "user" else "${name}_id"}="$''${__value.raw}"'';
+    urlDisplayLabel = "All lines of this ${name}";
+  };
+
   secretFile = name: "$__file{${paths.grafanaSecret name}}";
   given = file: name: if file == null then "${paths.secrets}/${name}" else file;
 in
@@ -104,7 +114,7 @@ in
           jsonData = {
             httpMethod = "POST";
             timeInterval = soloscope.prometheus.scrapeInterval;
-            manageAlerts = false;
+            manageAlerts = true; # its rules are seen on Grafana's page, not changed
           }
           // optionalAttrs soloscope.alertmanager.enable { alertmanagerUid = "alertmanager"; };
         }
@@ -120,7 +130,12 @@ in
           editable = false;
           jsonData = {
             maxLines = 1000;
-            manageAlerts = false;
+            manageAlerts = true;
+            # From a line to all lines of its conversation or its user.
+            derivedFields = map about [
+              "conversation"
+              "user"
+            ];
           }
           // optionalAttrs soloscope.alertmanager.enable { alertmanagerUid = "alertmanager"; };
         }

@@ -60,16 +60,9 @@ def ask(
     `prometheus` and `loki` are addresses without a slash at the end.
     """
     for panel in panels(dashboard):
-        found = [
-            _ask(
-                (dashboard["uid"], panel["title"], index), target, prometheus, loki, app
-            )
-            for index, target in enumerate(panel["targets"])
-        ]
-        for step in panel["transformations"]:
-            if step["id"] == "limit":
-                _keep_newest(found, step["options"]["limitField"])
-        yield from found
+        for index, target in enumerate(panel["targets"]):
+            key = (dashboard["uid"], panel["title"], index)
+            yield _ask(key, target, prometheus, loki, app)
 
 
 def _ask(
@@ -98,16 +91,6 @@ def _ask(
     data = client.get(path, arguments)
     seconds = time.perf_counter() - started
     return _read(key, expr, seconds, data)
-
-
-def _keep_newest(answers: list[Answer], limit: int) -> None:
-    """Keep so many days, as a panel does that joins its answers and sorts them."""
-    days = {dict(labels)["day"] for answer in answers for labels in answer.numbers}
-    newest = sorted(days)[-limit:]
-    for answer in answers:
-        for labels in list(answer.numbers):
-            if dict(labels)["day"] not in newest:
-                del answer.numbers[labels]
 
 
 def _read(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from dashboard_files import OVERVIEW
 from soloscope_demo.app.ledger import add, nothing
 from soloscope_demo.app.plan import ERROR, WARN, plan
-from truth import SILENT_WITHOUT, Truth
+from truth import Truth
 
 ZONE = ZoneInfo("Europe/Berlin")
 
@@ -38,16 +38,17 @@ def test_a_week_has_something_of_every_kind_on_any_day() -> None:
         assert truth.count("digests_created", 7), date
 
 
-def test_a_panel_of_today_is_silent_until_its_first_call() -> None:
+def test_an_average_has_a_colour_from_twenty_calls_on() -> None:
     midnight = dt.datetime(2026, 11, 27, tzinfo=ZONE)
-    silent = {}
+    shown = {}
     for minute in range(0, 24 * 60, 17):
         now = midnight + dt.timedelta(minutes=minute)
         truth = planned(now)
-        silent[now.time()] = {key for key in SILENT_WITHOUT if truth.silent(*key)}
-    openai = (OVERVIEW, "OpenAI response avg", 0)
-    redis = (OVERVIEW, "Redis response avg", 0)
-    assert silent[dt.time(0)] == {openai, redis}
-    # Digests call OpenAI from three o'clock; nobody writes before six.
-    assert silent[dt.time(5, 57)] == {redis}
-    assert silent[max(silent)] == set()
+        shown[now.time()] = [
+            index
+            for index in (0, 2)
+            if not truth.silent(OVERVIEW, "Redis response, average today", index)
+        ]
+    # Nobody writes before six.
+    assert shown[dt.time(0)] == shown[dt.time(5, 57)] == []
+    assert shown[max(shown)] == [0]

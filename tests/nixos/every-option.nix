@@ -122,6 +122,14 @@ let
           value = "x";
         };
       };
+      dashboard.thresholds.x = {
+        orange = 1;
+        red = 2;
+      };
+      dashboard.ratios.x = {
+        part = "gauges.x";
+        of = [ "gauges.x" ];
+      };
       jobs.x = {
         counter = "x";
         by = "04:00";
@@ -169,6 +177,9 @@ let
     "apps.x.checks.x.kind" = "api";
     "apps.x.checks.x.url" = "http://127.0.0.1:8081/other";
     "apps.x.checks.x.maxSeconds" = 2.5;
+    "apps.x.dashboard.rows" = [ [ "gauges.x" ] ];
+    "apps.x.dashboard.thresholds.x.orange" = 5;
+    "apps.x.dashboard.thresholds.x.red" = 6;
     "apps.x.health.url" = "http://127.0.0.1:8081/other";
     "apps.x.jobs.x.by" = "05:06";
     "apps.x.metrics.areas" = [ "realtime" ];

@@ -306,6 +306,7 @@ class Dashboard:
 
     rows: tuple[tuple[Annotated[str, filled], ...], ...]
     hide: tuple[Annotated[str, filled], ...]
+    events: tuple[Annotated[str, filled], ...]
     thresholds: Annotated[Mapping[str, Threshold], Names(filled)]
     ratios: Annotated[Mapping[str, Ratio], METRIC]
 

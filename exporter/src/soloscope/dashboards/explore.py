@@ -11,15 +11,19 @@ from soloscope.dashboards.grafana import Json
 def explore(expr: str) -> str:
     """A link that opens `expr` in Explore, over the dashboard's time range.
 
-    Variables stay as they are, for Grafana to fill in.
+    Variables stay as they are, for Grafana to fill in. The form is Grafana's
+    "Explore URLs", schema version 1.
     """
-    left = {
-        "datasource": "${loki_datasource}",
-        "queries": [{"refId": "A", "expr": expr}],
+    source = "${loki_datasource}"
+    pane = {
+        "datasource": source,
+        "queries": [
+            {"refId": "A", "datasource": {"type": "loki", "uid": source}, "expr": expr}
+        ],
         "range": {"from": "${__from}", "to": "${__to}"},
     }
-    text = json.dumps(left, separators=(",", ":"))
-    return f"/explore?left={quote(text, safe='${}:.,_')}"
+    text = json.dumps({"log": pane}, separators=(",", ":"))
+    return f"/explore?schemaVersion=1&panes={quote(text, safe='${}:.,_')}"
 
 
 def link(title: str, expr: str) -> Json:

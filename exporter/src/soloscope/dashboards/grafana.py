@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 #: A JSON object. Grafana gives its options no schema that Python could check.
@@ -20,6 +20,11 @@ Kind = Literal["prometheus", "loki"]
 
 #: Columns of Grafana's grid.
 COLUMNS = 24
+
+
+def identity(key: str) -> int:
+    """A panel's id: 31 bits of the key's CRC-32."""
+    return zlib.crc32(key.encode()) & 0x7FFFFFFF
 
 
 @dataclass(frozen=True)
@@ -158,8 +163,8 @@ class Panel:
 
     @property
     def id(self) -> int:
-        """Its id: 31 bits of the key's CRC-32."""
-        return zlib.crc32(self.key.encode()) & 0x7FFFFFFF
+        """Its id, by its key."""
+        return identity(self.key)
 
     def as_json(self, place: Place) -> Json:
         """The panel's JSON at `place` in a dashboard."""
@@ -198,9 +203,17 @@ class Panel:
 
 
 def stat_options(
-    *, values: str = "", size: int = 0, mode: str = "auto", background: bool = False
+    *,
+    values: str = "",
+    size: int = 0,
+    name_size: int = 0,
+    mode: str = "auto",
+    background: bool = False,
 ) -> Json:
-    """Options of a `stat`: the last number (or the field `values`), large."""
+    """Options of a `stat`: the last number (or the field `values`), large.
+
+    Sizes are in pixels; without one it is as large as fits.
+    """
     options: Json = {
         "colorMode": "background" if background else "value",
         "graphMode": "none",
@@ -213,8 +226,9 @@ def stat_options(
         },
         "textMode": mode,
     }
-    if size:
-        options["text"] = {"valueSize": size}
+    sizes = {"valueSize": size, "titleSize": name_size}
+    if any(sizes.values()):
+        options["text"] = {key: value for key, value in sizes.items() if value}
     return options
 
 
@@ -240,11 +254,16 @@ def data_source_variable(kind: Kind) -> Json:
     }
 
 
+def even(count: int) -> list[int]:
+    """The columns of so many panels side by side, which fill the grid."""
+    return [COLUMNS * (i + 1) // count - COLUMNS * i // count for i in range(count)]
+
+
 @dataclass(frozen=True)
 class Row:
     """Panels side by side, all of one height (rows of the grid).
 
-    `widths` has the columns of each panel; without it all are equally wide.
+    `widths` has the columns of each panel; without it all are about equally wide.
     Raises ValueError when they do not fit on the grid.
     """
 
@@ -255,7 +274,7 @@ class Row:
     def __post_init__(self) -> None:
         """Refuse a row that does not fit on the grid."""
         wrong = sum(self.widths) > COLUMNS or len(self.widths) != len(self.panels)
-        if wrong if self.widths else COLUMNS % len(self.panels):
+        if wrong if self.widths else not 0 < len(self.panels) <= COLUMNS // 3:
             keys = ", ".join(panel.key for panel in self.panels)
             raise ValueError(
                 f"{keys}: {len(self.panels)} panels do not fit into {COLUMNS} columns "
@@ -265,10 +284,52 @@ class Row:
     def as_json(self, y: int) -> Iterator[Json]:
         """The panels, the row's top edge at `y`."""
         x = 0
-        equal = [COLUMNS // len(self.panels)] * len(self.panels)
-        for panel, width in zip(self.panels, self.widths or equal, strict=True):
+        widths = self.widths or even(len(self.panels))
+        for panel, width in zip(self.panels, widths, strict=True):
             yield panel.as_json(Place(x, y, width, self.height))
             x += width
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line of text above the rows that follow. A reader can fold them away."""
+
+    title: str
+    panels: Sequence[Panel] = ()
+    height = 1
+
+    def as_json(self, y: int) -> Iterator[Json]:
+        """Grafana's panel of the type `row`."""
+        yield {
+            "id": identity(f"heading.{self.title}"),
+            "type": "row",
+            "title": self.title,
+            "collapsed": False,
+            "gridPos": Place(0, y, COLUMNS, self.height).as_json(),
+            "panels": [],
+        }
+
+
+def packed(
+    height: int, panels: Sequence[tuple[Panel, int]], prefix: str = ""
+) -> Iterator[Row]:
+    """Rows of panels that each want so many columns; the last column of a row is used.
+
+    `prefix` goes before the panels' keys.
+    """
+    row: list[tuple[Panel, int]] = []
+    rows = [row]
+    for panel, width in panels:
+        if row and sum(w for _, w in row) + width > COLUMNS:
+            row = []
+            rows.append(row)
+        key = f"{prefix}.{panel.key}" if prefix else panel.key
+        row.append((replace(panel, key=key), width))
+    for one in filter(None, rows):
+        wanted = [width for _, width in one]
+        ends = [COLUMNS * sum(wanted[: i + 1]) // sum(wanted) for i in range(len(one))]
+        widths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        yield Row(height, [panel for panel, _ in one], widths)
 
 
 @dataclass(frozen=True)
@@ -283,7 +344,7 @@ class Dashboard:
     description: str
     tags: Sequence[str]
     variables: Sequence[Json]
-    rows: Sequence[Row]
+    rows: Sequence[Row | Heading]
     annotations: Sequence[Json] = ()
     links: Sequence[Json] = ()
 

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from soloscope.dashboards.explore import explore
 from soloscope.dashboards.grafana import (
     Dashboard,
+    Heading,
     Json,
     Kind,
     Row,
     data_source,
     data_source_variable,
+    identity,
 )
 from soloscope.dashboards.queries import APP, Source, marks
 
 if TYPE_CHECKING:
-    from soloscope.config import App
+    from soloscope.config import App, Config
 
 
 def app_dashboard(
@@ -25,11 +27,14 @@ def app_dashboard(
     uid: str,
     title: str,
     description: str,
-    rows: Sequence[Row],
+    rows: Sequence[Row | Heading],
     *,
     apps: Sequence[App],
 ) -> Dashboard:
-    """A dashboard about one of `apps`, which the reader chooses at the top left."""
+    """A dashboard about one of `apps`, which the reader chooses at the top left.
+
+    Without any it is about the host.
+    """
     return Dashboard(
         uid=uid,
         title=title,
@@ -38,8 +43,19 @@ def app_dashboard(
         variables=variables(source, apps),
         rows=rows,
         annotations=(mark_lines(),),
-        links=(log_link(),),
+        links=(log_link(),) if apps else (),
     )
+
+
+def app_uid(uid: str, app: App, config: Config) -> str:
+    """The uid of an app's own dashboard: `uid` itself when the host has one app.
+
+    Grafana takes 40 characters; a longer one ends with a sum of the app's name.
+    """
+    if len(config.apps) == 1:
+        return uid
+    own = f"{uid}-{app.name}"
+    return own if len(own) <= 40 else f"{own[:31]}-{identity(app.name):08x}"
 
 
 def variables(source: Source, apps: Sequence[App]) -> list[Json]:
@@ -47,7 +63,8 @@ def variables(source: Source, apps: Sequence[App]) -> list[Json]:
     kinds: Sequence[Kind] = ("prometheus", "loki")
     if source.kind == "loki":
         kinds = ("loki",)
-    return [*map(data_source_variable, kinds), app_variable(apps)]
+    sources = [data_source_variable(kind) for kind in kinds]
+    return [*sources, app_variable(apps)] if apps else sources
 
 
 def app_variable(apps: Sequence[App]) -> Json:

@@ -121,9 +121,9 @@ def events(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
 
 
 def check_events(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
-    """The events for the checks of apps."""
+    """The events for the checks of apps, but not of the reading of their counts."""
     for result in results:
-        if result.app:
+        if result.app and result.kind != "scrape":
             yield {
                 "event": "metrics_check",
                 "target": result.app,

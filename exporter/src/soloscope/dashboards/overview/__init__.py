@@ -1,8 +1,8 @@
-"""The overview: is it working, are users getting anywhere, why did that fail.
+"""The overview: is everything all right, and why did that fail.
 
-From the top: two rows of single values (does it work, its state today), the last
-seven days, then the failures beside the other events. That much fits on one laptop
-screen.
+Each app has one, made from what it declares. From the top: what is well and what is
+not, the log, the numbers of now, the days, and the groups. A host with several apps
+has one more, on which each app is a row of states.
 """
 
 from __future__ import annotations
@@ -10,30 +10,66 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from soloscope.dashboards.overview.numbers import health_row, status_row
-from soloscope.dashboards.overview.story import background_row, story_row
-from soloscope.dashboards.overview.week import week_row
-from soloscope.dashboards.shared import app_dashboard
+from soloscope.dashboards.declared import entries, grouped, has_log
+from soloscope.dashboards.grafana import Dashboard, Heading, Row
+from soloscope.dashboards.overview.days import day_rows
+from soloscope.dashboards.overview.numbers import number_rows
+from soloscope.dashboards.overview.state import state_rows
+from soloscope.dashboards.overview.story import story_row, troubles_row
+from soloscope.dashboards.shared import app_dashboard, app_uid
 
 if TYPE_CHECKING:
-    from soloscope.config import Config
-    from soloscope.dashboards.grafana import Dashboard
+    from soloscope.config import App, Config
     from soloscope.dashboards.queries import Source
+
+UID = "soloscope-overview"
 
 
 def dashboards(config: Config, source: Source) -> Iterator[Dashboard]:
-    """The overview; its panels are the same from either source."""
-    yield app_dashboard(
+    """The overview of each app, and that of all when there are several."""
+    for app in config.apps.values():
+        rows = list(app_rows(app, source))
+        if rows:
+            yield app_dashboard(
+                source,
+                app_uid(UID, app, config),
+                title=f"{app.title}: overview",
+                description="Is everything all right, and why did that fail.",
+                rows=rows,
+                apps=(app,),
+            )
+    if len(config.apps) != 1:
+        yield all_apps(config, source)
+
+
+def app_rows(app: App, source: Source) -> Iterator[Row | Heading]:
+    """The overview of one app."""
+    yield from state_rows(app, source)
+    if has_log(app):  # above the numbers, so that a phone shows it early
+        yield story_row(app)
+    groups = dict(grouped(entries(app)))
+    own = groups.pop("", [])
+    yield from number_rows(app, own, source)
+    yield from day_rows(app, own, source)
+    if has_log(app):
+        yield troubles_row()
+    for group, members in groups.items():
+        yield Heading(group)
+        yield from number_rows(app, members, source)
+        yield from day_rows(app, members, source)
+
+
+def all_apps(config: Config, source: Source) -> Dashboard:
+    """The states of every app, with links to their overviews."""
+    rows: list[Row | Heading] = []
+    for app in config.apps.values():
+        rows.append(Heading(app.title))
+        rows += state_rows(app, source.about(app.name))
+    return app_dashboard(
         source,
-        "soloscope-overview",
-        title="soloscope overview",
-        description="Does it work, are users getting anywhere, why did that fail.",
-        rows=(
-            health_row(source),
-            status_row(source),
-            week_row(source),
-            story_row(),
-            background_row(source),
-        ),
-        apps=tuple(config.apps.values()),
+        UID,
+        title="All apps: overview",
+        description="Is everything all right, for every app of this host.",
+        rows=rows,
+        apps=(),
     )

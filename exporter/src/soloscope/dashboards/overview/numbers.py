@@ -1,179 +1,195 @@
-"""Two rows of single values: does it work, and its state today.
+"""The numbers of now: gauges, ratios, today's counts, and averages.
 
 The first step of the thresholds is the colour of a missing value.
 """
 
 from __future__ import annotations
 
-from soloscope.dashboards.explore import link
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from soloscope.dashboards.declared import Entry, failures_of
 from soloscope.dashboards.grafana import (
+    Json,
     Panel,
     Query,
     Row,
-    say,
+    fixed,
+    override,
     stat_options,
     thresholds,
 )
-from soloscope.dashboards.queries import APP_ERRORS, Source, errors
+
+if TYPE_CHECKING:
+    from soloscope.config import App
+    from soloscope.config.options import Ratio, Threshold
+    from soloscope.dashboards.queries import Source
+
+#: Panels side by side, so that a number has its title and a comparison.
+MOST = 6
+
+HEIGHT = 3
+
+
+def number_rows(app: App, found: Sequence[Entry], source: Source) -> Iterator[Row]:
+    """The rows that the app asks for, then the rest."""
+    by_ref = {entry.ref: entry for entry in found if entry.kind != "breakdowns"}
+    rows = [
+        [by_ref.pop(ref) for ref in row if ref in by_ref] for row in app.dashboard.rows
+    ]
+    # What a job did stands in the job's panel.
+    jobs = {job.counter for job in app.jobs.values() if job.failures}
+    jobs |= set(failures_of(app).values())
+    rest = [
+        entry
+        for entry in by_ref.values()
+        if entry.kind != "counters" or entry.name not in jobs
+    ]
+    rows += split(rest)
+    for row in rows:
+        if row:
+            yield Row(HEIGHT, [number(app, entry, source) for entry in row])
+
+
+def split(found: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Rows of about the same length, none too long."""
+    count = -(-len(found) // MOST)
+    for index in range(count):
+        first, end = (len(found) * i // count for i in (index, index + 1))
+        yield list(found[first:end])
+
+
+def number(app: App, entry: Entry, source: Source) -> Panel:
+    """The panel of one name."""
+    limit = app.dashboard.thresholds.get(entry.ref)
+    make = {
+        "counters": _count,
+        "uniques": _count,
+        "gauges": _gauge,
+        "ratios": _ratio,
+        "timings": _timing,
+    }[entry.kind]
+    return make(entry, source, limit)
+
+
+def coloured(limit: Threshold | None) -> Json:
+    """The colours of a number; without a limit none is good or bad."""
+    if limit is None:
+        return thresholds((None, "text"))
+    if limit.red < limit.orange:
+        return thresholds((None, "red"), (limit.red, "orange"), (limit.orange, "green"))
+    return thresholds((None, "green"), (limit.orange, "orange"), (limit.red, "red"))
 
 
 def stat(
-    key: str,
+    entry: Entry,
     title: str,
     description: str,
-    query: Query,
-    no_value: str,
+    queries: dict[str, Query],
+    limit: Threshold | None,
+    overrides: Sequence[Json] = (),
     **more: object,
 ) -> Panel:
-    """A single value."""
+    """One value, or several with a name each."""
     return Panel(
-        key=key,
+        key=entry.ref,
         kind="stat",
         title=title,
         description=description,
-        queries=(query,),
-        no_value=no_value,
-        **{"options": stat_options(), **more},  # type: ignore[arg-type]
+        queries=tuple(queries.values()),
+        thresholds=coloured(limit),
+        overrides=[
+            # The space is for a wide panel, where the value stands right of the name.
+            override(
+                chr(ord("A") + index), by="byFrameRefID", displayName=f"{name}\u2002"
+            )
+            for index, name in enumerate(queries)
+            if name
+        ]
+        + list(overrides),
+        options=stat_options(
+            mode="value_and_name" if len(queries) > 1 else "auto", name_size=12
+        ),
+        **{"no_value": "not counted yet", "unit": entry.unit, **more},  # type: ignore[arg-type]
     )
 
 
-def small(
-    key: str, title: str, description: str, query: Query, **more: object
-) -> Panel:
-    """A single value in a low row, so in smaller letters."""
-    options = stat_options(size=26)
-    return stat(key, title, description, query, "not reported", options=options, **more)
+#: The second number of a panel, which is there to compare with.
+BESIDE = override("B", by="byFrameRefID", color=fixed("text"))
 
 
-def health_row(source: Source) -> Row:
-    """Does it work: the job of last night, its results, errors, response times."""
-    panels = [
-        stat(
-            "jobs",
-            "Nightly jobs",
-            "Each declared job is late when its deadline has passed and the day's "
-            "count is below its minimum.",
-            source.jobs_late(),
-            "no job reported",
-            thresholds=thresholds((None, "orange")),
-            mappings=say({0: ("on time", "green"), 1: ("LATE", "red")}),
-            options=stat_options(background=True),
-        ),
-        stat(
-            "digest_success",
-            "Digest success rate",
-            "Digests created of all that were tried, today and the six days before "
-            "(counters `digests_created` and `digests_failed`).",
-            source.success("digests_created", "digests_failed", "7d"),
-            "no digest reported",
-            unit="percentunit",
-            min=0,
-            max=1,
-            thresholds=thresholds(
-                (None, "text"), (0, "red"), (0.8, "orange"), (0.95, "green")
-            ),
-        ),
-        stat(
-            "errors",
-            "Error count, 24 h",
-            "Lines of the app with level error or fatal in the last 24 hours. It is "
-            "0 only when the app wrote other lines in that time.",
-            errors("24h"),
-            "no log line in 24 h",
-            decimals=0,
-            thresholds=thresholds(
-                (None, "text"), (0, "green"), (1, "orange"), (10, "red")
-            ),
-            links=[link("All errors in Explore", APP_ERRORS)],
-        ),
-        stat(
-            "openai",
-            "OpenAI response avg",
-            "How long a call to OpenAI took on average since the app's midnight "
-            "(timing `openai`).",
-            source.average("openai"),
-            "no call reported",
-            unit="s",
-            thresholds=thresholds(
-                (None, "text"), (0, "green"), (3, "orange"), (10, "red")
-            ),
-        ),
-        stat(
-            "redis",
-            "Redis response avg",
-            "How long the app waited for Redis on average since its midnight "
-            "(timing `redis`).",
-            source.average("redis"),
-            "no call reported",
-            unit="s",
-            thresholds=thresholds(
-                (None, "text"), (0, "green"), (0.02, "orange"), (0.1, "red")
-            ),
-        ),
-        stat(
-            "soloscope",
-            "soloscope",
-            "Whether soloscope can read the app's counts. Without an answer it does "
-            "not run, or nobody asks it.",
-            source.up(),
-            "DOES NOT ANSWER",
-            thresholds=thresholds((None, "red")),
-            mappings=say({1: ("reads Redis", "green"), 0: ("NO REDIS", "red")}),
-            options=stat_options(background=True),
-        ),
-    ]
-    return Row(3, panels)
+def _count(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
+    kind = entry.kind.removesuffix("s")
+    estimate = " An estimate, exact to about one in a hundred." * ("≈" in entry.title)
+    return stat(
+        entry,
+        entry.titled(" today"),
+        f"Since the app's midnight, beside the whole day a week before ({kind} "
+        f"`{entry.name}`).{estimate}",
+        {
+            "so far": source.window(entry.name, "1d"),
+            "a week ago": source.week_ago(entry.name),
+        },
+        limit,
+        [BESIDE],
+        decimals=None if entry.unit != "short" else 0,
+    )
 
 
-def status_row(source: Source) -> Row:
-    """Its state: users, subscriptions, today's counts."""
-    panels = [
-        small(
-            "users",
-            "Total users",
-            "Registered users, as the app last said (gauge `users_total`).",
-            source.gauge("users_total"),
-            decimals=0,
-        ),
-        small(
-            "active_today",
-            "Active today ≈",
-            "Different users who wrote since the app's midnight. An estimate, exact "
-            "to about one in a hundred (unique `active_users`).",
-            source.window("active_users", "1d"),
-            unit="prefix:≈ ",
-            decimals=0,
-        ),
-        small(
-            "premium",
-            "Premium subscribers",
-            "Users with a subscription, of all users (gauges `users_premium` and "
-            "`users_total`).",
-            source.share("users_premium", "users_total"),
-            unit="percentunit",
-            min=0,
-            max=1,
-        ),
-        small(
-            "trials_ending",
-            "Trials ending soon",
-            "Users whose trial is about to end (gauge `users_trial_ending`).",
-            source.gauge("users_trial_ending"),
-            decimals=0,
-        ),
-        small(
-            "conversations_today",
-            "Conversations today",
-            "Conversations since the app's midnight (counter `conversations`).",
-            source.window("conversations", "1d"),
-            decimals=0,
-        ),
-        small(
-            "digests_today",
-            "Digests today",
-            "Digests created since the app's midnight (counter `digests_created`).",
-            source.window("digests_created", "1d"),
-            decimals=0,
-        ),
-    ]
-    return Row(2, panels)
+def _gauge(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
+    return stat(
+        entry,
+        entry.title,
+        f"As the app last said (gauge `{entry.name}`).",
+        {"": source.gauge(entry.name)},
+        limit,
+        decimals=None if entry.unit != "short" else 0,
+        no_value="not set yet",
+    )
+
+
+def _ratio(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
+    ratio: Ratio = entry.shown  # type: ignore[assignment]
+    counted = any(not name.startswith("gauges.") for name in (ratio.part, *ratio.of))
+    whole = " and ".join(f"`{name}`" for name in ratio.of)
+    span = ", today and the six days before" if counted else ""
+    return stat(
+        entry,
+        entry.titled(", 7 days" if counted else ""),
+        f"`{ratio.part}` as a share of {whole}{span}.",
+        {"": source.ratio(ratio.part, ratio.of)},
+        limit,
+        unit="percentunit",
+        min=0,
+        max=1,
+        no_value="nothing to divide yet",
+    )
+
+
+def _timing(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
+    description = (
+        f"How long a call took on average since the app's midnight, and how many there "
+        f"were (timing `{entry.name}`)."
+    )
+    name = entry.name
+    queries = {"average": source.average(name), "calls": source.calls(name)}
+    overrides = [override("B", by="byFrameRefID", color=fixed("text"), unit="short")]
+    if limit is not None and limit.calls > 1:
+        # The same number without a colour, while there are too few calls to judge.
+        queries = {
+            "average": source.average(name, least=limit.calls),
+            "calls": source.calls(name),
+            "average ": source.average(name, most=limit.calls - 1),
+        }
+        overrides.append(override("C", by="byFrameRefID", color=fixed("text")))
+        description += f" It has a colour from {limit.calls} calls on."
+    return stat(
+        entry,
+        entry.titled(", average today"),
+        description,
+        queries,
+        limit,
+        overrides,
+        unit="s",
+        no_value="no call today",
+    )

@@ -1,27 +1,15 @@
-"""What went wrong, what happened around it, and what waits."""
+"""What went wrong, what happened around it, and since when."""
 
 from __future__ import annotations
 
-from soloscope.dashboards.explore import link
-from soloscope.dashboards.grafana import (
-    Panel,
-    Query,
-    Row,
-    fixed,
-    override,
-    stat_options,
-)
-from soloscope.dashboards.queries import (
-    ACTIVITY,
-    APP,
-    APP_ERRORS,
-    Source,
-    troubles_per_hour,
-)
+from typing import TYPE_CHECKING
 
-#: What Grafana calls the columns of log lines; newer versions have other names.
-TIME = ("Time", "timestamp")
-LINE = ("Line", "body")
+from soloscope.dashboards.explore import link
+from soloscope.dashboards.grafana import Json, Panel, Query, Row, fixed, override
+from soloscope.dashboards.queries import APP, APP_ERRORS, troubles_per_hour
+
+if TYPE_CHECKING:
+    from soloscope.config import App
 
 #: Named fields of a line, without errors for lines that are not JSON.
 SAID = 'msg="msg",message="message",err="err.message"'
@@ -33,108 +21,74 @@ WORDS = (
     r'"(?m)^(\\s.*|Traceback .*)\\n?" __line__ "")'
 )
 
-#: An event and its usual fields, in columns.
+#: Whom a line is about. The data source makes links of these.
+ABOUT = (
+    "{{ if .conversation_id }}  conversation={{ .conversation_id }}"
+    "{{ else if .user }}  user={{ .user }}{{ end }}"
+)
+
+FAILURE = f"{{{{ if .event }}}}{{{{ .event }}}}: {{{{ end }}}}{{{{ {WORDS} }}}}{ABOUT}"
+
+#: An event and its usual fields.
 EVENT = (
-    '{{ if .event }}{{ printf "%-20s  " .event }}{{ end }}'
+    "{{ if .event }}{{ .event }}  {{ end }}"
     "{{ if .last4 }}***{{ .last4 }}  {{ end }}"
     "{{ if .minutes }}{{ .minutes }} min  {{ end }}"
     "{{ if .messages }}{{ .messages }} messages  {{ end }}"
     "{{ if .words }}{{ .words }} new words  {{ end }}"
     "{{ if .left }}{{ .left }} days left  {{ end }}"
-    f'{{{{ if not (eq .level "info") }}}}{{{{ {WORDS} }}}}  {{{{ end }}}}'
-    "{{ .conversation_id }}"
+    '{{ if or (not .event) (not (eq .level "info")) }}'
+    f"{{{{ {WORDS} }}}}{{{{ end }}}}"
+    f"{ABOUT}"
 )
 
 
-def story_row() -> Row:
+def log_options(*, wrap: bool) -> Json:
+    """Options of a `logs` panel: the newest line first."""
+    return {
+        "dedupStrategy": "none",
+        "enableLogDetails": True,
+        "prettifyLogMessage": False,
+        "showCommonLabels": False,
+        "showLabels": False,
+        "showTime": True,
+        "sortOrder": "Descending",
+        "wrapLogMessage": wrap,
+    }
+
+
+def story_row(app: App) -> Row:
     """What went wrong, and what happened around it."""
-    about = '{app="$app"} |= "${__value.text}"'
+    events = "|".join(app.dashboard.events)
+    chosen = f'| event=~"{events}" or level=~"warn|error|fatal"' if events else ""
     panels = [
         Panel(
             key="failures",
-            kind="table",
+            kind="logs",
             title="Latest failures",
-            description="The newest lines with level error or fatal: when, what, and "
-            "about which conversation, or else which user. A click on that opens all "
-            "its lines.",
+            description="The newest lines with level error or fatal. Open one for the "
+            "links to all lines of its conversation or its user.",
             queries=(
                 Query(
                     "loki",
-                    f"{APP_ERRORS} "
-                    f"| json {SAID} {QUIETLY} "
-                    "| label_format about=`{{ or .conversation_id .user }}` "
-                    f"| line_format `{{{{ {WORDS} }}}}`",
+                    f"{APP_ERRORS} | json {SAID} {QUIETLY} | line_format `{FAILURE}`",
                     how="logs",
                     limit=20,
                 ),
             ),
             no_value="no failure in this time",
-            unit="string",
-            custom={"align": "left", "filterable": False, "inspect": False},
-            overrides=[
-                override("when", unit="dateTimeFromNow", custom__width=120),
-                override(
-                    "what happened",
-                    custom__inspect=True,
-                    custom__cellOptions={"type": "auto", "wrapText": True},
-                ),
-                override("event", noValue="-", custom__width=150),
-                override(
-                    "about",
-                    noValue="-",
-                    custom__width=168,
-                    links=[link("All lines about this in Explore", about)],
-                ),
-            ],
-            options={
-                "cellHeight": "sm",
-                "footer": {"show": False, "reducer": ["sum"], "fields": ""},
-                "showHeader": True,
-            },
-            transformations=[
-                {
-                    "id": "extractFields",
-                    "options": {"format": "json", "source": "labels"},
-                },
-                {
-                    "id": "filterFieldsByName",
-                    "options": {
-                        "include": {"names": ["event", "about", *TIME, *LINE]},
-                    },
-                },
-                {
-                    "id": "organize",
-                    "options": {
-                        "excludeByName": {},
-                        "indexByName": {
-                            **dict.fromkeys(TIME, 0),
-                            "event": 1,
-                            "about": 2,
-                            **dict.fromkeys(LINE, 3),
-                        },
-                        "renameByName": {
-                            **dict.fromkeys(TIME, "when"),
-                            **dict.fromkeys(LINE, "what happened"),
-                        },
-                    },
-                },
-                {
-                    "id": "sortBy",
-                    "options": {"sort": [{"field": "when", "desc": True}]},
-                },
-            ],
+            options=log_options(wrap=True),
             links=[link("All errors in Explore", APP_ERRORS)],
         ),
         Panel(
             key="activity",
             kind="logs",
             title="Activity stream",
-            description="Digests, conversations that start and end, trial warnings, "
-            "throttled users and errors, newest first. Open a line for its fields.",
+            description="What the app did, newest first. Open a line for its fields.",
             queries=(
                 Query(
                     "loki",
-                    f'{APP} | event=~"{ACTIVITY}" or level=~"error|fatal" '
+                    f'{{app="$app",level!~"debug|trace"}} {chosen} '
                     f'| json {SAID},last4="phone_last4",minutes="duration_minutes",'
                     'messages="message_count",words="new_words",left="days_left" '
                     f"{QUIETLY} | line_format `{EVENT}`",
@@ -142,84 +96,50 @@ def story_row() -> Row:
                     limit=50,
                 ),
             ),
-            no_value="no event in this time",
-            options={
-                "dedupStrategy": "none",
-                "enableLogDetails": True,
-                "prettifyLogMessage": False,
-                "showCommonLabels": False,
-                "showLabels": False,
-                "showTime": True,
-                "sortOrder": "Descending",
-                "wrapLogMessage": False,
-            },
+            no_value="no line in this time",
+            options=log_options(wrap=False),
             links=[link("The whole log in Explore", APP)],
         ),
     ]
-    return Row(8, panels)
+    return Row(6, panels)
 
 
-def background_row(source: Source) -> Row:
-    """Below the fold: troubles over time with deployments, and what waits."""
-    waiting = {
-        "open conversations": source.gauge("conversations_active"),
-        "digests to make": source.gauge("digests_pending"),
-        "users to write to": source.gauge("users_to_reengage"),
-        "digests failed today": source.window("digests_failed", "1d"),
-        "trials won, 30 days": source.window("trial_conversions", "30d"),
-        "monthly revenue": source.gauge("revenue_monthly"),
-    }
-    panels = [
-        Panel(
-            key="troubles_per_hour",
-            kind="timeseries",
-            title="Errors and warnings per hour",
-            description="Lines with level warn, error and fatal in each hour. The "
-            "vertical lines are deployments and notes (`soloscope annotate`).",
-            queries=(troubles_per_hour(),),
-            no_value="no error or warning in this time",
-            min=0,
-            decimals=0,
-            color="orange",
-            custom={
-                "axisPlacement": "left",
-                "barAlignment": -1,
-                "drawStyle": "bars",
-                "fillOpacity": 75,
-                "lineWidth": 0,
-                "stacking": {"group": "A", "mode": "normal"},
+def troubles_row() -> Row:
+    """Errors and warnings over time, with deployments and notes."""
+    panel = Panel(
+        key="troubles_per_hour",
+        kind="timeseries",
+        title="Errors and warnings per hour",
+        description="Lines with level warn, error and fatal in each hour. The "
+        "vertical lines are deployments, notes and alerts.",
+        queries=(troubles_per_hour(),),
+        no_value="no error or warning in this time",
+        min=0,
+        decimals=0,
+        color="orange",
+        custom={
+            "axisPlacement": "left",
+            "barAlignment": -1,
+            "drawStyle": "bars",
+            "fillOpacity": 75,
+            "lineWidth": 0,
+            "stacking": {"group": "A", "mode": "normal"},
+        },
+        overrides=[
+            override("warn", color=fixed("yellow")),
+            override("error", color=fixed("red")),
+            override("fatal", color=fixed("dark-red")),
+        ],
+        options={
+            "legend": {
+                "showLegend": True,
+                "displayMode": "list",
+                "placement": "bottom",
+                "calcs": ["sum"],
             },
-            overrides=[
-                override("warn", color=fixed("yellow")),
-                override("error", color=fixed("red")),
-                override("fatal", color=fixed("dark-red")),
-            ],
-            options={
-                "legend": {
-                    "showLegend": True,
-                    "displayMode": "list",
-                    "placement": "bottom",
-                    "calcs": ["sum"],
-                },
-                "tooltip": {"mode": "multi", "sort": "none"},
-            },
-            interval="1h",
-            max_points=1000,
-        ),
-        Panel(
-            key="waiting",
-            kind="stat",
-            title="Under way and waiting",
-            description="What the app says is open now, and what the month brought.",
-            queries=tuple(waiting.values()),
-            no_value="not reported",
-            decimals=0,
-            overrides=[
-                override(chr(ord("A") + index), by="byFrameRefID", displayName=words)
-                for index, words in enumerate(waiting)
-            ]
-            + [override("F", by="byFrameRefID", unit="currencyUSD")],
-            options=stat_options(mode="value_and_name"),
-        ),
-    ]
-    return Row(6, panels, widths=(16, 8))
+            "tooltip": {"mode": "multi", "sort": "none"},
+        },
+        interval="1h",
+        max_points=1000,
+    )
+    return Row(5, [panel])
