@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import threading
 import time
@@ -16,6 +17,7 @@ from soloscope.checks import results
 from soloscope.checks.model import CheckFailed
 from soloscope.checks.probe import probe
 from soloscope.checks.results import Probed, probed
+from soloscope.commands import probe as command
 from soloscope.config import Config
 
 KEY = "sk-test-0123456789abcdef"
@@ -169,3 +171,9 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     finally:
         stop.set()
         writer.join()
+
+
+def test_nothing_to_ask_is_still_json(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = argparse.Namespace(all=False, json=True)
+    assert command.run(parse({}), arguments) == 0
+    assert json.loads(capsys.readouterr().out) == {}

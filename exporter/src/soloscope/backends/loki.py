@@ -23,6 +23,7 @@ class Line(NamedTuple):
 class LokiApi(PrometheusApi):
     """Loki answers metric queries in the format of Prometheus."""
 
+    name = "Loki"
     prefix = "/loki/api/v1"
 
     @classmethod
@@ -32,7 +33,9 @@ class LokiApi(PrometheusApi):
 
     def alert_names(self) -> set[str]:
         """The names of all alert rules of the ruler, which has Prometheus' path."""
-        return PrometheusApi(f"{self.base}/prometheus", self.timeout).alert_names()
+        ruler = PrometheusApi(f"{self.base}/prometheus", self.timeout)
+        ruler.name = self.name
+        return ruler.alert_names()
 
     def lines(
         self, selector: str, start: float, end: float, limit: int = 1000

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from soloscope.backends.http import TIMEOUT, base_url, get_json, understood
 from soloscope.config import Config
+from soloscope.errors import BackendUnavailable
 
 __all__ = ["PrometheusApi", "Sample"]
 
@@ -30,8 +31,11 @@ def sample(labels: Mapping[str, str], pair: Any) -> Sample:
 
 
 class PrometheusApi:
-    """Every method raises BackendUnavailable with the server's address and reason."""
+    """Every method raises BackendUnavailable with the server's name, address and
+    reason.
+    """
 
+    name = "Prometheus"
     prefix = "/api/v1"
 
     def __init__(self, base: str, timeout: float = TIMEOUT) -> None:
@@ -46,8 +50,11 @@ class PrometheusApi:
     def get(self, path: str, **parameters: str) -> dict[str, Any]:
         """`data` of the answer."""
         query = f"?{urlencode(parameters)}" if parameters else ""
-        where = f"{self.base}{self.prefix}/{path}"
-        value = get_json(where + query, self.timeout)
+        url = f"{self.base}{self.prefix}/{path}"
+        try:
+            value = get_json(url + query, self.timeout)
+        except BackendUnavailable as error:
+            raise BackendUnavailable(f"{self.name} at {error}") from None
         with self.understood(path):
             return dict(value["data"])
 
@@ -64,7 +71,7 @@ class PrometheusApi:
 
     def understood(self, path: str) -> Any:
         """`http.understood` for the answer of `path`."""
-        return understood(f"{self.base}{self.prefix}/{path}")
+        return understood(f"{self.name} at {self.base}{self.prefix}/{path}")
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         """The value of each series now, or at `at`."""

@@ -64,8 +64,10 @@ def _table(found: list[Group], zone: ZoneInfo, since: str) -> None:
         out.print(f"no errors in the last {since}")
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("times", "first", "last", "app", "event", "error", "message"):
-        table.add_column(name, justify="right" if name == "times" else "left")
+    table.add_column("times", justify="right")
+    for name in ("first", f"last ({zone.key})", "app", "event", "error", "message"):
+        # Nothing is cut: every part identifies the group.
+        table.add_column(name, overflow="fold")
     for group in found:
         message = Text(printable(group.text))
         if group.new:

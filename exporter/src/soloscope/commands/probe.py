@@ -40,8 +40,9 @@ def run(config: Config, args: argparse.Namespace) -> int:
     log.set_up(config.exporter.log_level, sys.stderr if args.json else None)
     if config.probe is None:
         log.event("nothing_to_probe", "No app declares a check of kind `api`")
-        return 0
-    found = probe(config, everything=args.all)
+        found = {}
+    else:
+        found = probe(config, everything=args.all)
     for app, mine in found.items():
         for name, one in mine.items():
             log.event(

@@ -71,7 +71,8 @@ def refused(found: Iterable[Sample]) -> Iterator[Finding]:
 
 def _away(name: str, unit: str, error: BackendUnavailable) -> Finding:
     fix = f"`systemctl status {unit}`, `journalctl -u {unit} -n 50`"
-    return wrong(name.lower(), "", f"{name} does not answer: {error}", fix)
+    why = str(error).removeprefix(f"{name} at ")
+    return wrong(name.lower(), "", f"{name} does not answer: {why}", fix)
 
 
 def loki(config: Config, clock: Callable[[], float] = time.time) -> Iterator[Finding]:
