@@ -16,6 +16,7 @@ backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines
 dashboards/    the dashboards, from what the configuration declares
 notify/        alerts and reports to the phone
+app/           for apps in Python: events, counts, health
 commands/      the command line: arguments and printing; the rooms above do the work
 
 At the top: `cli` finds the command, `errors` has every error that is raised on purpose,
