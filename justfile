@@ -69,6 +69,10 @@ options:
       page=$(nix eval --raw {{ quote(top) }}"#checks.$system.options.page") && printf '%s\n' "$page" > {{ quote(top / "docs/options.md") }}; \
       else SOLOSCOPE_OPTIONS={{ quote(top / "docs/options.md") }} {{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} test-nixos options; fi
 
+# Write docs/commands.md from the commands
+commands:
+    @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" commands
+
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
     @{{ run }}.tools.programs "$@"

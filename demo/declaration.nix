@@ -102,6 +102,7 @@
     };
     validators = {
       deficiencies = {
+        manual = [ "Chat with a test user: the greeting mentions a deficiency" ];
         events.practised = {
           event = "deficiency_practiced";
           min = 1;
@@ -118,6 +119,7 @@
         };
       };
       digests = {
+        manual = [ "Make a digest by hand: the profile has new memos, the conversation is cleared" ];
         jobs = [ "digest" ];
         events.failures = {
           event = "digest_failed";
@@ -131,6 +133,7 @@
         };
       };
       timestamps = {
+        manual = [ "Send messages with different gaps: the conversation ends in a natural way" ];
         records.dated = {
           record = "digests";
           times = [ "created_at" ];

@@ -340,6 +340,12 @@ let
       example = [ "digest" ];
       description = "The app's jobs that must have run on each day.";
     };
+    manual = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "Chat with a test user: the greeting mentions a deficiency" ];
+      description = "What only a person can look at, for `soloscope checklist`.";
+    };
     events =
       table "How often something may happen, and how often it must."
         ''{ failed = { event = "digest_failed"; of = "digest_created"; maxPercent = 10; }; }''

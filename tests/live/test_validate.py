@@ -68,6 +68,7 @@ VALIDATORS: dict[str, Any] = {
     },
 }
 EMPTY: dict[str, Any] = {
+    "manual": [],
     "jobs": [],
     "events": {},
     "records": {},
@@ -93,7 +94,8 @@ class Shop:
         keys = {"skills": 1, "reports": 2, "profile": 3}
         value["apps"] = {
             name: {
-                **{key: app[key] for key in ("timeZone", "dashboard", "objectives")},
+                **{key: app[key] for key in ("timeZone", "objectives")},
+                "dashboard": {"rows": [], "hide": [], "thresholds": {}, "ratios": {}},
                 **{kind: {} for kind in ("breakdowns", "uniques", "timings", "gauges")},
                 "title": name,
                 "units": [],
@@ -352,6 +354,31 @@ def verdicts(stack: Stack) -> dict[str, dict[str, tuple[bool | None, str]]]:
         checks = found.setdefault(one["validator"], {})
         checks[one["check"]] = one["ok"], one["evidence"]
     return found
+
+
+def test_the_checklist(stack: Stack) -> None:
+    file = str(stack.options.root / "soloscope.json")
+    argv = [sys.executable, "-m", "soloscope", "--config", file, "checklist"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("# LanguageBuddy, 20")
+    titles = [line for line in lines if line.startswith("## ")]
+    assert titles == [*(f"## Before: {name}" for name in sorted(DEFECTS)), "## After"]
+    assert "- [ ] Chat with a test user: the greeting mentions a deficiency" in lines
+    assert any(line.startswith("- [x] trial: ") for line in lines)
+    wrong = [line for line in lines if "**FAILED**" in line]
+    assert done.returncode == (1 if wrong else 0)
+    # Every validator's check is there, and what comes after a deployment.
+    for what in (
+        "practised",
+        "profile",
+        "computed",
+        "health-check",
+        "alerts",
+        "errors",
+    ):
+        assert any(f"] {what}: " in x or f"** {what}: " in x for x in lines), what
 
 
 def test_each_defect_is_found_by_its_validator(stack: Stack) -> None:

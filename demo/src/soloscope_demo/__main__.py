@@ -76,6 +76,11 @@ COMMANDS: dict[str, tuple[str, str, tuple[Argument, ...]]] = {
         "write the dashboards that the repository holds",
         (),
     ),
+    "commands": (
+        ".tools.reference:main",
+        "write docs/commands.md",
+        (),
+    ),
     "check": (
         ".tools.checks:main",
         "lint and test everything this machine can run",

@@ -23,6 +23,7 @@ COMMANDS = {
     "alerts": "show which alerts fire, since when, and who silenced them",
     "silence": "silence an alert for a time, or end a silence",
     "validate": "say whether declared features work, with evidence",
+    "checklist": "print what to look at before and after a deployment, as far as known",
     "annotate": "set a mark that the graphs show",
     "dashboards": "write Grafana's dashboards from the configuration",
     "loki-budget": "keep Loki's folder under its budget",

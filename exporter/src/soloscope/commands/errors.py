@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from soloscope.commands.options import add_since, app_of
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-TIMEOUT = 30.0
-"""Seconds for one question: each looks through days of lines."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -36,17 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(config: Config, args: argparse.Namespace) -> int:
     """Query Loki and print the groups."""
-    from soloscope.backends.loki import LokiApi
-    from soloscope.error_groups import groups
+    from soloscope.error_groups import today
 
     app = ".+" if args.app is None else app_of(config, args.app).name
-    loki = LokiApi.of(config, TIMEOUT)
-
-    def ask(query: str) -> list[tuple[dict[str, str], float]]:
-        return [(dict(found.labels), found.value) for found in loki.instant(query)]
-
-    today = datetime.now(config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = groups(ask, args.since, "30d", today.astimezone(UTC), app)
+    found = today(config, app, args.since)
     if args.json:
         for group in found:
             print(json.dumps(group.as_json(), ensure_ascii=False))

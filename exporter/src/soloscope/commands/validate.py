@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from typing import TYPE_CHECKING
 
 from soloscope.commands.options import (
@@ -14,7 +13,7 @@ from soloscope.commands.options import (
     seconds,
     with_password,
 )
-from soloscope.config import App, Config, duration
+from soloscope.config import App, Config
 from soloscope.errors import SoloscopeError
 from soloscope.terminal import console, in_ascii, printable
 
@@ -100,28 +99,13 @@ def run(config: Config, args: argparse.Namespace) -> int:
 def _verdicts(
     config: Config, app: App, names: list[str], args: argparse.Namespace
 ) -> Iterator[tuple[str, str, Verdict]]:
-    from soloscope.backends.loki import LokiApi
-    from soloscope.redis.client import RedisClient
     from soloscope.validate.checks import examine
-    from soloscope.validate.sources import Sources
+    from soloscope.validate.sources import opened
 
-    client = RedisClient(app.redis) if app.redis is not None else None
-    sources = Sources(
-        app,
-        LokiApi.of(config),
-        client,
-        args.since,
-        duration(args.since) or 0.0,
-        time.time(),
-        max(1, args.sample),
-        args.budget,
-    )
     wait = console(stderr=True)
-    try:
+    sample = max(1, args.sample)
+    with opened(config, app, args.since, sample, args.budget) as sources:
         for name in names:
             with wait.status(f"{name} …") if wait.is_terminal else wait:
                 found = list(examine(app.validators[name], sources))
             yield from ((name, check, verdict) for check, verdict in found)
-    finally:
-        if client is not None:
-            client.close()

@@ -422,8 +422,9 @@ class LimitCheck:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """A feature that is examined: all of these must hold."""
+    """A feature that is examined: all of these must hold; `manual` is for people."""
 
+    manual: tuple[Annotated[str, filled], ...]
     jobs: tuple[Annotated[str, filled], ...]
     events: Annotated[Mapping[str, EventCheck], METRIC]
     records: Annotated[Mapping[str, RecordCheck], METRIC]

@@ -15,8 +15,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soloscope.backends.http import understood
+from soloscope.backends.loki import LokiApi
+from soloscope.config import Config
 
-__all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query"]
+__all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query", "today"]
+
+TIMEOUT = 30.0
+"""Seconds for one question: each looks through days of lines."""
 
 #: The labels that identify a group.
 GROUP_LABELS = ("app", "event", "error", "text")
@@ -110,6 +115,21 @@ class Group:
             "first": self.first.isoformat(),
             "last": self.last.isoformat(),
         }
+
+
+def today(config: Config, app: str = ".+", span: str = "24h") -> list[Group]:
+    """The groups of the last `span`; new is what began today, in the developer's zone.
+
+    Raises BackendUnavailable.
+    """
+    loki = LokiApi.of(config, TIMEOUT)
+
+    def ask(query: str) -> list[tuple[dict[str, str], float]]:
+        return [(dict(found.labels), found.value) for found in loki.instant(query)]
+
+    now = datetime.now(config.zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return groups(ask, span, "30d", midnight.astimezone(UTC), app)
 
 
 def groups(

@@ -6,19 +6,20 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
 from soloscope.backends.loki import LokiApi
-from soloscope.config import App, UserRecord
+from soloscope.config import App, Config, UserRecord, duration
 from soloscope.errors import OTHER_SHAPE, SoloscopeError
 from soloscope.redis.client import RedisClient
 from soloscope.timeline.lines import quoted
 from soloscope.users.records import Loaded, load
 
-__all__ = ["Event", "Sources"]
+__all__ = ["Event", "Sources", "opened"]
 
 MOST_LINES = 5000
 """The most lines that Loki gives in one answer."""
@@ -105,6 +106,21 @@ class Sources:
                 seen += len(some)
                 loaded = load(client, [(key, record) for key in some])
                 yield from zip(some, loaded, strict=True)
+
+
+@contextmanager
+def opened(
+    config: Config, app: App, since: str, sample: int = 1000, budget: float = 10.0
+) -> Iterator[Sources]:
+    """The sources of an app, with their connection closed at the end."""
+    client = RedisClient(app.redis) if app.redis is not None else None
+    seconds = duration(since) or 0.0
+    loki = LokiApi.of(config)
+    try:
+        yield Sources(app, loki, client, since, seconds, time.time(), sample, budget)
+    finally:
+        if client is not None:
+            client.close()
 
 
 def _scan(client: RedisClient, record: UserRecord) -> Iterator[list[str]]:
