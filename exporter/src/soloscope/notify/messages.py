@@ -169,21 +169,29 @@ def _of_alerts(
             first.links,
             firing,
         )
+    # Alerts that read the same are one line with their number.
+    told: dict[str, int] = {}
+    for story in stories:
+        mark = "•" if story.alert.firing else "✓"
+        text = cut(_of_app(story.alert.summary, story.alert.app, titles), 160)
+        when = cut(_when(story, clock, late), 80)
+        line = f"{mark} {isolated(text)} ({when})"
+        told[line] = told.get(line, 0) + 1
     lines = [
-        f"{'•' if story.alert.firing else '✓'} "
-        + isolated(cut(_of_app(story.alert.summary, story.alert.app, titles), 160))
-        + f" ({cut(_when(story, clock, late), 80)})"
-        for story in stories[:LISTED]
+        line + (f", {count} times" if count > 1 else "")
+        for line, count in list(told.items())[:LISTED]
     ]
-    rest = more + len(stories) - len(lines)
+    rest = more + sum(list(told.values())[LISTED:])
     if rest:
         lines.append(f"and {rest} more")
     users = {story.alert.user for story in stories}
+    starts = [s.alert.starts for s in stories if s.alert.firing and s.alert.starts]
     links = first.links if len({story.alert.links for story in stories}) == 1 else ()
     return _Parts(
         title,
         [f"{len(stories) + more} alerts", *lines],
         users.pop() if len(users) == 1 else "",
+        since=f"Since: {clock(min(starts))}" if starts and firing else "",
         links=links or first.links[:1],
         check_logs=firing,
     )

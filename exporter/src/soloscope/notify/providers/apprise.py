@@ -31,7 +31,7 @@ def need() -> None:
 class Apprise:
     """Sends to one URL."""
 
-    limit = Limit(45, 6.0)
+    limit = Limit(40, 6.0)
     windowed = False
 
     def __init__(self, name: str, options: Channel) -> None:

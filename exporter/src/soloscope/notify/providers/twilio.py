@@ -42,7 +42,7 @@ class Twilio:
     """Sends to the developer's number."""
 
     # One message a second to one user is Twilio's advice; Meta's pair limit holds too.
-    limit = Limit(45, 6.0)
+    limit = Limit(40, 6.0)
     windowed = True
 
     def __init__(self, options: WhatsApp) -> None:
