@@ -78,6 +78,14 @@ CREATE TABLE IF NOT EXISTS reserve (bytes BLOB);
 """
 
 
+_SHAPE = """
+SELECT notice, channel, rank, state, attempts, due, repeated, changed, provider_id,
+    error, key, grp, mark, received, resolved, content
+FROM deliveries JOIN notices ON notices.id = notice LIMIT 0
+"""
+"""Fails on tables that something else made."""
+
+
 class OutboxUnavailable(SoloscopeError):  # noqa: N818 (reads as a state)
     """Nothing was written: the disk is full, or the file is damaged."""
 
@@ -142,9 +150,7 @@ class Outbox:
             rescued = list(_rescued(self._path))
             self.set_aside = _moved(self._path, now())
             self._db = _opened(self._path)
-        with suppress(OutboxUnavailable), self._change() as db:
-            db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVE,))
-            db.execute("DELETE FROM reserve")
+        self._make_room()
         with self._change() as db:
             db.execute(
                 "UPDATE deliveries SET state = 'waiting', repeated = 1 "
@@ -154,6 +160,16 @@ class Outbox:
             db.execute("UPDATE deliveries SET due = 0 WHERE state = 'waiting'")
         for received, notice, channel in rescued:
             self.accept(notice, [channel], received=received, repeated=True)
+
+    def _make_room(self) -> None:
+        """Let both files grow to what a full disk must still hold."""
+        with suppress(OutboxUnavailable):
+            with self._change() as db:
+                db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVE,))
+                db.execute("DELETE FROM reserve")
+            # Their pages are in the main file from now on, and the log, which keeps its
+            # size, is written from its start.
+            self._rows("PRAGMA wal_checkpoint(RESTART)")
 
     def close(self) -> None:
         """Close the file and leave it to others."""
@@ -493,12 +509,15 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        # Pages (4 kB), less than RESERVE: the log must not outgrow its room.
+        db.execute("PRAGMA wal_autocheckpoint = 128")
         # A cache of 2 MB would be kept; the file is small.
         db.execute("PRAGMA cache_size = -256")
         (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if said != "ok":
             raise sqlite3.DatabaseError(f"malformed: {said}")
         db.executescript(_SCHEMA)
+        db.execute(_SHAPE)
     except BaseException:
         db.close()
         raise
