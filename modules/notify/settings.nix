@@ -59,6 +59,7 @@ in
         inherit (defaults) listenAddress;
         inherit (cfg) port;
         stateDirectory = paths.notify;
+        inherit (soloscope.alertmanager) repeat;
         tokenFile = secret "notify-token";
         whatsapp =
           if whatsapp == null then

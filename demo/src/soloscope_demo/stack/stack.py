@@ -219,7 +219,8 @@ class Stack:
         render(self.root, self.overrides)
         (self.root / "secrets").chmod(0o700)
         # Generated at the first boot of a host (modules/secrets).
-        for name in ("grafana-admin-password", "grafana-secret-key", "exporter-token"):
+        names = ["grafana-admin-password", "grafana-secret-key"]
+        for name in (*names, "exporter-token", "notify-token"):
             path = self.root / "secrets" / name
             if not path.exists():
                 path.touch(mode=0o600)

@@ -15,6 +15,7 @@ COMMANDS = {
     "health-check": "say what is well and what is not, with the numbers of now",
     "probe": "ask the outside APIs once, with their keys",
     "notify": "send alerts and reports to the phone, or hand over a message",
+    "rehearse": "send a rule's alert all the way to the phone, as a rehearsal",
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
     "errors": "show the errors of the last day in groups, the new ones marked",

@@ -703,10 +703,20 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """After how many seconds Alertmanager repeats what still fires, by severity."""
+
+    critical: Annotated[float, seconds("1y")]
+    warning: Annotated[float, seconds("1y")]
+    info: Annotated[float, seconds("1y")]
+
+
+@dataclass(frozen=True, slots=True)
 class Notify(Listener):
     """`soloscope notify`. Its outbox is in `state_directory`."""
 
     state_directory: Path
+    repeat: Repeat
     token: Annotated[Secret, Option("tokenFile")]
     channels: Annotated[Mapping[str, Channel], APP]
     whatsapp: WhatsApp | None = None

@@ -39,10 +39,6 @@ WEBHOOK_LIMIT = 4 * 1024 * 1024
 MESSAGE_LIMIT = 64 * 1024
 CALL_LIMIT = 1024 * 1024
 
-REPEATS = {"critical": 0.9 * 14400, "warning": 0.9 * 43200, "info": 0.9 * 43200}
-"""Seconds within which Alertmanager does not mean to repeat itself: nine tenths of its
-repeat_interval."""
-
 
 class Service:
     """Everything between the requests and the providers. `start` begins to send."""
@@ -143,7 +139,10 @@ class Service:
         return wanted or every[:1]
 
     def _accept(self, notice: Notice) -> tuple[int, bool]:
-        within = REPEATS[notice.severity] if notice.kind == "alerts" else KEEP
+        within = KEEP
+        if notice.kind == "alerts":
+            # Until then Alertmanager does not mean to repeat itself.
+            within = 0.9 * getattr(self._notify.repeat, notice.severity)
         id_, repeat = self._outbox.accept(notice, self._channels(notice), within)
         if not repeat:
             self._wake()
