@@ -20,6 +20,8 @@ let
           "languagebuddy-backend"
           "languagebuddy-worker"
           "myapp"
+          "shop"
+          "worker"
         ] (_: { script = "true"; });
       };
     in
