@@ -247,7 +247,7 @@ def test_the_shop_shows_what_it_counted(shape: tuple[str, Stack]) -> None:
     # Below its number of calls an average is there, and has no colour.
     title = "Payment service, average today"
     assert found[title, 0].empty()
-    assert (found[title, 1].number(), found[title, 2].number()) == (8, 3)
+    assert (found[title, 1].number(), found[title, 2].number()) == (3, 8)
     days = [examples.day({"timeZone": "Europe/Berlin"}, back) for back in range(8)]
     orders, visits = (
         sum(examples.count(name, day) for day in days[:7])

@@ -46,7 +46,7 @@ def test_an_average_has_a_colour_from_twenty_calls_on() -> None:
         truth = planned(now)
         shown[now.time()] = [
             index
-            for index in (0, 2)
+            for index in (0, 1)
             if not truth.silent(OVERVIEW, "Redis response, average today", index)
         ]
     # Nobody writes before six.

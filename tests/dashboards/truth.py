@@ -143,10 +143,10 @@ def average(title: str, timing: str) -> None:
     def check(answer: Answer, truth: Truth) -> None:
         assert answer.number() == pytest.approx(truth.average(timing))
 
-    CHECKS[OVERVIEW, title, 0] = CHECKS[OVERVIEW, title, 2] = check
-    one(title, calls, 1)
+    CHECKS[OVERVIEW, title, 0] = CHECKS[OVERVIEW, title, 1] = check
+    one(title, calls, 2)
     SILENT_WITHOUT[OVERVIEW, title, 0] = lambda truth: calls(truth) >= 20
-    SILENT_WITHOUT[OVERVIEW, title, 2] = lambda truth: 0 < calls(truth) < 20
+    SILENT_WITHOUT[OVERVIEW, title, 1] = lambda truth: 0 < calls(truth) < 20
 
 
 def per_day(title: str, count: Callable[[Truth, int], Any]) -> None:

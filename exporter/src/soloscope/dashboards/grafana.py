@@ -125,6 +125,15 @@ def override(name: str, by: str = "byName", **properties: object) -> Json:
     }
 
 
+def named(ref: str, name: str, **properties: object) -> Json:
+    """A name, and more, for the values of one query of a `stat`.
+
+    The space behind it is for a wide panel, where the value stands right of the name.
+    """
+    shown = f"{name}\u2002"
+    return override(ref, by="byFrameRefID", displayName=shown, **properties)
+
+
 def fixed(color: str) -> Json:
     """One colour for a field."""
     return {"mode": "fixed", "fixedColor": color}
@@ -313,14 +322,15 @@ class Heading:
 def packed(
     height: int, panels: Sequence[tuple[Panel, int]], prefix: str = ""
 ) -> Iterator[Row]:
-    """Rows of panels that each want so many columns; the last column of a row is used.
+    """Rows of panels that each want so many columns, and fill the grid together.
 
+    A panel too many is made room for where that takes little from the others.
     `prefix` goes before the panels' keys.
     """
     row: list[tuple[Panel, int]] = []
     rows = [row]
     for panel, width in panels:
-        if row and sum(w for _, w in row) + width > COLUMNS:
+        if row and sum(w for _, w in row) + width > COLUMNS + 3:
             row = []
             rows.append(row)
         key = f"{prefix}.{panel.key}" if prefix else panel.key

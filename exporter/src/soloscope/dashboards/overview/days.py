@@ -130,7 +130,9 @@ def bars(entry: Entry, source: Source, color: str, failures: str | None) -> Pane
         min=0,
         decimals=None if entry.unit != "short" else 0,
         color=color,
-        custom={**PLAIN_BARS, "axisPlacement": "hidden"},
+        # An axis without room for its numbers: they stand on the bars. One that is
+        # hidden would leave no room for them above the highest bar.
+        custom={**PLAIN_BARS, "axisPlacement": "left", "axisWidth": 1},
         overrides=[
             # Its empty ticks would show the panel's text for no value.
             override(

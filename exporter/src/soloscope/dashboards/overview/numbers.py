@@ -15,6 +15,7 @@ from soloscope.dashboards.grafana import (
     Query,
     Row,
     fixed,
+    named,
     override,
     stat_options,
     thresholds,
@@ -99,10 +100,7 @@ def stat(
         queries=tuple(queries.values()),
         thresholds=coloured(limit),
         overrides=[
-            # The space is for a wide panel, where the value stands right of the name.
-            override(
-                chr(ord("A") + index), by="byFrameRefID", displayName=f"{name}\u2002"
-            )
+            named(chr(ord("A") + index), name)
             for index, name in enumerate(queries)
             if name
         ]
@@ -173,15 +171,16 @@ def _timing(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
     )
     name = entry.name
     queries = {"average": source.average(name), "calls": source.calls(name)}
-    overrides = [override("B", by="byFrameRefID", color=fixed("text"), unit="short")]
+    calls = override("B", by="byFrameRefID", color=fixed("text"), unit="short")
+    overrides = [calls]
     if limit is not None and limit.calls > 1:
         # The same number without a colour, while there are too few calls to judge.
         queries = {
             "average": source.average(name, least=limit.calls),
-            "calls": source.calls(name),
             "average ": source.average(name, most=limit.calls - 1),
+            "calls": source.calls(name),
         }
-        overrides.append(override("C", by="byFrameRefID", color=fixed("text")))
+        overrides = [BESIDE, {**calls, "matcher": {**calls["matcher"], "options": "C"}}]
         description += f" It has a colour from {limit.calls} calls on."
     return stat(
         entry,

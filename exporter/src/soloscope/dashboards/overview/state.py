@@ -15,6 +15,7 @@ from soloscope.dashboards.grafana import (
     Panel,
     Row,
     fixed,
+    named,
     override,
     packed,
     say,
@@ -83,10 +84,9 @@ def job_panel(source: Source, name: str, job: Job) -> Panel:
         # Of the figures only the verdict has a colour.
         thresholds=thresholds((None, "orange")),
         overrides=[
-            override(
+            named(
                 refs[figure],
-                by="byFrameRefID",
-                displayName=text,
+                text,
                 **({} if figure == "verdict" else {"color": fixed("transparent")}),
             )
             for figure, text in figures.items()
@@ -124,7 +124,9 @@ def checks_panel(source: Source, checks: dict[str, str]) -> Panel:
         no_value="no answer",
         thresholds=thresholds((None, "red")),
         mappings=say({1: ("well", "green"), 0: ("FAILS", "red")}),
-        overrides=[override(name, displayName=text) for name, text in checks.items()],
+        overrides=[
+            override(name, displayName=f"{text}\u2002") for name, text in checks.items()
+        ],
         options=TILES,
     )
 
