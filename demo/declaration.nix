@@ -65,6 +65,19 @@
       failures = "digests_failed";
       by = "04:00";
     };
+    digest = {
+      lines = [
+        "👥 Users: {gauges.users_total} total ({uniques.active_users} active {day})"
+        "💬 Conversations: {counters.conversations} {day}"
+        "📝 Digests created: {jobs.digest} last night"
+        "💰 Revenue: {gauges.users_premium} premium ({gauges.revenue_monthly} MRR)"
+        "⚠️ Issues: {jobs.digest.failures|digest failure|digest failures}"
+      ];
+      top.deficiencies = {
+        title = "Top 3 deficiencies practiced:";
+        line = "{key} ({count|user|users})";
+      };
+    };
     user = {
       idByPhone = "phone:{phone}";
       records = {

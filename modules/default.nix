@@ -28,7 +28,9 @@ in
     ./alertmanager
     ./alerts
     ./apps
+    ./canary
     ./configuration
+    ./digest
     ./exporter
     ./grafana
     ./host

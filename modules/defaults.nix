@@ -165,6 +165,18 @@
     "info"
   ];
 
+  digest = {
+    enable = false;
+    at = "08:00";
+  };
+
+  canary = {
+    enable = false;
+    interval = "5m";
+    timeout = "1m";
+    heartbeatUrlFile = null;
+  };
+
   # Defaults of a rule under alerts.rules. Its summary defaults to its name.
   alertRule = {
     enable = true;

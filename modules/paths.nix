@@ -19,6 +19,8 @@
     dashboards = "/etc/soloscope/dashboards";
     probe = "/run/soloscope-probe";
     notify = "/var/lib/soloscope-notify";
+    digest = "/var/lib/soloscope-digest";
+    canary = "/var/lib/soloscope-canary";
     secrets = "/var/lib/soloscope-secrets";
     grafanaSecret = name: "/run/credentials/grafana.service/${name}";
     credential =
@@ -41,6 +43,8 @@
     dashboards = "${dir}/dashboards";
     probe = "${dir}/state/probe";
     notify = "${dir}/state/notify";
+    digest = "${dir}/state/digest";
+    canary = "${dir}/state/canary";
     secrets = "${dir}/secrets";
     grafanaSecret = name: "${dir}/secrets/${name}";
     credential =

@@ -32,17 +32,49 @@
       counters = {
         conversations.help = "Conversations started";
         digests_created.help = "Digests created";
+        digests_failed.help = "Digests failed";
+        trial_conversions.help = "Trials won";
+        trials_expired.help = "Trials lost";
       };
       breakdowns.deficiencies.help = "Deficiencies practised, by kind";
       uniques.active_users.help = "Users who wrote";
       timings.openai.help = "Calls to OpenAI";
-      gauges.revenue_monthly = {
-        help = "Monthly recurring revenue";
-        unit = "currencyUSD";
+      gauges = {
+        users_total.help = "Registered users";
+        users_premium.help = "Users with a subscription";
+        revenue_monthly = {
+          help = "Monthly recurring revenue";
+          unit = "currencyUSD";
+        };
       };
       jobs.digest = {
         counter = "digests_created";
+        failures = "digests_failed";
         by = "04:00";
+      };
+      dashboard.ratios.trial_conversion = {
+        help = "Trials that became subscriptions";
+        part = "counters.trial_conversions";
+        of = [
+          "counters.trial_conversions"
+          "counters.trials_expired"
+        ];
+      };
+      # The message of each morning: docs/digest.md.
+      digest = {
+        lines = [
+          "👥 Users: {gauges.users_total} total ({uniques.active_users} active {day})"
+          "💬 Conversations: {counters.conversations} {day}"
+          "📝 Digests created: {jobs.digest} last night"
+          "💰 Revenue: {gauges.users_premium} premium ({gauges.revenue_monthly} MRR)"
+          "⚠️ Issues: {jobs.digest.failures|digest failure|digest failures}"
+          # has no line in a week without the end of a trial
+          "🎯 Trials that became premium: {ratios.trial_conversion} in 7 days"
+        ];
+        top.deficiencies = {
+          title = "Top 3 deficiencies practiced:";
+          line = "{key} ({count|user|users})";
+        };
       };
 
       health.url = "http://127.0.0.1:8080/api/health";

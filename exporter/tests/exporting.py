@@ -44,10 +44,16 @@ _ROOMS: dict[str, dict[str, Any]] = {
     "grafana": _HERE
     | {"enable": True, "port": 3000, "rootUrl": "http://127.0.0.1:3000/"},
     "alertmanager": _HERE | {"enable": False, "port": 9093},
+    "digest": {
+        "enable": False,
+        "at": "08:00",
+        "stateFile": "/var/lib/soloscope-digest/sent.json",
+    },
 }
 _OPTIONAL_ROOMS: dict[str, dict[str, Any]] = {
     "postgresExporter": _HERE | {"port": 9187},
     "probe": {"resultFile": "/run/soloscope-probe/results.json"},
+    "canary": {"timeout": "60s", "stateFile": "/var/lib/soloscope-canary/last.json"},
 }
 _SHOWN: dict[str, Any] = {"help": "", "group": "", "order": 100}
 _TABLES: dict[str, dict[str, Any]] = {
@@ -71,6 +77,7 @@ _PARTS: dict[str, dict[str, Any]] = {
         "thresholds": {},
         "ratios": {},
     },
+    "digest": {"lines": [], "limit": 10, "top": {}},
     "user": {"records": {}},
 }
 
@@ -103,6 +110,7 @@ def complete(value: Any) -> Any:
             "containers": [],
             "objectives": {},
             "dashboard": {},
+            "digest": {},
             "user": {},
             "validators": {},
             **given,
@@ -114,6 +122,9 @@ def complete(value: Any) -> Any:
         for part, base in _PARTS.items():
             if part in made:
                 made[part] = filled(base, made[part])
+        if isinstance(made["digest"], dict):
+            top = each({"count": 3}, made["digest"]["top"])
+            made["digest"] = {**made["digest"], "top": top}
         return made
 
     if not isinstance(value, dict):

@@ -15,6 +15,7 @@ let
     optionals
     ;
   inherit (import ../durations.nix) milliseconds;
+  notify = import ../notify/settings.nix { inherit soloscope paths; };
   address = (import ../defaults.nix).listenAddress;
   cfg = soloscope.alertmanager;
 
@@ -127,6 +128,27 @@ let
     repeat_interval = "${toString (milliseconds cfg.heartbeat.interval * 5 / 6)}ms";
   };
 
+  # The canary's alert reaches the outbox of `soloscope notify`, which does not send it.
+  canary = {
+    matchers = [ (is "alertname" "SoloscopeCanary") ];
+    receiver = if soloscope.notify.enable then canaryReceiver.name else nobody.name;
+    group_by = [ "..." ];
+    group_wait = "0s";
+  };
+  toOutbox = soloscope.canary.enable && soloscope.notify.enable;
+  canaryReceiver = {
+    name = "canary";
+    webhook_configs = [
+      {
+        send_resolved = false;
+        url = notify.alertmanagerUrl;
+        http_config.authorization.credentials_file =
+          paths.credential "alertmanager" "notify-token"
+            notify.tokenFile;
+      }
+    ];
+  };
+
   isQuiet = severity: severity != "critical" && cfg.quietHours != null;
 
   # Each receiver has a route of its own for each severity, and an alert goes on to the next.
@@ -224,12 +246,13 @@ in
       group_wait = cfg.groupWait;
       group_interval = cfg.groupInterval;
       repeat_interval = cfg.repeat.info;
-      routes = [ watchdog ] ++ routes;
+      routes = [ watchdog ] ++ optionals soloscope.canary.enable [ canary ] ++ routes;
     };
     receivers = [
       nobody
     ]
     ++ optionals (cfg.heartbeat.urlFile != null) [ heartbeat ]
+    ++ optionals toOutbox [ canaryReceiver ]
     ++ mapAttrsToList receiver cfg.receivers;
     inhibit_rules = builtins.concatLists (
       mapAttrsToList inhibitions (
@@ -251,7 +274,9 @@ in
     ];
   };
 
-  credentials = builtins.listToAttrs (
+  credentials =
+    optionalAttrs toOutbox { notify-token = notify.tokenFile; }
+    // builtins.listToAttrs (
     builtins.filter (entry: entry.value != null) (
       concatMap
         (

@@ -687,6 +687,56 @@ in
           ''{ profile = { key = "user:{id}"; times = [ "trial_ends_at" ]; }; }''
           userRecord;
     };
+    digest = {
+      lines = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [
+          "👥 Users: {gauges.users_total} total ({uniques.buyers} active {day})"
+          "📦 Orders: {counters.orders} {day}, {counters.orders.before} a week before"
+          "⚠️ Invoices: {jobs.invoices.failures|failure|failures}"
+        ];
+        description = ''
+          The app's lines in the message of `soloscope digest`. A placeholder is a kind and a
+          name: `{counters.orders}`, `{uniques.buyers}`, `{timings.payment}`,
+          `{gauges.users_total}`, and `{ratios.premium}` for a share of `dashboard.ratios`.
+          Numbers of a day are those of the last full day; `{counters.orders.before}` is the
+          same a week before, `{counters.orders.7d}` or `.30d` the sum of the days up to it.
+          `{jobs.invoices}` is what the last run of a job counted, and
+          `{jobs.invoices.failures}` its failures. `{day}` and `{date}` say which day it is.
+          `{counters.orders|order|orders}` puts the noun behind the number. Without lines the
+          message has the first `limit` of what the app declares.
+        '';
+      };
+      limit = mkOption {
+        type = types.int;
+        default = 10;
+        description = "How many of the app's jobs, counts and gauges the message has when `lines` is empty.";
+      };
+      top =
+        table
+          "The breakdowns' largest keys in the message. A breakdown that is not named here has its first three."
+          ''{ refusals = { count = 5; title = "Why payments were refused:"; }; }''
+          {
+            count = mkOption {
+              type = types.int;
+              default = 3;
+              description = "How many keys are listed; 0 leaves the breakdown out.";
+            };
+            title = mkOption {
+              type = types.nullOr types.str;
+              default = null;
+              example = "Why payments were refused:";
+              description = "The line above them. Null makes one from `help`.";
+            };
+            line = mkOption {
+              type = types.nullOr types.str;
+              default = null;
+              example = "{key} ({count|payment|payments})";
+              description = "The text for one key, with `{key}` and `{count}`. Null is `{key} ({count})`.";
+            };
+          };
+    };
     objectives = {
       availability = mkOption {
         type = types.float;

@@ -13,6 +13,8 @@ in
     builtins.foldl' (all: room: all // part room) { inherit (soloscope) timeZone; } [
       "alertmanager"
       "apps"
+      "canary"
+      "digest"
       "exporter"
       "grafana"
       "logs"

@@ -85,8 +85,17 @@ let
       annotations.tier = "batch";
       inhibits = [ "y" ];
     };
+    digest.enable = true;
+    canary = {
+      enable = true;
+      heartbeatUrlFile = "/run/secrets/heartbeat";
+    };
     # Every <name> is x.
     apps.x = {
+      digest.top.x = {
+        title = "x";
+        line = "{key}";
+      };
       units = [ "x.service" ];
       containers = [ "x-1" ];
       redis = {
@@ -201,6 +210,7 @@ let
     "apps.x.validators.x.events.x.max" = 42;
     "apps.x.validators.x.events.x.maxPercent" = 43;
     "apps.x.validators.x.gaps.x.unit" = "days";
+    "digest.at" = "05:06";
     "exporter.logLevel" = "debug";
     "logs.maxAge" = "41h";
     "logs.redact.patterns.x.gate" = "o";

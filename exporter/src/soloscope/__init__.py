@@ -14,6 +14,8 @@ validate/      whether a declared feature works
 error_groups/  the log's errors, in groups
 backfill/      history for Prometheus from the days that Redis still has
 loki_budget/   how long Loki may keep lines
+canary/        a line, a count and an alert that must arrive
+digest/        the message of each morning
 dashboards/    the dashboards, from what the configuration declares
 notify/        alerts and reports to the phone
 app/           for apps in Python: events, counts, health

@@ -253,6 +253,8 @@ class Stack:
     def _launch_bridge(self) -> None:
         """The replacement for journald: follows the output of the host's units."""
         units = {self.app["units"][0]: self.log_file("app")}
+        # A timer's, which is no process of the stack.
+        units["soloscope-canary.service"] = self.log_file("canary")
         for name, unit in (("soloscope", "exporter"), ("notify", "notify")):
             if self.has(name):
                 units[f"soloscope-{unit}.service"] = self.log_file(name)

@@ -19,6 +19,8 @@ COMMANDS = {
     "doctor": "say what is wrong and how to repair it",
     "backfill": "give Prometheus the days that Redis still has",
     "errors": "show the errors of the last day in groups, the new ones marked",
+    "canary": "prove that lines, counts and alerts still arrive",
+    "digest": "send the report of yesterday, as each morning",
     "debug-user": "show what is known about one user",
     "why": "show what happened to a conversation, user or request, and what failed",
     "alerts": "show which alerts fire, since when, and who silenced them",

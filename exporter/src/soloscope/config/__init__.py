@@ -11,6 +11,7 @@ reading   parses the file by the options; `load` and `parse`
 from soloscope.config.options import (
     App,
     Budget,
+    Canary,
     Channel,
     Check,
     Config,
@@ -39,6 +40,7 @@ from soloscope.config.values import RedisUrl, duration, redis_url
 __all__ = [
     "App",
     "Budget",
+    "Canary",
     "Channel",
     "Check",
     "Config",

@@ -433,6 +433,30 @@ class Validator:
     limits: Annotated[Mapping[str, LimitCheck], METRIC]
 
 
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The largest keys of a breakdown in the digest; `count` 0 leaves them out.
+
+    `line` has the placeholders `{key}` and `{count}`. None are soloscope's own texts.
+    """
+
+    count: Annotated[int, whole(0, 20)]
+    title: Annotated[str | None, filled] = None
+    line: Annotated[str | None, filled] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """The app's part of the digest: `lines` with placeholders (soloscope.digest.lines).
+
+    Without lines, the first `limit` of what the app declares are reported.
+    """
+
+    lines: tuple[Annotated[str, filled], ...]
+    limit: Annotated[int, whole(1, 100)]
+    top: Annotated[Mapping[str, Top], METRIC]
+
+
 _DAY_KINDS = ("counters", "breakdowns", "uniques", "timings")
 
 
@@ -458,6 +482,7 @@ class App:
     checks: Annotated[Mapping[str, Check], APP]
     objectives: Objectives
     dashboard: Dashboard
+    digest: Morning
     user: UserData
     validators: Annotated[Mapping[str, Validator], METRIC]
     redis: Redis | None = None
@@ -486,6 +511,7 @@ class App:
                 yield f"jobs.{job}.failures", f"a counter of this app: {known}"
         yield from self._unknown_names()
         yield from self._unknown_to_validators()
+        yield from self._unreadable_lines()
         needs = [kind for kind in (*_DAY_KINDS, "gauges") if getattr(self, kind)]
         if self.user and (self.user.records or self.user.id_by_phone):
             needs.append("user")
@@ -541,6 +567,25 @@ class App:
                     yield f"dashboard.ratios.{ratio}", accepted
             if not declared.of:
                 yield f"dashboard.ratios.{ratio}.of", "at least one name"
+
+    def _unreadable_lines(self) -> Faults:
+        """Lines of the digest with an unknown placeholder."""
+        if self.digest is None:
+            return
+        # Only for lines: most hosts declare none.
+        from soloscope.digest.lines import KEY_FIELDS, known, problems
+
+        names = known(self) if self.digest.lines and self.dashboard else []
+        for at, line in enumerate(self.digest.lines):
+            if line:
+                for problem in problems(line, names):
+                    yield f"digest.lines[{at}]", problem
+        for name, top in self.digest.top.items():
+            if name not in self.breakdowns:
+                accepted = f"a breakdown of this app: {_list(self.breakdowns)}"
+                yield f"digest.top.{name}", accepted
+            for problem in problems(top.line or "", KEY_FIELDS):
+                yield f"digest.top.{name}.line", problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -737,6 +782,31 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """The report of each morning. `at` is in the developer's time zone.
+
+    `state_file` is written by `soloscope digest` and read by `soloscope serve`.
+    """
+
+    enable: bool
+    at: time
+    state_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The test of the paths of lines, counts and alerts. `timeout` is in seconds.
+
+    `state_file` is written by `soloscope canary` and read by `soloscope serve`. The
+    `heartbeat` is a URL that is asked when everything arrived.
+    """
+
+    timeout: Annotated[float, _TIMEOUT]
+    state_file: Path
+    heartbeat: Annotated[Secret | None, Option("heartbeatUrlFile")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file. `zone` is the developer's time zone; each app has its own."""
 
@@ -747,10 +817,12 @@ class Config:
     prometheus: Prometheus
     grafana: Grafana
     alertmanager: Alertmanager
+    digest: Digest
     apps: Annotated[Mapping[str, App], APP]
     notify: Notify | None = None
     postgres_exporter: Listener | None = None
     probe: Probe | None = None
+    canary: Canary | None = None
 
     def faults(self) -> Faults:
         """Apps that use the same keys."""

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from soloscope.config import App, Job
 
-__all__ = ["JOB_GRACE", "JobState", "JobWatch", "Verdict", "job_day", "job_deadline"]
+__all__ = [
+    "JOB_GRACE",
+    "JobState",
+    "JobWatch",
+    "Verdict",
+    "job_day",
+    "job_deadline",
+    "usual",
+]
 
 JOB_GRACE = timedelta(minutes=5)
 """How long after its `by` a job that has not run is called late."""
@@ -139,6 +147,12 @@ class JobWatch:
         return states
 
 
+def usual(counts: Sequence[Number]) -> float | None:
+    """The median of what a job did on some days, without those on which it did not."""
+    before = [count for count in counts if count]
+    return median(before) if before else None
+
+
 def _last_run(
     job: Job, days: Sequence[DayValues], due: bool
 ) -> tuple[Number, Number | None, float | None, bool]:
@@ -150,10 +164,9 @@ def _last_run(
     counts = [day.counters.get(job.counter, 0) for day in days]
     # Yesterday's run is over in any case.
     last = 0 if due or counts[0] or failed(days[0]) or len(days) == 1 else 1
-    before = [count for count in counts[last + 1 : last + 8] if count]
     return (
         counts[last],
         failed(days[last]) if job.failures else None,
-        median(before) if before else None,
+        usual(counts[last + 1 : last + 8]),
         due or last == 1,
     )

@@ -23,6 +23,7 @@ from soloscope.exporter.exposition import (
 )
 from soloscope.exporter.families import app_families, encode, metric_info
 from soloscope.exporter.scraper import Scraper, gather
+from soloscope.exporter.timers import timer_families
 from soloscope.web.application import Request, Response, Route, Routes
 from soloscope.web.bearer import Bearer
 
@@ -108,6 +109,7 @@ class Service:
         metrics = [
             *app_families(snapshots, form),
             *(self._checks.families() if self._checks is not None else ()),
+            *timer_families(self._config),
             *self._process.collect(),
             duration,
         ]
