@@ -217,7 +217,9 @@ def test_an_old_answer_shows_its_age(tmp_path: Path) -> None:
             until("all is well", lambda: asked(f"{url}/api/health")[0] == 200)
             time.sleep(1.6)
             told = soloscope(path, "health-check").stdout
-    assert re.search(r"✓  health +answered 200 \([\d.]+ ms, [23] s ago\)", told)
+    shown = re.search(r"✓  health +answered 200 \([\d.]+ ms, (\d+) s ago\)", told)
+    assert shown is not None
+    assert int(shown[1]) >= 2
 
 
 def test_units_and_the_way_of_the_lines_are_checks(

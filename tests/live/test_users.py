@@ -129,7 +129,7 @@ def test_what_does_not_answer_is_said(stack: Stack, user: str, tmp_path: Path) -
     done = run(stack, "debug-user", "--id", user, config=file)
     assert done.returncode == 1
     assert "Profile and subscription" in done.stdout
-    assert f"not read: Loki http://127.0.0.1:{loki}" in done.stdout
+    assert f"not read: Loki at http://127.0.0.1:{loki}" in done.stdout
     config = json.loads((stack.options.root / "soloscope.json").read_text())
     config["apps"][APP]["redis"]["url"] = f"redis://127.0.0.1:{server}"
     file.write_text(json.dumps(config))

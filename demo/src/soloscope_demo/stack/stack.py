@@ -85,6 +85,8 @@ class Stack:
             if self._zone_file
             else ZoneInfo(self.app["timeZone"])
         )
+        #: The variables that every program is given, commands of soloscope's too.
+        self.environment = clock.variables(self.root / "zoneinfo")
         self.children: list[Child] = []
         self.started_at = 0.0
         #: May be set anywhere, also in a signal handler: the stack stops soon.
@@ -236,7 +238,7 @@ class Stack:
             self.log_file(name),
             ready or commands.readiness(name, self.ports.get(name), path),
             cwd=commands.grafana_home(Path(argv[0])) if name == "grafana" else None,
-            environment=clock.variables(self.root / "zoneinfo"),
+            environment=self.environment,
         )
         self.children.append(child)
         child.start()

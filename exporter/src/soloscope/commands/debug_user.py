@@ -173,7 +173,7 @@ def _show(
         )
         found = [moment(line) for line in lines]
     except BackendUnavailable as error:
-        unseen.append(f"Loki {error}")
+        unseen.append(str(error))
     alerts: list[str] | None = None
     if config.alertmanager.enable:
         try:
