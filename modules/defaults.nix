@@ -191,6 +191,8 @@
     inhibits = [ ];
   };
 
+  dashboards.extra = [ ];
+
   grafana = {
     enable = true;
     port = 3000;

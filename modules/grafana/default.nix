@@ -88,10 +88,22 @@ let
 
   # What the declaration gives, made by the package: the build reads nothing back.
   dashboards = pkgs.runCommand "soloscope-dashboards" { nativeBuildInputs = [ soloscope.package ]; } ''
-    soloscope --config ${config.environment.etc."soloscope/soloscope.json".source} dashboards -o $out
+    soloscope --config ${config.environment.etc."soloscope/soloscope.json".source} dashboards -o $out \
+      ${lib.concatMapStringsSep " " (file: "--extra ${file}") soloscope.dashboards.extra}
   '';
 in
 {
+  options.services.soloscope.dashboards.extra = mkOption {
+    type = types.listOf types.path;
+    default = (import ../defaults.nix).dashboards.extra;
+    example = lib.literalExpression "[ ./dashboards/mine.json ]";
+    description = ''
+      Dashboards of your own, as files of Grafana's classic JSON, each with a `uid` of its
+      own. `soloscope dashboards export UID` makes such a file of one that was edited in
+      the browser.
+    '';
+  };
+
   options.services.soloscope.grafana = {
     enable = lib.mkEnableOption "Grafana" // {
       default = defaults.enable;

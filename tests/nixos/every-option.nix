@@ -211,6 +211,7 @@ let
     "apps.x.validators.x.events.x.maxPercent" = 43;
     "apps.x.validators.x.gaps.x.unit" = "days";
     "digest.at" = "05:06";
+    "dashboards.extra" = [ (builtins.toFile "x.json" (builtins.toJSON { uid = "x"; })) ];
     "exporter.logLevel" = "debug";
     "logs.maxAge" = "41h";
     "logs.redact.patterns.x.gate" = "o";

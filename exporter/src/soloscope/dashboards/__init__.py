@@ -4,6 +4,7 @@ grafana    Grafana's dashboard model, as far as it is used; knows nothing of sol
 explore    links into Explore
 queries    every query of the counts, of Prometheus and of Loki
 shared     variables, annotations and links, the same on every dashboard
+own        dashboards of a user: files, and those edited in the browser
 registry   which dashboards there are, and the text of their files
 overview/  the overview of an app, and of a host with several
 
