@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from graph_api import GraphApi
-from notifier import TEMPLATES, Notifier
+from notifier import Notifier
+from notifier_templates import TEMPLATES
 from twilio_api import TwilioApi
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
-from graph_api import Template
 from soloscope_demo.stack import free_ports
 from soloscope_demo.stack.render import evaluate
 
@@ -25,25 +24,9 @@ T = TypeVar("T")
 TO = "+4915123456789"
 TOKEN = "notify-token"
 
-#: docs/whatsapp.md
-ALERT = Template(
-    "This is an alert from soloscope on your server: {{1}}\n\n{{2}}\n\nSince: {{3}}\n"
-    "Open this page for more: {{4}}\n\nCheck logs for details."
-)
-DIGEST = Template(
-    "📊 {{1}}: report of {{2}}\n"
-    + "".join(f"• {{{{{n}}}}}\n" for n in range(3, 11))
-    + "The dashboards have the rest."
-)
-TEMPLATES = {
-    ("soloscope_alert", "en"): ALERT,
-    ("soloscope_digest", "en"): DIGEST,
-}
-
 
 @cache
-def _rendered(provider: str) -> str:
-    del provider
+def _rendered() -> str:
     options = {
         "provider": "cloud-api",
         "to": TO,
@@ -63,7 +46,7 @@ class Notifier:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.configuration: dict[str, Any] = json.loads(_rendered(""))
+        self.configuration: dict[str, Any] = json.loads(_rendered())
         self.options: dict[str, Any] = self.configuration["notify"]
         self.options["port"] = self.port
         self.options["stateDirectory"] = str(folder / "state")

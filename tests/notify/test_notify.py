@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 from graph_api import GraphApi
-from notifier import ALERT, Notifier, alert, resident, until, webhook
+from notifier import Notifier, alert, resident, until, webhook
+from notifier_templates import ALERT
 from twilio_api import TwilioApi
 
 

@@ -128,10 +128,10 @@ def alertmanager(body: bytes, only: str = "") -> list[Notice]:
             continue  # the end of a canary or of a rehearsal is not told
         alerts.sort(key=lambda a: (not a.firing, SEVERITIES.index(a.severity)))
         whole = "firing" if firing else "resolved"
-        about = [
-            _table(entry.get("labels")).get("component") == "notify"
-            for entry in entries
-        ]
+        labels = _table(entries[0].get("labels"))
+        skip = ""
+        if labels.get("component") == "notify":
+            skip = _text(labels.get("channel"), 120) or "whatsapp"
         truncated = value.get("truncatedAlerts")
         cut_off = truncated if isinstance(truncated, int) and not mark else 0
         notices.append(
@@ -150,7 +150,7 @@ def alertmanager(body: bytes, only: str = "") -> list[Notice]:
                 more=max(0, len(alerts) - ALERT_LIMIT) + max(0, cut_off),
                 mark=mark,
                 only=only,
-                skip_whatsapp=all(about),
+                skip=skip,
             )
         )
     return notices

@@ -37,7 +37,7 @@ class Notice(NamedTuple):
     """What one request tells. All text is masked already.
 
     `key` recognises a repeat; `mark` is "", "canary:ID" or "rehearsal:ID". `only` names
-    the one channel to use. `skip_whatsapp` is set for alerts about the notifier.
+    the one channel to use, `skip` the one that an alert about the notifier is about.
     """
 
     kind: Kind
@@ -52,7 +52,7 @@ class Notice(NamedTuple):
     parameters: tuple[str, ...] = ()
     mark: str = ""
     only: str = ""
-    skip_whatsapp: bool = False
+    skip: str = ""
 
     @property
     def canary(self) -> bool:

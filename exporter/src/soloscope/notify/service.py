@@ -134,8 +134,8 @@ class Service:
         if notice.only:
             return [notice.only]
         wanted = [n for n in every if notice.severity in self._severities[n]]
-        if notice.skip_whatsapp:
-            wanted = [n for n in every if n != WHATSAPP]
+        if notice.skip:
+            wanted = [n for n in every if n != notice.skip]
         return wanted or every[:1]
 
     def _accept(self, notice: Notice) -> tuple[int, bool]:
