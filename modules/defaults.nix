@@ -100,8 +100,8 @@
     };
   };
 
+  # Enabled where a receiver or the heartbeat is declared.
   alertmanager = {
-    enable = false;
     port = 9093;
     receivers = { };
     heartbeat = {

@@ -7,7 +7,7 @@
 declaration:
 let
   defaults = import ./defaults.nix;
-  inherit (import ./pure.nix) recursiveUpdate;
+  inherit (import ./pure.nix) optionalAttrs recursiveUpdate;
 
   # --- an app's options, apps/options.nix ----------------------------------------
 
@@ -109,6 +109,21 @@ let
       channels = builtins.mapAttrs (_: channel: defaults.channel // channel) given.channels;
     };
 
+  alertmanager =
+    let
+      given = recursiveUpdate rooms.alertmanager (declaration.alertmanager or { });
+      receivers = builtins.mapAttrs receiver (
+        recursiveUpdate (optionalAttrs notify.enable { notify.notify = { }; }) given.receivers
+      );
+    in
+    {
+      enable = receivers != { } || given.heartbeat.urlFile != null;
+    }
+    // given
+    // {
+      inherit receivers;
+    };
+
   alertRules = recursiveUpdate (import ./alerts/rules.nix { soloscope = completed; }) (
     declaration.alerts.rules or { }
   );
@@ -120,9 +135,7 @@ let
     }) declaration
     // {
       apps = builtins.mapAttrs app (declaration.apps or { });
-      alertmanager = recursiveUpdate rooms.alertmanager (declaration.alertmanager or { }) // {
-        receivers = builtins.mapAttrs receiver (declaration.alertmanager.receivers or { });
-      };
+      inherit alertmanager;
       inherit notify;
       logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
       alerts.rules = builtins.mapAttrs (

@@ -1,4 +1,4 @@
-# Alertmanager, off by default: services.prometheus.alertmanager, connected to
+# Alertmanager, where somebody is to be notified: services.prometheus.alertmanager, connected to
 # Prometheus, Loki's ruler and Grafana. `receivers` says who is notified. A host's own
 # services.prometheus.alertmanager.configuration replaces all of it.
 {
@@ -60,6 +60,7 @@ let
   # --- assertions ------------------------------------------------------------------
 
   channels = [
+    "notify"
     "email"
     "slack"
     "pagerduty"
@@ -74,8 +75,13 @@ let
     [
       {
         assertion =
-          builtins.match "[A-Za-z0-9_-]+" name != null && name != "nobody" && name != "heartbeat";
-        message = "${option}.receivers has `${name}`, but a name is of letters, digits, `_` and `-`, and neither `nobody` nor `heartbeat`, which soloscope has already. Use another.";
+          builtins.match "[A-Za-z0-9_-]+" name != null
+          && !(lib.elem name [
+            "nobody"
+            "heartbeat"
+            "canary"
+          ]);
+        message = "${option}.receivers has `${name}`, but a name is of letters, digits, `_` and `-`, and none of `nobody`, `heartbeat` and `canary`, which soloscope has already. Use another.";
       }
       {
         assertion = lib.any (channel: given.${channel} != null) channels;
@@ -94,6 +100,19 @@ let
       {
         assertion = webhook.url == null || !(urls.hasPassword webhook.url);
         message = "${here}.webhook.url contains a password, which everybody can read in the Nix store. Take it out, write the URL into a file and set ${here}.webhook.urlFile.";
+      }
+    ]
+    ++ optionals (given.notify != null) [
+      {
+        assertion = soloscope.notify.enable;
+        message = "${here}.notify is set, but services.soloscope.notify.enable is false. Declare services.soloscope.notify.whatsapp or a channel, or remove it.";
+      }
+      {
+        assertion =
+          given.notify.channel == null
+          || soloscope.notify.channels ? ${given.notify.channel}
+          || (given.notify.channel == "whatsapp" && soloscope.notify.whatsapp != null);
+        message = "${here}.notify.channel is `${toString given.notify.channel}`, but services.soloscope.notify has the channels ${concatStringsSep ", " (map (name: "`${name}`") (optional (soloscope.notify.whatsapp != null) "whatsapp" ++ attrNames soloscope.notify.channels))}. Name one of them.";
       }
     ]
     ++ optionals (given.email != null) [
@@ -122,7 +141,8 @@ in
     enable =
       lib.mkEnableOption "Alertmanager, which groups alerts, leaves out those that follow from another, and notifies {option}`${option}.receivers`"
       // {
-        default = defaults.enable;
+        default = cfg.receivers != { } || cfg.heartbeat.urlFile != null;
+        defaultText = lib.literalMD "whether a receiver or the heartbeat is declared";
       };
     package = lib.mkPackageOption pkgs "prometheus-alertmanager" { };
     port = portOption "Alertmanager" defaults.port;
@@ -235,10 +255,14 @@ in
   };
 
   config = mkMerge [
+    (mkIf (soloscope.enable && soloscope.notify.enable) {
+      services.soloscope.alertmanager.receivers.notify.notify = mkDefault { };
+    })
+
     (mkIf (soloscope.enable && !cfg.enable) {
       assertions = map (name: {
         assertion = false;
-        message = "${option}.${name} is set, but ${option}.enable is false, so nobody is notified. Set it to true.";
+        message = "${option}.${name} is set, but ${option}.enable is false, so nobody is notified. Take that out.";
       }) unused;
     })
 
@@ -295,9 +319,12 @@ in
         # nixpkgs sets the address itself.
         extraFlags = flagList (removeAttrs settings.flags [ "web.listen-address" ]);
       };
-      systemd.services.alertmanager.serviceConfig.LoadCredential = mapAttrsToList (
-        name: file: "${name}:${file}"
-      ) settings.credentials;
+      systemd.services.alertmanager = {
+        # which makes the token of `soloscope notify`
+        after = [ "soloscope-secrets.service" ];
+        requires = mkIf (soloscope.secrets.generate != { }) [ "soloscope-secrets.service" ];
+        serviceConfig.LoadCredential = mapAttrsToList (name: file: "${name}:${file}") settings.credentials;
+      };
     })
   ];
 }

@@ -55,6 +55,16 @@ in
         louder channel, for what nobody has mended by then. Null sends it at once.
       '';
     };
+    notify =
+      channel "Hands it to `soloscope notify`, for WhatsApp and the other channels of {option}`services.soloscope.notify`. Where that is enabled, a receiver called `notify` is there by itself."
+        {
+          channel = mkOption {
+            type = types.nullOr types.str;
+            default = null;
+            example = "whatsapp";
+            description = "The one channel to send by: `whatsapp`, or a name of {option}`services.soloscope.notify.channels`. Null is each channel that takes the severity.";
+          };
+        };
     email = channel "Sends an e-mail." {
       to = mkOption {
         type = types.str;

@@ -93,17 +93,30 @@ let
         )
       ];
     }
-    // optionalAttrs (given.webhook != null) {
-      webhook_configs = [
-        (
-          { send_resolved = true; }
-          // optionalAttrs (given.webhook.url != null) { inherit (given.webhook) url; }
-          // secret "url_file" name "url" given.webhook.urlFile
-          // optionalAttrs (given.webhook.tokenFile != null) {
-            http_config.authorization = secret "credentials_file" name "token" given.webhook.tokenFile;
+    // optionalAttrs (given.webhook != null || given.notify != null) {
+      webhook_configs =
+        optionals (given.webhook != null) [
+          (
+            { send_resolved = true; }
+            // optionalAttrs (given.webhook.url != null) { inherit (given.webhook) url; }
+            // secret "url_file" name "url" given.webhook.urlFile
+            // optionalAttrs (given.webhook.tokenFile != null) {
+              http_config.authorization = secret "credentials_file" name "token" given.webhook.tokenFile;
+            }
+          )
+        ]
+        ++ optionals (given.notify != null) [
+          {
+            send_resolved = true;
+            max_alerts = 200; # it takes bodies of at most 4 MiB
+            url =
+              notify.alertmanagerUrl
+              + (if given.notify.channel == null then "" else "?channel=${given.notify.channel}");
+            http_config.authorization.credentials_file =
+              paths.credential "alertmanager" "notify-token"
+                notify.tokenFile;
           }
-        )
-      ];
+        ];
     };
 
   heartbeat = {
@@ -147,6 +160,12 @@ let
             notify.tokenFile;
       }
     ];
+  };
+
+  # It only holds others back.
+  aftermath = {
+    matchers = [ (is "alertname" "Aftermath") ];
+    receiver = nobody.name;
   };
 
   isQuiet = severity: severity != "critical" && cfg.quietHours != null;
@@ -199,32 +218,40 @@ let
 
   # --- inhibition ------------------------------------------------------------------
 
-  # While the first alert is open, those that follow from it are not sent: of the same
-  # app, or of every app when it is about the host. Alertmanager takes a missing label
-  # for an empty one, so `equal` alone would not do.
+  # While the first alert is open, and some minutes more, those that follow from it are
+  # not sent: of the same app, or of every app when it is about the host. Alertmanager
+  # takes a missing label for an empty one, so `equal` alone would not do.
   inhibitions =
     name: rule:
-    map
+    concatMap
       (
-        { source, equal }:
-        {
-          source_matchers = [
-            (is "alertname" name)
-            source
-          ];
-          target_matchers = [ (oneOf "alertname" rule.inhibits) ];
-          inherit equal;
-        }
+        source:
+        map
+          (
+            { app, equal }:
+            {
+              source_matchers = source ++ [ app ];
+              target_matchers = [ (oneOf "alertname" rule.inhibits) ];
+              inherit equal;
+            }
+          )
+          [
+            {
+              app = isNot "app" "";
+              equal = [ "app" ];
+            }
+            {
+              app = is "app" "";
+              equal = [ ];
+            }
+          ]
       )
       [
-        {
-          source = isNot "app" "";
-          equal = [ "app" ];
-        }
-        {
-          source = is "app" "";
-          equal = [ ];
-        }
+        [ (is "alertname" name) ]
+        [
+          (is "alertname" "Aftermath")
+          (is "cause" name)
+        ]
       ];
 
   nobody.name = "nobody";
@@ -246,7 +273,12 @@ in
       group_wait = cfg.groupWait;
       group_interval = cfg.groupInterval;
       repeat_interval = cfg.repeat.info;
-      routes = [ watchdog ] ++ optionals soloscope.canary.enable [ canary ] ++ routes;
+      routes = [
+        watchdog
+        aftermath
+      ]
+      ++ optionals soloscope.canary.enable [ canary ]
+      ++ routes;
     };
     receivers = [
       nobody
@@ -275,7 +307,11 @@ in
   };
 
   credentials =
-    optionalAttrs toOutbox { notify-token = notify.tokenFile; }
+    optionalAttrs
+      (toOutbox || builtins.any (given: given.notify != null) (builtins.attrValues cfg.receivers))
+      {
+        notify-token = notify.tokenFile;
+      }
     // builtins.listToAttrs (
     builtins.filter (entry: entry.value != null) (
       concatMap

@@ -30,6 +30,8 @@ START = dt.datetime(2026, 11, 18, 1, 5, tzinfo=dt.UTC)
 
 SLACK, PAGERDUTY, HOOK = "/services/T0/secret", "/v2/enqueue", "/hook?a=$b"
 
+NOTIFY = "/alertmanager"
+
 ANNOTATIONS = {
     "summary": "shop is <slow> & $HOME",
     "description": "The 95th percentile is 2.5 s, above 1 s.",
@@ -163,11 +165,18 @@ def server(
         "interval": "1s",
     }
     options = {"receivers": receivers, "heartbeat": heartbeat}
+    # In place of `soloscope notify`; its receiver is there by itself.
+    notify = {
+        "port": web.port,
+        "tokenFile": secret(root, "notify", "notify-token"),
+        "channels": {"phone": {"urlFile": "/nowhere"}},
+    }
     rules = {
         "Down": {"expr": "up == 0", "inhibits": ["Follows"]},
         "HostDown": {"expr": "up == 0", "inhibits": ["FollowsHost"]},
     }
-    with alertmanager(root, program, options, alerts={"rules": rules}) as started:
+    more = {"alerts": {"rules": rules}, "notify": notify}
+    with alertmanager(root, program, options, **more) as started:
         yield started
 
 
@@ -176,7 +185,7 @@ def incident(server: Alertmanager, web: Posts, mail: Mails) -> None:
     """One critical alert, which fires and is over, and everybody has heard of it."""
 
     def heard(number: int) -> bool:
-        lists = [web.to(path) for path in (SLACK, PAGERDUTY, HOOK)]
+        lists = [web.to(path) for path in (SLACK, PAGERDUTY, HOOK, NOTIFY)]
         return {len(mail.mails), *map(len, lists)} == {number}
 
     server.send("Slow", app="shop")
@@ -246,6 +255,14 @@ def test_webhook(web: Posts) -> None:
     assert alert["annotations"] == ANNOTATIONS
     labels = {"alertname": "Slow", "severity": "critical", "app": "shop"}
     assert alert["labels"] == labels
+
+
+@pytest.mark.usefixtures("incident")
+def test_soloscope_notify(web: Posts) -> None:
+    first, last = web.to(NOTIFY)
+    assert first.headers["authorization"] == "Bearer notify-token"
+    assert (first.body["status"], last.body["status"]) == ("firing", "resolved")
+    assert first.body["receiver"] == "notify"
 
 
 def of(web: Posts, path: str, name: str) -> list[tuple[str, str]]:

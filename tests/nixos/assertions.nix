@@ -505,8 +505,8 @@ let
 
     "receivers" = {
       module = lib.recursiveUpdate minimal {
+        services.soloscope.notify.channels.phone.urlFile = "/run/secrets/phone";
         services.soloscope.alertmanager = {
-          enable = true;
           quietHours = {
             from = "22:00";
             to = "22:00";
@@ -514,6 +514,7 @@ let
           repeat.critical = "7d";
           receivers = {
             empty = { };
+            elsewhere.notify.channel = "fone";
             nobody.webhook.url = "http://127.0.0.1/";
             "a b".webhook.url = "http://127.0.0.1/";
             deaf = {
@@ -539,14 +540,15 @@ let
           r = "${o}.alertmanager.receivers";
           name =
             name:
-            "${r} has `${name}`, but a name is of letters, digits, `_` and `-`, and neither `nobody` nor `heartbeat`, which soloscope has already. Use another.";
+            "${r} has `${name}`, but a name is of letters, digits, `_` and `-`, and none of `nobody`, `heartbeat` and `canary`, which soloscope has already. Use another.";
         in
         [
           "${o}.alertmanager.quietHours are from 22:00 to 22:00, which is no time. Correct one, or set severities = [ \"critical\" ] for each receiver."
           "${o}.alertmanager.repeat.critical is 7d, but Alertmanager forgets after 120h what it has sent. Set less."
           (name "nobody")
           (name "a b")
-          "${r}.empty has no channel, so nothing is sent. Set `email`, `slack`, `pagerduty`, `webhook` or several of them, or remove it."
+          "${r}.elsewhere.notify.channel is `fone`, but ${o}.notify has the channels `phone`. Name one of them."
+          "${r}.empty has no channel, so nothing is sent. Set `notify`, `email`, `slack`, `pagerduty`, `webhook` or several of them, or remove it."
           "${r}.deaf.severities is empty, so no alert goes there. Name some, or remove the receiver."
           "${r}.both.webhook needs one of `url` and `urlFile`."
           "${r}.leaking.webhook.url contains a password, which everybody can read in the Nix store. Take it out, write the URL into a file and set ${r}.leaking.webhook.urlFile."
@@ -557,6 +559,7 @@ let
     "receivers of nothing" = {
       module = lib.recursiveUpdate minimal {
         services.soloscope.alertmanager = {
+          enable = false;
           receivers.me.webhook.url = "http://127.0.0.1/";
           heartbeat.urlFile = "/run/secrets/heartbeat";
         };
@@ -565,7 +568,7 @@ let
         map
           (
             name:
-            "${o}.alertmanager.${name} is set, but ${o}.alertmanager.enable is false, so nobody is notified. Set it to true."
+            "${o}.alertmanager.${name} is set, but ${o}.alertmanager.enable is false, so nobody is notified. Take that out."
           )
           [
             "receivers"
@@ -575,10 +578,7 @@ let
 
     "receivers beside a configuration" = {
       module = lib.recursiveUpdate minimal {
-        services.soloscope.alertmanager = {
-          enable = true;
-          receivers.me.webhook.url = "http://127.0.0.1/";
-        };
+        services.soloscope.alertmanager.receivers.me.webhook.url = "http://127.0.0.1/";
         services.prometheus.alertmanager.configuration = {
           route.receiver = "mine";
           receivers = [ { name = "mine"; } ];

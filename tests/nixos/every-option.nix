@@ -43,6 +43,7 @@ let
           username = "b";
           passwordFile = "/run/secrets/smtp";
         };
+        notify.channel = "whatsapp";
         slack.urlFile = "/run/secrets/slack";
         pagerduty.keyFile = "/run/secrets/pagerduty";
         webhook.url = "http://127.0.0.1/x";

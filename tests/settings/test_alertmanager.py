@@ -81,6 +81,27 @@ def test_each_severity_of_each_app_reaches_those_who_want_it(
         routed(program, accepted, file, "me", alertname="X", severity="info")
 
 
+def test_soloscope_notify_is_a_receiver_where_it_is_enabled(
+    rendered: Rendered, program: Program, accepted: Accepted
+) -> None:
+    folder, files = rendered(
+        notify={"channels": {"phone": {"urlFile": "/run/url", "severities": []}}},
+        alertmanager={
+            "receivers": {"late": {"after": "30m", "notify": {"channel": "phone"}}}
+        },
+    )
+    file = folder / "alertmanager.yml"
+    accepted(program("amtool"), "check-config", str(file))
+    for severity, receivers in (("critical", "late,notify"), ("info", "nobody")):
+        routed(program, accepted, file, receivers, alertname="X", severity=severity)
+    _, late, notify = files["alertmanager.yml"]["receivers"]
+    urls = [one["webhook_configs"][0]["url"] for one in (late, notify)]
+    assert urls == [
+        "http://127.0.0.1:9848/alertmanager?channel=phone",
+        "http://127.0.0.1:9848/alertmanager",
+    ]
+
+
 def test_without_receivers_nobody_is_notified(
     written: Callable[[dict[str, Any]], Path], program: Program, accepted: Accepted
 ) -> None:
@@ -95,7 +116,8 @@ def test_routes_group_repeat_escalate_and_are_quiet(rendered: Rendered) -> None:
     route = files["alertmanager.yml"]["route"]
     assert route["group_by"] == ["alertname", "app"]
     assert (route["group_wait"], route["group_interval"]) == ("30s", "5m")
-    watchdog, *routes = route["routes"]
+    watchdog, aftermath, *routes = route["routes"]
+    assert aftermath["receiver"] == "nobody"
     assert (watchdog["group_interval"], watchdog["repeat_interval"]) == (
         "1m",
         "50000ms",

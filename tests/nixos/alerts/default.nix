@@ -53,7 +53,6 @@ pkgs.testers.runNixOSTest {
       services.soloscope = {
         timeZone = "Asia/Tokyo";
         alertmanager = {
-          enable = true;
           groupWait = "1s";
           groupInterval = "2s";
           receivers.me.webhook = {
