@@ -18,7 +18,8 @@ from soloscope.cli import main
 
 START = datetime(2026, 11, 18, 1, 5, tzinfo=UTC)
 
-#: A critical alert, one that follows from it, one of no app, and the heartbeat.
+#: A critical alert, one that follows from it, one that follows from what is over, one
+#: of no app, and the heartbeat.
 ALERTS: list[dict[str, dict[str, str]]] = [
     {
         "labels": {"alertname": "Slow", "severity": "warning", "app": "shop"},
@@ -33,6 +34,14 @@ ALERTS: list[dict[str, dict[str, str]]] = [
         "annotations": {"summary": "the disk is full"},
     },
     {"labels": {"alertname": "Watchdog", "severity": "info"}, "annotations": {}},
+    {
+        "labels": {"alertname": "Failing", "severity": "warning", "app": "shop"},
+        "annotations": {"summary": "shop fails"},
+    },
+    {
+        "labels": {"alertname": "Aftermath", "cause": "RedisDown", "app": "shop"},
+        "annotations": {},
+    },
 ]
 
 
@@ -40,15 +49,18 @@ ALERTS: list[dict[str, dict[str, str]]] = [
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An Alertmanager in which `Down` inhibits `Slow`."""
     folder = tmp_path_factory.mktemp("alertmanager")
-    inhibit = {
-        "source_matchers": ['alertname="Down"'],
-        "target_matchers": ['alertname="Slow"'],
-        "equal": ["app"],
-    }
+    inhibit = [
+        {
+            "source_matchers": [f'alertname="{source}"'],
+            "target_matchers": [f'alertname="{target}"'],
+            "equal": ["app"],
+        }
+        for source, target in (("Down", "Slow"), ("Aftermath", "Failing"))
+    ]
     configuration = {
         "route": {"receiver": "nobody"},
         "receivers": [{"name": "nobody"}],
-        "inhibit_rules": [inhibit],
+        "inhibit_rules": inhibit,
     }
     (folder / "alertmanager.yml").write_text(json.dumps(configuration))
     port = free_port()
@@ -74,12 +86,13 @@ def fire(server: str, alerts: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def config(server: str, tmp_path: Path) -> Iterator[str]:
-    """A configuration file for it; four alerts fire, and nothing is silenced."""
+    """A configuration file for it; six alerts fire, and nothing is silenced."""
     api = AlertmanagerApi(server)
     fire(server, ALERTS)
     until("the alerts are there", lambda: len(api.alerts()) == len(ALERTS))
     until(
-        "what follows is marked", lambda: any(alert.inhibited for alert in api.alerts())
+        "what follows is marked",
+        lambda: sum(bool(alert.inhibited) for alert in api.alerts()) == 2,
     )
     path = tmp_path / "soloscope.json"
     path.write_text(json.dumps(settings(int(server.rpartition(":")[2]))))
@@ -109,6 +122,7 @@ def test_alerts_come_the_most_severe_first_with_what_is_known(
     assert rows == [
         r"critical Down shop 18 Nov 10:05 shop is\x1b[31m down",
         "warning DiskFull 18 Nov 10:05 the disk is full",
+        "warning Failing shop 18 Nov 10:05 shop fails follows from RedisDown",
         "warning Slow shop 18 Nov 10:05 shop is slow follows from Down",
     ]
 
@@ -116,8 +130,8 @@ def test_alerts_come_the_most_severe_first_with_what_is_known(
 def test_alerts_of_one_app(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", config, "alerts", "--app", "shop", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["alert"] for line in lines] == ["Down", "Slow"]
-    assert lines[1] == {
+    assert [line["alert"] for line in lines] == ["Down", "Failing", "Slow"]
+    assert lines[2] == {
         "alert": "Slow",
         "severity": "warning",
         "since": "2026-11-18T01:05:00+00:00",

@@ -1,7 +1,8 @@
 """`soloscope alerts`: what fires, since when, and who silenced it until when.
 
-An alert that follows from another one that fires is marked so; nobody was notified of
-it. `Watchdog`, which always fires, is shown only by its absence.
+An alert that follows from another one, which fires or did a moment ago, is marked so;
+nobody was notified of it. `Watchdog`, which always fires, is shown only by its absence,
+and `Aftermath`, which only holds others back, by what it holds back.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["WATCHDOG", "add_arguments", "moment", "run"]
 
 WATCHDOG = "Watchdog"
+AFTERMATH = "Aftermath"
 
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
@@ -52,12 +54,18 @@ def run(config: Config, args: argparse.Namespace) -> int:
     api = AlertmanagerApi.of(config)
     every = api.alerts()
     silences = {silence.id: silence for silence in api.silences()}
-    names = {alert.fingerprint: alert.name for alert in every}
+    names = {
+        alert.fingerprint: alert.labels.get("cause", "")
+        if alert.name == AFTERMATH
+        else alert.name
+        for alert in every
+    }
     found = sorted(
         (
             alert
             for alert in every
-            if alert.name != WATCHDOG and app in (None, alert.labels.get("app"))
+            if alert.name not in (WATCHDOG, AFTERMATH)
+            and app in (None, alert.labels.get("app"))
         ),
         key=lambda alert: (_ORDER.get(_severity(alert), 9), alert.start, alert.name),
     )
@@ -80,7 +88,7 @@ def _severity(alert: Alert) -> str:
 
 
 def _causes(alert: Alert, names: Mapping[str, str]) -> list[str]:
-    """The alerts from which this one follows."""
+    """The names of the alerts from which this one follows."""
     return sorted({names[one] for one in alert.inhibited if one in names})
 
 
