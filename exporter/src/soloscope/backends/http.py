@@ -8,7 +8,6 @@ the environment are ignored.
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -74,7 +73,9 @@ def fetch(
     `timeout` (seconds) is for the whole body, so a server that sends one byte at a time
     does not hold the caller longer.
     """
-    # Slow to import: `serve` does so after it is ready, a command only if needed.
+    # Slow to import: a server does so after it is ready, a command only if needed.
+    import ssl
+
     import requests
     from urllib3.exceptions import HTTPError, NewConnectionError
 

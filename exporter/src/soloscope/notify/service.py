@@ -9,11 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
 from soloscope.errors import SecretUnavailable
-from soloscope.exporter.exposition import TEXT
-from soloscope.exporter.families import encode
 from soloscope.log import Pauses, event
 from soloscope.notify import calls, intake
 from soloscope.notify.messages import Message, compose
@@ -275,6 +271,12 @@ class Service:
 
     def _metrics(self, request: Request) -> Response:
         del request
+        # Slow to import; the notifier is ready before.
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        from soloscope.exporter.exposition import TEXT
+        from soloscope.exporter.families import encode
+
         counts = CounterMetricFamily(
             "soloscope_notify_messages",
             "Messages by what became of them",
