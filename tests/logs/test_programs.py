@@ -76,13 +76,14 @@ def shipped(engine: str, paths: Factory) -> list[list[Entry]]:
     # What was split, or held back, arrives later.
     time.sleep(4)
     found = path.everything('{job=~".+"}')
+    printed = [e for e in found if e.labels["job"] not in sources]
     shipped: list[list[Entry]] = []
     for number in range(len(ROWS)):
         if number in files:
             own = [e for e in found if e.labels["job"] == f"row-{number}"]
         else:
             first, last = spans[number]
-            own = [e for e in found if first <= e.time // 1000 <= last]
+            own = [e for e in printed if first <= e.time // 1000 <= last]
         shipped.append(own)
     return shipped
 

@@ -39,12 +39,15 @@ in
   ];
 
   cut = [
-    (compute "x_cut" (
-      "{{ if gt (len .Entry) ${toString maxBytes} }}"
-      + ''{{ regexReplaceAll "[\\x{FFFD}\\x{FFFE}]+$" (trunc ${toString maxBytes} .Entry) "" }}''
-      + " …[cut: {{ len .Entry }} bytes]{{ end }}"
-    ))
-    # Without x_cut the line stays.
-    { output.source = "x_cut"; }
+    # First whether the line is long at all, which costs less than a template.
+    (when "|~ `(?s)^.{900}`" [
+      (compute "x_cut" (
+        "{{ if gt (len .Entry) ${toString maxBytes} }}"
+        + ''{{ regexReplaceAll "[\\x{FFFD}\\x{FFFE}]+$" (trunc ${toString maxBytes} .Entry) "" }}''
+        + " …[cut: {{ len .Entry }} bytes]{{ end }}"
+      ))
+      # Without x_cut the line stays.
+      { output.source = "x_cut"; }
+    ])
   ];
 }

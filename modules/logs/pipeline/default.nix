@@ -48,6 +48,8 @@ let
     ++ levels.set
     ++ parse.metadata
     ++ clean.cut
+    # The stages' own marks.
+    ++ [ { labeldrop = [ "x_json" "x_without" ]; } ]
     ++ last;
 
   # Counted in logentry_dropped_lines_by_label_total{label_name="unit"}.

@@ -101,20 +101,29 @@ let
   mark = builtins.fromJSON ''"\u001f"'';
   stamp = [
     (find "^(?:${anyOf indented}|(?P<x_continues>${anyOf continues}))")
-    (compute "x_mark" "{{ (now).UnixNano }}")
-  ]
-  ++ rewrite "${mark}{{ if or .x_continues (eq .Entry \"\") }}C{{ else }}F{{ end }}{{ .x_mark }} {{ .Entry }}";
-  unstamp = [
-    (find ''^\x1f[A-Z](?P<x_read>\d+) '')
-    (compute "x_leftover" "{{ if ne .x_read .x_mark }}{{ .x_read }}{{ end }}")
-    {
-      timestamp = {
-        source = "x_leftover";
-        format = "UnixNs";
-      };
-    }
-    (remove ''(?m)^(\x1f[A-Z]\d+ )|(\n+)\z'')
+    (compute "x_first" "${mark}{{ if or .x_continues (eq .Entry \"\") }}C{{ else }}F{{ end }}{{ (now).UnixNano }} {{ .Entry }}")
+    { output.source = "x_first"; }
   ];
+  # A marker has 22 bytes, of which the time is the third to the 21st.
+  unstamp = [
+    # A block that starts with an entry of its own is none.
+    (when ''!~ `^\x1fF`'' [
+      (compute "x_leftover" "{{ $read := substr 2 21 .Entry }}{{ if ne $read (substr 2 21 .x_first) }}{{ $read }}{{ end }}")
+      {
+        timestamp = {
+          source = "x_leftover";
+          format = "UnixNs";
+          # "fudge", the default, would date the unit's later lines by this one.
+          action_on_failure = "skip";
+        };
+      }
+    ])
+  ]
+  # In one template: a `replace` that matches costs 40 µs.
+  ++ rewrite (
+    ''{{ if contains "\n" .Entry }}{{ regexReplaceAll `(?m)^\x1f[A-Z]\d+ |\n+\z` .Entry "" }}''
+    + "{{ else }}{{ substr 22 -1 .Entry }}{{ end }}"
+  );
 
   firstLineFor = milliseconds: firstline: {
     multiline = {

@@ -12,7 +12,10 @@ let
     anyOf
     compute
     find
+    inCases
     isPlain
+    texts
+    whenAny
     whenLabels
     ;
 
@@ -101,12 +104,12 @@ let
     ];
   };
   order = [
-    "trace"
-    "debug"
     "info"
     "warn"
     "error"
+    "debug"
     "fatal"
+    "trace"
   ];
 
   # Words that are a level without punctuation; the others need a sign after them.
@@ -147,12 +150,6 @@ let
     g = ''^\[[^\]\n]+\] [\w-]+\.(?P<x_plain_g>${signed}|EMERGENCY):'';
     # error: text · fail: App.Worker[0] · warning: text
     h = ''^(?:[\w/.-]+\[\d+\]: )?(?P<x_plain_h>trce|dbug|fail|crit|trace|debug|verbose|silly|info|notice|warn|warning|error|err|fatal|panic|Warning)(?:\[\w+\])?: '';
-    # Redis: 812:M 22 Nov 2026 08:20:00.123 # text
-    i = ''^\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_plain_i>[.*#-]) '';
-    # klog: E1122 08:31:00.123456 · MongoDB: …+0000 E  NETWORK  [conn1] · Gitea: x.go:9:f() [E] text
-    j = ''^(?P<x_plain_j>[IWEF])\d{4} \d\d:\d\d:\d\d\.'';
-    k = ''^\S+ (?P<x_plain_k>[FEWID])\s{1,2}[A-Z]+\s+\['';
-    l = ''^\d[^\[\n]{0,120} \[(?P<x_plain_l>[TDIWEFC])\] '';
     # 10:00:00 error: text · [Fri Nov 27 10:00:00 2026] [core:error] text
     n = ''^\d[\dTZ:.,+/-]{4,}\s+(?:[\d:.,]+\s+)?(?P<x_plain_n>${anyCase}): '';
     o = ''^\[[A-Z][a-z]{2} [^\]\n]{10,40}\] \[\w*:(?P<x_plain_o>${anyCase})\]'';
@@ -163,6 +160,63 @@ let
     # Next.js
     m = ''^ (?:(?P<x_error_m>⨯)|(?P<x_warn_m>⚠)) '';
   };
+
+  # Redis: 812:M 22 Nov 2026 08:20:00.123 # text · klog: E1122 08:31:00.123456 ·
+  # MongoDB: …+0000 E  NETWORK  [conn1] · Gitea: x.go:9:f() [E] text
+  signs = "^${anyOf [
+    ''\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_plain_i>[.*#-]) ''
+    ''(?P<x_plain_j>[IWEF])\d{4} \d\d:\d\d:\d\d\.''
+    ''\S+ (?P<x_plain_k>[FEWID])\s{1,2}[A-Z]+\s+\[''
+    ''\d[^\[\n]{0,120} \[(?P<x_plain_l>[TDIWEFC])\] ''
+  ]}";
+  # Lines without one of these have no word of a level, and no crash.
+  hints = texts (
+    builtins.concatMap inCases [
+      "trac"
+      "trc"
+      "debu"
+      "dbg"
+      "verbose"
+      "vrb"
+      "inf"
+      "notice"
+      "note"
+      "warn"
+      "wrn"
+      "err"
+      "fata"
+      "ftl"
+      "crit"
+      "alert"
+      "emerg"
+      "pani"
+      "pnc"
+      "success"
+      "exception"
+    ]
+    ++ [
+      "trce"
+      "dbug"
+      "fail"
+      "silly"
+      "SEVERE"
+      "LOG"
+      "HINT"
+      "DETAIL"
+      "STATEMENT"
+      "SIGQUIT"
+      "Throwable"
+      "nhandled"
+      "Segmentation"
+      "PHP "
+      "** ("
+      "(Use"
+      ".rb:"
+      "::"
+      "⨯"
+      "⚠"
+    ]
+  );
 
   # The beginning of a crash.
   crash = {
@@ -177,31 +231,33 @@ let
     warning = ''^(?P<x_warn>\(node:\d+\) (?:\[\w+\] )?\w*Warning: |\(Use `node --trace-|PHP (?:Warning|Notice|Deprecated)|(?:\S+:\d+: )?\w+Warning: )'';
   };
 
-  letters = builtins.attrNames forms;
+  letters = builtins.filter (letter: letter != "m") (builtins.attrNames forms);
   plainWord = "or .x_plain_b .x_plain_r ${
-    builtins.concatStringsSep " " (map (l: ".x_plain_${l}") (builtins.filter (l: l != "m") letters))
+    builtins.concatStringsSep " " (map (letter: ".x_plain_${letter}") (letters ++ [ "i" "j" "k" "l" ]))
   } \"\"";
 
   # --- the level ---------------------------------------------------------------
 
-  equals = level: "eq $l ${builtins.concatStringsSep " " (map (n: "\"${n}\"") names.${level})}";
-  byName = builtins.concatStringsSep "{{ else " (map (level: "if ${equals level} }}${level}") order);
+  byName = builtins.concatStringsSep "{{ else " (
+    map (level: "if contains $w ` ${builtins.concatStringsSep " " names.${level}} ` }}${level}") order
+  );
 
   # A name, or a number: from 100 on as Monolog's, from 10 on as pino's, below 10 as
-  # syslog's.
+  # syslog's. No `regexMatch`, which compiles its expression for each line.
   ofWord =
     otherwise:
-    ''{{ $n := 0 }}{{ if regexMatch "^[0-9]+$" $l }}{{ $n = add 1 (int $l) }}{{ end }}''
-    + "{{ if ge $n 101 }}{{ if lt $n 201 }}debug{{ else if lt $n 301 }}info{{ else if lt $n 401 }}warn{{ else if lt $n 501 }}error{{ else }}fatal{{ end }}"
-    + "{{ else if ge $n 11 }}{{ if lt $n 21 }}trace{{ else if lt $n 31 }}debug{{ else if lt $n 41 }}info{{ else if lt $n 51 }}warn{{ else if lt $n 61 }}error{{ else }}fatal{{ end }}"
-    + "{{ else if ge $n 1 }}{{ if lt $n 4 }}fatal{{ else if eq $n 4 }}error{{ else if eq $n 5 }}warn{{ else if lt $n 8 }}info{{ else }}debug{{ end }}"
-    + "{{ else }}{{ ${byName}{{ else }}${otherwise}{{ end }}{{ end }}";
+    "{{ $n := int $l }}"
+    + "{{ if ge $n 100 }}{{ if lt $n 200 }}debug{{ else if lt $n 300 }}info{{ else if lt $n 400 }}warn{{ else if lt $n 500 }}error{{ else }}fatal{{ end }}"
+    + "{{ else if ge $n 10 }}{{ if lt $n 20 }}trace{{ else if lt $n 30 }}debug{{ else if lt $n 40 }}info{{ else if lt $n 50 }}warn{{ else if lt $n 60 }}error{{ else }}fatal{{ end }}"
+    + "{{ else if or (ge $n 1) (eq $l `0`) }}{{ if lt $n 3 }}fatal{{ else if eq $n 3 }}error{{ else if eq $n 4 }}warn{{ else if lt $n 7 }}info{{ else }}debug{{ end }}"
+    + "{{ else }}{{ $w := printf ` %s ` $l }}{{ ${byName}{{ else }}${otherwise}{{ end }}{{ end }}";
 in
 {
   # Only when the journal's priority is "info", the default for printed lines:
   # any other was set on purpose.
   plain = whenLabels ''job=~".+", level=~"info|notice"'' isPlain (
-    map (letter: find forms.${letter}) letters ++ map find (builtins.attrValues crash)
+    [ (find signs) ]
+    ++ whenAny "hints" hints (map find (builtins.attrValues forms ++ builtins.attrValues crash))
   );
 
   # For a request: the level follows from the HTTP status.

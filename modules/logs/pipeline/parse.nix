@@ -12,7 +12,10 @@ let
     find
     isJson
     isPlain
+    patterns
     when
+    whenAny
+    whenLabels
     ;
 
   # The spellings of a field. JSON also has them one level down.
@@ -64,6 +67,28 @@ let
   # What Loki keeps; the level becomes a label.
   fields = builtins.filter (name: name != "level") names;
 
+  # A value that Loki keeps is a scalar of reasonable length. An event is a name: some
+  # libraries keep the whole message in a field `event`.
+  scalars = map (
+    field:
+    compute "x_${field}" (
+      ''{{ with .x_${field} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ''
+      + (if field == "event" then ''(not (contains " " .)) '' else "")
+      + "}}{{ . }}{{ end }}{{ end }}"
+    )
+  ) fields;
+  # JSON may have another value. Five templates would cost each line 20 µs.
+  odd = builtins.concatMap (
+    field:
+    map (
+      name:
+      let
+        inner = builtins.replaceStrings [ "." ] [ "\\." ] name;
+      in
+      ''"${inner}"\s*:\s*(?:[\[{]|""|"(?:[^"\\]|\\.)*(?:(?:[^"\\]|\\.){128}${if field == "event" then "| " else ""}))''
+    ) spellings.${field}
+  ) fields;
+
   # --- JSON --------------------------------------------------------------------
 
   # "a.b" is a name with a dot, or a field of an object.
@@ -101,7 +126,7 @@ let
     "context"
     "extra"
   ];
-  nested = when ''${isJson} |~ `"${anyOf parents}"\s*:\s*\{`'' (
+  nested = when ''|~ `"${anyOf parents}"\s*:\s*\{`'' (
     [
       {
         json.expressions = builtins.listToAttrs (
@@ -115,6 +140,7 @@ let
       }
     ]
     ++ map (field: compute "x_${field}" "{{ or .x_${field} .x_nested_${field} \"\" }}") names
+    ++ scalars
   );
 
   # JSON knows numbers as floats: digits beyond 2^53 are read as text.
@@ -127,7 +153,7 @@ let
         field: object:
         find ''"${object}"\s*:\s*\{[^{}]*"id"\s*:\s*(?P<x_${field}>-?\d{16,})\b'';
     in
-    when ''${isJson} |~ `(?:[iI][dD]|user)"\s*:\s*-?\d{16}`'' (
+    when "|~ `:\\s*-?\\d{16}`" (
       map (field: when ''|~ `"${anyOf spellings.${field}}"\s*:\s*-?\d{16}`'' [ (number field) ]) [
         "trace_id"
         "conversation_id"
@@ -154,19 +180,26 @@ let
         expressions = expressions "x_json_repaired";
       };
     }
-  ];
+  ]
+  ++ scalars;
 
   json = [
-    (when isJson [ { json.expressions = expressions "x_json"; } ])
-    nested
-    (when ''${isJson} |~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (
-      again "{{ if not .x_json }}{{ ${repair (repair ".Entry")} }}{{ end }}"
+    (when isJson (
+      [
+        { json.expressions = expressions "x_json"; }
+        { labels.x_json = null; }
+      ]
+      ++ whenAny "odd-fields" (patterns odd) scalars
+      ++ [
+        nested
+        numbers
+        (whenLabels ''job=~".+", x_json=""'' "" [
+          (when ''|~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (again "{{ ${repair (repair ".Entry")} }}"))
+          (compute "x_event" "{{ if .x_json_repaired }}{{ or .x_event \"malformed_line\" }}{{ else }}malformed_line{{ end }}")
+        ])
+      ]
     ))
     (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}(\\{)` .Entry \"\${1}\" }}"))
-    numbers
-    (when isJson [
-      (compute "x_event" "{{ if .x_json }}{{ .x_event }}{{ else if and .x_json_repaired .x_event }}{{ .x_event }}{{ else }}malformed_line{{ end }}")
-    ])
   ];
 
   # --- logfmt ------------------------------------------------------------------
@@ -194,29 +227,22 @@ let
       )
     } \"\" }}";
   logfmt = when "${isPlain} ${looksLikeLogfmt}" [
-    (when "|~ `${isLogfmt}`" ([ { logfmt = { inherit mapping; }; } ] ++ map first names))
+    (when "|~ `${isLogfmt}`" ([ { logfmt = { inherit mapping; }; } ] ++ map first names ++ scalars))
     (when "!~ `${isLogfmt}`" [ (compute "x_event" "malformed_line") ])
   ];
 
   # --- structured metadata -----------------------------------------------------
 
-  # A scalar of reasonable length, or nothing.
-  scalar =
-    name: extra:
-    compute "x_${name}" ''{{ with .x_${name} }}{{ if and (le (len .) 128) (not (hasPrefix "{" .)) (not (hasPrefix "[" .)) ${extra} }}{{ . }}{{ end }}{{ end }}'';
-  # An event is a name: some libraries keep the whole message in a field `event`.
-  metadata =
-    map (field: scalar field (if field == "event" then ''(not (contains " " .))'' else "")) fields
-    ++ [
-      {
-        structured_metadata = builtins.listToAttrs (
-          map (field: {
-            name = field;
-            value = "x_${field}";
-          }) fields
-        );
-      }
-    ];
+  metadata = [
+    {
+      structured_metadata = builtins.listToAttrs (
+        map (field: {
+          name = field;
+          value = "x_${field}";
+        }) fields
+      );
+    }
+  ];
 in
 {
   inherit json logfmt metadata;

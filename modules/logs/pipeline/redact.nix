@@ -4,8 +4,9 @@
 #   only PATTERNS                          -> stages of these patterns alone
 #
 # Each entry: `name`; what a line must have before the expression is tried: `word`, a
-# text (costs nothing), or `gate`, a regular expression (costs up to 40 µs a line,
-# less when it begins with a text or \b); `expression` (RE2), whose CAPTURED groups are
+# text, `any`, filters of which one must match (stage.nix), both cheap, or `gate`, a
+# regular expression (costs up to 40 µs a line, less when it begins with a text or
+# \b); `expression` (RE2), whose CAPTURED groups are
 # replaced; `replace`, the template of what stands there afterwards (.Value = what
 # was captured). An entry with `table` holds further ones behind its gate.
 #
@@ -21,7 +22,17 @@
 # ***, which gets quotes at the end, so that a line that was JSON is JSON.
 let
   inherit (import ../../pure.nix) concatMap mapAttrsToList optionals;
-  inherit (import ./stage.nix) anyOf rewrite when whenLabels;
+  inherit (import ./stage.nix)
+    anyOf
+    inCases
+    patterns
+    rewrite
+    texts
+    upper
+    when
+    whenAny
+    whenLabels
+    ;
   inherit (import ../units.nix) isPattern regex;
   shapes = import ./secret-shapes.nix;
   mask = "***";
@@ -283,8 +294,208 @@ let
     "{{ if eq (mod $sum 10) 0 }}${mask}{{ else }}{{ .Value }}{{ end }}"
   ];
 
-  secretWord = "(?i:pass|pwd|secret|token|key|credential|auth|jwt|otp|pin|sess|sid|sig|hmac|nonce|bearer|cookie|cv[cv]|_pat|_pw|dsn|psk|answer|identified|(?:device|ation|fa|factor|recovery|backup|security)[ _-]?code|[?&](?:code|state|ticket))";
-  phoneWord = "(?i:phone|mobile|msisdn|cell|wa[_-]?id|whatsapp|tel|fax|handy|from|\\bto\\b|sender|recipient|calle)";
+  # Words of which a name of a secret has one; each stands in three cases.
+  secretWords = [
+    "pass"
+    "pwd"
+    "secret"
+    "token"
+    "key"
+    "credential"
+    "auth"
+    "jwt"
+    "otp"
+    "pin"
+    "sess"
+    "sid"
+    "sig"
+    "hmac"
+    "nonce"
+    "bearer"
+    "cookie"
+    "cvc"
+    "cvv"
+    "_pat"
+    "_pw"
+    "dsn"
+    "psk"
+    "answer"
+    "identified"
+  ];
+  # device_code, two factor code: "code" alone is in every second line.
+  secretCodes = concatMap (
+    end:
+    map (code: end + code) [ "code" " code" "_code" "-code" "Code" " Code" "-Code" ]
+    ++ map (code: upper end + code) [ "CODE" " CODE" "_CODE" "-CODE" " code" "Code" ]
+  ) [ "device" "ation" "fa" "factor" "recovery" "backup" "security" ];
+  parameters = concatMap (word: map (sign: sign + word) [ "?" "&" ]) [ "code" "state" "ticket" ];
+  # What stands between a name and its value.
+  assigned = "[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%(?:22|5[Dd])\\x{FDD0}?)?\\s{0,3}(?:[:=,>]|->|%3)";
+  inAnyCase = concatMap inCases;
+
+  phoneWords = inAnyCase [
+    "phone"
+    "mobile"
+    "msisdn"
+    "cell"
+    "wa_id"
+    "wa-id"
+    "waid"
+    "whatsapp"
+    "tel"
+    "fax"
+    "handy"
+    "from"
+    "sender"
+    "recipient"
+    "calle"
+  ]
+  ++ [ "WhatsApp" "waId" "WaId" ];
+
+  # The second gate: the word with what stands between a name and its value, or a word
+  # on a command line.
+  named = {
+    name = "names-of-secrets";
+    any =
+      patterns (map (word: "${word}${assigned}") (inAnyCase (secretWords ++ [ "code" "state" "ticket" ])))
+      ++ patterns (
+        concatMap (word: [
+          "${word}\"?\\s+(?:[\"']|value=)"
+          "${word}\\s(?:is|was|for)\\b"
+        ]) (inAnyCase [ "password" "token" "key" "auth" ])
+      )
+      ++ patterns [
+        "ession [iI][dD]${assigned}"
+        "dentified (?i:by|with)\\s"
+        "DENTIFIED (?i:BY|WITH)\\s"
+        "earer\\s"
+        "EARER\\s"
+        "-[\\w-]*(?i:pass|pwd|token|secret|key|auth)"
+      ]
+      ++ texts (inAnyCase [ "requirepass" "masterauth" ] ++ [ "redis-cli" "mysql" ]);
+    table = [
+      {
+        name = "header";
+        any = texts (inAnyCase [ "authorization" "bearer" "cookie" ]);
+        expression = builtins.concatStringsSep "|" [
+          ''"(?i:(?:proxy-)?authorization)"\s*:\s*"((?:[^"\\]|\\.)+)"''
+          ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
+          ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|negotiate|apikey)\s+([^\s"'\\]+)''
+          ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:digest)\s+(\w+=\\?"[^"]*"(?:,\s*\w+=(?:\\?"[^"]*"|[^\s,"\\]+))*)''
+          ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
+          # the whole list of cookies; a number of them stays
+          ''(?i:\b(?:set-)?cookies?)${separator}(?:null|none|true|false|missing|expired|disabled|-?\d+)\b''
+          "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
+          ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
+          ''(?i:\b(?:set-)?cookies?)\s*:\s*([^\s"'\\{\[][^"'\r\n\\]*)''
+        ];
+      }
+      {
+        name = "json-containers";
+        gate = ''\w\\?"\s*:\s*[\[{]'';
+        expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?))"\s*:\s*(${container})'';
+        replace = leaves;
+      }
+      {
+        # Several of them. What is short or a number may be a word or a count.
+        name = "json-plurals";
+        gate = ''s\\?"\s*:\s*[\[{]'';
+        expression = ''"(?i:[\w.-]*(?:passwords|secrets|tokens|api[_-]?keys))"\s*:\s*(${container})'';
+        replace = longLeaves;
+      }
+      {
+        # {"name": "DB_PASSWORD", "value": "x"}
+        name = "name-and-value";
+        gate = ''(?i:value)(?:"\s*:\s*|=)"'';
+        expression = builtins.concatStringsSep "|" [
+          ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookie))"\s*,\s*"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"''
+          ''"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"\s*,\s*"(?i:name|key)"\s*:\s*"(?:${secretName}|(?i:(?:set-)?cookie|authorization))"''
+          ''="${secretName}"\s+value="([^"]+)"''
+        ];
+      }
+      {
+        name = "header-lists";
+        gate = ''\w\\*"\s*,\s*"'';
+        expression = ''"\s*,\s*"(?:[^"\\]|\\.)*"\s*:|"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
+      }
+      {
+        name = "redis-auth";
+        any = texts ([ "AUTH\"" "auth\"" ] ++ inAnyCase [ "requirepass" "masterauth" ]);
+        expression = builtins.concatStringsSep "|" [
+          ''(?i:"AUTH")(?:\s+"[^"]*")?\s+"([^"]+)"''
+          ''(?i:\b(?:requirepass|masterauth))"?\s+"?([^\s"]+)''
+        ];
+      }
+      {
+        name = "named-secrets";
+        expression = builtins.concatStringsSep "|" [
+          # what says that there is none
+          "\\b(?:${secretName}|${maybeName})${separator}${quote}?[\\[(<]?${absent}"
+          # the scheme of a header was dealt with above
+          "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
+          # PHP: ['password'] => string(16) "x"
+          ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
+          "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
+          "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
+          # Some("x"), PASSWORD('x'), [x], <x>
+          ''\b${secretName}${separator}\w+\(\s*["']([^"']+)["']''
+          ''\b${secretName}${separator}[\[(<{]([^\s"'\\\[\](){}<>,:=]+)[\])>}]''
+          # :password "x"
+          '':${secretName}\s+"([^"]+)"''
+          # <password>x</password>
+          ''<(?:${secretName}|${maybeName})>([^<\s]+)<''
+          # in a sentence
+          "(?i:\\b(?:api|secret|access|private|encryption|license)\\s+key|\\b(?:client|shared)\\s+secret|\\b(?:access|refresh|auth|session|reset|api|id)\\s+token|\\bsession\\s+id|\\b(?:verification|security|recovery|backup)\\s+code)\\s*[:=]\\s*${quote}?${looksSecret}"
+          "(?i:\\b(?:password|passphrase|token|api\\s+key|secret\\s+key)(?:\\s+(?:is|was))?:?)\\s+[\"'`]${looksSecret}"
+          "(?i:\\bpassword\\s+(?:is|was):?)\\s+${looksSecret}"
+          "(?i:\\bpassword(?:\\s+is\\s+generated)?\\s+for\\s+[^\\s:]+:)\\s+([^\\s\"'\\\\]{6,})"
+          # a bare value
+          ''\b(?:PWD|OLDPWD)=''
+          ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
+          ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>()\]}]{15,})''
+          # --password x, --token=x, redis-cli -a x
+          ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
+          ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
+          ''\bmysql\w*\b[^|;]*?\s-p([^\s"'\\]+)''
+          # SQL: PASSWORD 'x', IDENTIFIED BY 'x'
+          "(?i:\\b(?:password|identified\\s+by|identified\\s+with\\s+\\S+\\s+(?:by|as)))\\s+'([^']+)'"
+          "(?i:\\bset\\s+password\\s+for\\s+\\S+)\\s*=\\s*'([^']+)'"
+          # a parameter of a URL
+          ''[?&](?i:sig|signature|auth|hmac|pass|pwd|x-amz-(?:signature|credential|security-token))=([^\s&"'#\\]+)''
+          ''[?&](?i:key)=([^\s&"'#\\0-9]*[0-9][^\s&"'#\\]*|[^\s&"'#\\]{24,})''
+          ''[?&](?i:code|state|ticket)=([^\s&"'#\\]{16,})''
+        ];
+      }
+    ];
+  };
+
+  # The second gate: the word with a long number, or a list, behind it.
+  phoneFields = {
+    name = "phone-fields";
+    any = patterns (
+      map (word: "${word}\\w{0,16}[\\\\\"')\\]\\x{FDD0}]{0,4}\\s*[:=]+[\\s\\\\\"'(+\\x{FDD0}]{0,6}(?:\\d[^\",}]{5}|\\[)") (
+        phoneWords ++ inCases "to"
+      )
+    );
+    table = [
+      {
+        name = "phone-field";
+        expression = builtins.concatStringsSep "|" [
+          ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*${epoch}\b''
+          ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d(?:${gap}{0,3}\d){5,17}(?:\.\d+)?)''
+          ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14}|0\d(?:${gap}{0,2}\d){7,12}|[2-9]\d\d-\d{3}-\d{4})\b''
+        ];
+        replace = lastFour;
+      }
+      {
+        # "phones": [4915123456789, "0151 23456789"]
+        name = "phone-list";
+        gate = ''"\s*:\s*\['';
+        expression = ''"(?:${phoneKey}|${partyKey})"\s*:\s*(\[[^\[\]{}]*\])'';
+        replace = ''{{ regexReplaceAll `\+?\(?\d(?:[ ()./-]{0,3}\d){3,13}([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)(?:\.\d+)?` .Value "***''${1}''${2}''${3}''${4}" }}'';
+      }
+    ];
+  };
 
   table = [
     {
@@ -303,104 +514,11 @@ let
       word = "://";
       expression = ''[A-Za-z][\w+.-]*://[^\s/@:"'<>]*:([^\s/"'<>]+)@'';
     }
-    (shapes // { name = "known shapes"; })
+    (shapes // { name = "shapes"; })
     {
-      name = "secrets by name";
-      # First a word, which few lines have; then what stands between a name and its
-      # value, or a word on a command line.
-      gate = "${secretWord}|redis-cli|mysql` |~ `(?i:${secretWord}|state|ticket|(?:session|api|client|shared)[ ](?:id|key|secret))[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%(?:22|5[Dd])\\x{FDD0}?)?\\s{0,3}(?:[:=,>]|->|%3)|(?i:password|token|key|identified by|requirepass|masterauth|auth)\"?\\s+(?:[\"']|value=)|(?i:password (?:is|was|for):?|identified with|bearer)\\s|\\s--?[\\w-]*(?i:pass|pwd|token|secret|key|auth)|requirepass|redis-cli|mysql";
-      table = [
-        {
-          name = "header";
-          expression = builtins.concatStringsSep "|" [
-            ''"(?i:(?:proxy-)?authorization)"\s*:\s*"((?:[^"\\]|\\.)+)"''
-            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:aws4-hmac-sha256)\s+([^\r\n"\\]+)''
-            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:basic|bearer|token|negotiate|apikey)\s+([^\s"'\\]+)''
-            ''(?i:\b(?:proxy-)?authorization)${separator}${quote}?(?i:digest)\s+(\w+=\\?"[^"]*"(?:,\s*\w+=(?:\\?"[^"]*"|[^\s,"\\]+))*)''
-            ''(?i:\bbearer)\s+([A-Za-z0-9._~+/=-]{16,})''
-            # the whole list of cookies; a number of them stays
-            ''(?i:\b(?:set-)?cookies?)${separator}(?:null|none|true|false|missing|expired|disabled|-?\d+)\b''
-            "(?i:\\b(?:set-)?cookies?)${separator}${quoted (c: "(${c}+)")}"
-            ''(?i:\b(?:set-)?cookies?)\s*=\s*([^\s;"'\\{\[]+(?:;\s*[^\s;="']+=[^\s;"']*)*)''
-            ''(?i:\b(?:set-)?cookies?)\s*:\s*([^\s"'\\{\[][^"'\r\n\\]*)''
-          ];
-        }
-        {
-          name = "json-containers";
-          gate = ''\w\\?"\s*:\s*[\[{]'';
-          expression = ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookies?))"\s*:\s*(${container})'';
-          replace = leaves;
-        }
-        {
-          # Several of them. What is short or a number may be a word or a count.
-          name = "json-plurals";
-          gate = ''s\\?"\s*:\s*[\[{]'';
-          expression = ''"(?i:[\w.-]*(?:passwords|secrets|tokens|api[_-]?keys))"\s*:\s*(${container})'';
-          replace = longLeaves;
-        }
-        {
-          # {"name": "DB_PASSWORD", "value": "x"}
-          name = "name-and-value";
-          gate = ''(?i:value)(?:"\s*:\s*|=)"'';
-          expression = builtins.concatStringsSep "|" [
-            ''"(?:${secretName}|${maybeName}|(?i:(?:set-)?cookie))"\s*,\s*"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"''
-            ''"(?i:value)"\s*:\s*"((?:[^"\\]|\\.)+)"\s*,\s*"(?i:name|key)"\s*:\s*"(?:${secretName}|(?i:(?:set-)?cookie|authorization))"''
-            ''="${secretName}"\s+value="([^"]+)"''
-          ];
-        }
-        {
-          name = "header-lists";
-          gate = ''\w\\*"\s*,\s*"'';
-          expression = ''"\s*,\s*"(?:[^"\\]|\\.)*"\s*:|"(?i:-{0,2}(?:(?:x-)?[\w-]*(?:api[_-]?key|token|secret|password|passwd|authorization|cookie|auth))|default|AUTH)"\s*,\s*"((?:[^"\\]|\\.)+)"'';
-        }
-        {
-          name = "redis-auth";
-          expression = builtins.concatStringsSep "|" [
-            ''(?i:"AUTH")(?:\s+"[^"]*")?\s+"([^"]+)"''
-            ''(?i:\b(?:requirepass|masterauth))"?\s+"?([^\s"]+)''
-          ];
-        }
-        {
-          name = "named-secrets";
-          expression = builtins.concatStringsSep "|" [
-            # what says that there is none
-            "\\b(?:${secretName}|${maybeName})${separator}${quote}?[\\[(<]?${absent}"
-            # the scheme of a header was dealt with above
-            "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
-            # PHP: ['password'] => string(16) "x"
-            ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
-            "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
-            "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
-            # Some("x"), PASSWORD('x'), [x], <x>
-            ''\b${secretName}${separator}\w+\(\s*["']([^"']+)["']''
-            ''\b${secretName}${separator}[\[(<{]([^\s"'\\\[\](){}<>,:=]+)[\])>}]''
-            # :password "x"
-            '':${secretName}\s+"([^"]+)"''
-            # <password>x</password>
-            ''<(?:${secretName}|${maybeName})>([^<\s]+)<''
-            # in a sentence
-            "(?i:\\b(?:api|secret|access|private|encryption|license)\\s+key|\\b(?:client|shared)\\s+secret|\\b(?:access|refresh|auth|session|reset|api|id)\\s+token|\\bsession\\s+id|\\b(?:verification|security|recovery|backup)\\s+code)\\s*[:=]\\s*${quote}?${looksSecret}"
-            "(?i:\\b(?:password|passphrase|token|api\\s+key|secret\\s+key)(?:\\s+(?:is|was))?:?)\\s+[\"'`]${looksSecret}"
-            "(?i:\\bpassword\\s+(?:is|was):?)\\s+${looksSecret}"
-            "(?i:\\bpassword(?:\\s+is\\s+generated)?\\s+for\\s+[^\\s:]+:)\\s+([^\\s\"'\\\\]{6,})"
-            # a bare value
-            ''\b(?:PWD|OLDPWD)=''
-            ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
-            ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>()\]}]{15,})''
-            # --password x, --token=x, redis-cli -a x
-            ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
-            ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
-            ''\bmysql\w*\b[^|;]*?\s-p([^\s"'\\]+)''
-            # SQL: PASSWORD 'x', IDENTIFIED BY 'x'
-            "(?i:\\b(?:password|identified\\s+by|identified\\s+with\\s+\\S+\\s+(?:by|as)))\\s+'([^']+)'"
-            "(?i:\\bset\\s+password\\s+for\\s+\\S+)\\s*=\\s*'([^']+)'"
-            # a parameter of a URL
-            ''[?&](?i:sig|signature|auth|hmac|pass|pwd|x-amz-(?:signature|credential|security-token))=([^\s&"'#\\]+)''
-            ''[?&](?i:key)=([^\s&"'#\\0-9]*[0-9][^\s&"'#\\]*|[^\s&"'#\\]{24,})''
-            ''[?&](?i:code|state|ticket)=([^\s&"'#\\]{16,})''
-          ];
-        }
-      ];
+      name = "words-of-secrets";
+      any = texts (inAnyCase secretWords ++ secretCodes ++ parameters ++ [ "redis-cli" "mysql" ]);
+      table = [ named ];
     }
     {
       name = "command-line-password";
@@ -437,36 +555,34 @@ let
       # Visa, Mastercard, American Express, Discover, JCB, Diners; not a part of a
       # longer number and not the digits after a decimal point.
       name = "card";
-      gate = "\\b(?:4\\d{3}|5[1-5]\\d{2}|2[2-7]\\d{2}|3[04678]\\d{2}|35\\d{2}|6[0245]\\d{2})[ -]?\\d{2,4}[ -]?\\d";
+      gate = "\\b[2-6]\\d{3}[ -]?\\d{2,4}[ -]?\\d";
       expression = "(?:^|[^\\w.*-])?${uuid}|(?:^|[^\\w.*-])(4\\d{3}(?:[ -]?\\d{4}){3}|(?:5[1-5]\\d{2}|2(?:22[1-9]|2[3-9]\\d|[3-6]\\d{2}|7[01]\\d|720))(?:[ -]?\\d{4}){3}|3[47]\\d{2}[ -]?\\d{6}[ -]?\\d{5}|6(?:011|4[4-9]\\d|5\\d{2}|2\\d{2})(?:[ -]?\\d{4}){3}|35(?:2[89]|[3-8]\\d)(?:[ -]?\\d{4}){3}|3(?:0[0-5]|[68]\\d)\\d[ -]?\\d{6}[ -]?\\d{4})\\b";
       replace = ifLuhn;
     }
     {
-      name = "phone numbers by name";
-      gate = ''${phoneWord}` |~ `(?i:phones?|mobiles?|msisdn|cell|wa[_-]?ids?|whatsapp|tel|telefon|fax|handy|from|to|sender|recipients?(?:_id)?|calle[re])\w{0,12}[\\"')\]]{0,4}\s*[:=]+[\s\\"'(+]{0,6}[\d\[]'';
-      table = [
-        {
-          name = "phone-field";
-          expression = builtins.concatStringsSep "|" [
-            ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*${epoch}\b''
-            ''${phoneKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?\(?\d(?:${gap}{0,3}\d){5,17}(?:\.\d+)?)''
-            ''${partyKey}\\?["')\]]*\s*[:=]+\s*\\?["'(]*(\+?[1-9]\d{9,14}|0\d(?:${gap}{0,2}\d){7,12}|[2-9]\d\d-\d{3}-\d{4})\b''
-          ];
-          replace = lastFour;
-        }
-        {
-          # "phones": [4915123456789, "0151 23456789"]
-          name = "phone-list";
-          gate = ''"\s*:\s*\['';
-          expression = ''"(?:${phoneKey}|${partyKey})"\s*:\s*(\[[^\[\]{}]*\])'';
-          replace = ''{{ regexReplaceAll `\+?\(?\d(?:[ ()./-]{0,3}\d){3,13}([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)([ ()./-]{0,2}\d)(?:\.\d+)?` .Value "***''${1}''${2}''${3}''${4}" }}'';
-        }
-      ];
+      name = "words-of-phones";
+      any =
+        texts phoneWords
+        ++ texts (concatMap (word: map (end: word + end) [ "\"" "'" "\\" ":" "=" ")" "]" " :" " =" ]) (inCases "to"));
+      table = [ phoneFields ];
     }
     {
       name = "phone";
       # Among the bare numbers, milliseconds since 1970 begin with 1 or 2.
-      gate = "(?:\\+|%2[Bb]|u002[bB])\\D?[1-9]|\\b(?:00[1-9]|0[1-9]\\d|0[1-9]\\D\\d\\d|00 [1-9]|0 \\d\\d\\D|\\d{2,3}[ .-]\\d{2,3}[ .-]\\d\\d|[2-9]\\d\\d[-. )]|[3-59]\\d{9}|[67]\\d{8}\\b|\\d{3}\\D{1,2}\\d{3}\\D{1,2}\\d)|\\((?:0|[2-9]\\d\\d\\))";
+      any = patterns [
+        "\\+\\D?[1-9]"
+        "%2[Bb]\\D?[1-9]"
+        "u002[bB]\\D?[1-9]"
+        "\\((?:0|[2-9]\\d\\d\\))"
+        "\\b${
+          anyOf [
+            "0(?:0[1-9]\\d{0,2}(?:\\d{5}|\\D{1,3}\\d)|0 [1-9]|[1-9]\\d{1,4}(?:\\D{1,3}\\d\\d|\\d{5})|[1-9](?:%20|[^\\d:])\\x{FDD0}?(?:\\d\\d(?:%20|[^\\d:])\\x{FDD0}?\\d\\d(?:[^:\\d]|$)|\\d{3})| \\d\\d\\D)"
+            # not the time behind a date
+            "[1-9]\\d(?:\\d?[ .-]\\d{2,3}[ .-]\\d\\d(?:[^:]|$)|\\d\\D{1,2}\\d{3}\\D{1,2}\\d)"
+            "[2-9]\\d\\d(?:[-. )]{1,2}\\d{2,3}[-. ]?\\d|\\d{6})"
+          ]
+        }"
+      ];
       expression = builtins.concatStringsSep "|" [
         # +1 415 555 0132
         "(?:^|[^\\w+])(${plus}1${gap}{1,2}[2-9]\\d\\d${gap}{1,2}[2-9]\\d\\d${gap}\\d{4})\\b"
@@ -512,25 +628,26 @@ let
 
   # --- stages ------------------------------------------------------------------
 
-  # labels: of the lines that are looked at
-  stage =
-    labels:
+  # labels: of the lines that are looked at; name: of the entry
+  stages =
+    labels: name:
     {
       word ? "",
+      any ? null,
       gate ? null,
       table ? null,
       expression ? null,
       replace ? mask,
       ...
     }:
-    whenLabels labels
-      (
+    let
+      inner = if table != null then inOrder labels table else [ { replace = { inherit expression replace; }; } ];
+      filter =
         (if word == "" then "" else "|= ${builtins.toJSON word} ")
-        + (if gate == null then "" else "|~ `${gate}`")
-      )
-      (
-        if table != null then map (stage labels) table else [ { replace = { inherit expression replace; }; } ]
-      );
+        + (if gate == null then "" else "|~ `${gate}`");
+    in
+    if any != null then whenAny name any inner else [ (whenLabels labels filter inner) ];
+  inOrder = labels: concatMap (entry: stages labels entry.name entry);
 
   # One template over the whole line: a `replace` would run one for each escape.
   setBoundaries = map (
@@ -542,7 +659,7 @@ let
   removeBoundaries = when "|= ${builtins.toJSON fdd0}" (rewrite "{{ .Entry | replace `${fdd0}` `` }}");
 
   # In a line of JSON, what was masked outside of a text becomes a text.
-  quoteNumbers = stage all {
+  quoteNumbers = stages all "numbers" {
     word = mask;
     gate = ''^[^{]{0,64}\{\s*"` |~ `[:,\[]\s*-?\*\*\*'';
     expression = ''"(?:[^"\\]|\\.)*"|[:,\[]\s*(-?\*\*\*\d{0,4})'';
@@ -556,7 +673,7 @@ let
       "unit=~${builtins.toJSON (regex unit)}"
     else
       "unit=${builtins.toJSON unit}";
-  own = labels: mapAttrsToList (_: stage labels);
+  own = labels: masks: concatMap (x: x) (mapAttrsToList (stages labels) masks);
 in
 {
   inherit table;
@@ -572,10 +689,8 @@ in
       setBoundaries
       ++ own all patterns
       ++ concatMap (x: x) (mapAttrsToList (unit: own (ofUnit unit)) units)
-      ++ map (stage all) table
-      ++ [
-        quoteNumbers
-        removeBoundaries
-      ]
+      ++ inOrder all table
+      ++ quoteNumbers
+      ++ [ removeBoundaries ]
     );
 }

@@ -1,8 +1,8 @@
 # Secrets that are known by their format: a prefix and the characters after it.
 # Pure, builtins only.
 #
-#   { gate, table }
-#     gate   a regular expression that matches every line with such a secret
+#   { any, table }
+#     any    filters, one of which matches each line with such a secret
 #     table  list of { expression }, which match a secret and capture it
 #
 # The formats are those of Gitleaks' default configuration (as of 2026-07-22) that
@@ -10,15 +10,17 @@
 # Tailscale). Minimum lengths are shorter than there, to match truncated keys as
 # well.
 let
-  anyOf = list: "(?:${builtins.concatStringsSep "|" list})";
+  inherit (import ./stage.nix) anyOf patterns texts;
+  boundary = builtins.fromJSON ''"\ufdd0"'';
   literal = builtins.replaceStrings [ "." ] [ "\\." ];
 
   # Behind a backslash the first letter may look like an escape (redact.nix sets a
   # boundary behind those): \\rk_live_… is a key as well.
+  behindEscape = builtins.match "([bfnrt])(.*)";
   begin =
     text:
     let
-      parts = builtins.match "([bfnrt])(.*)" text;
+      parts = behindEscape text;
     in
     literal (
       if parts == null then
@@ -26,6 +28,13 @@ let
       else
         "${builtins.head parts}\\x{FDD0}?${builtins.elemAt parts 1}"
     );
+  # The same as texts.
+  beginTexts =
+    text:
+    let
+      parts = behindEscape text;
+    in
+    [ text ] ++ (if parts == null then [ ] else [ "${boundary}${builtins.elemAt parts 1}" ]);
 
   # The characters after the prefix.
   letters = n: "[A-Za-z0-9]{${toString n},}";
@@ -113,7 +122,9 @@ let
       ends = more 16;
     }
     {
+      # task-42 is no key: a text alone would find it too often.
       begins = [ "sk-" ];
+      any = patterns [ "sk-[A-Za-z0-9_*-]{12}" ];
       ends = "[A-Za-z0-9_*-]{12,}";
     }
     {
@@ -161,28 +172,31 @@ let
 
   # Prefixes that many lines contain, and secrets of which only a part is masked.
   common = {
-    begins = [
-      "re_[A-Za-z0-9]"
-      "r\\x{FDD0}e_"
-      "SK[0-9a-f]{32}"
-      "AC_[0-9a-f]{32}"
-      "(?:pub)?key-[0-9a-f]{32}"
-      "API-[0-9A-Z]{20}"
-      "EAA[A-Za-z0-9_-]{16}"
-      "secret_[A-Za-z0-9]{40}"
-      "v1\\.0-"
-      "pat[A-Za-z0-9]{14}\\."
-      "\\d{6,12}:AA"
-      "bot\\d{5}"
-      "ot\\d{5}"
-      "hooks\\.slack"
-      "discord(?:app)?\\.com/api/webhooks"
-      "webhook\\.office"
-      "atlasv1"
-      "[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"
-      "[a-f0-9]{32}-us"
-      "pk\\.[a-z0-9]{60}"
-    ];
+    any =
+      texts [
+        "${boundary}e_"
+        "AC_"
+        "EAA"
+        "v1.0-"
+        ":AA"
+        "${boundary}ot"
+        "hooks.slack"
+        "/api/webhooks/"
+        "webhook.office"
+        "atlasv1"
+        "_mmk"
+      ]
+      ++ patterns [
+        "re_[A-Za-z0-9]{6}"
+        "SK[0-9a-f]{32}"
+        "key-[0-9a-f]{32}"
+        "API-[0-9A-Z]{20}"
+        "secret_[A-Za-z0-9]{40}"
+        "pat[A-Za-z0-9]{14}\\."
+        "bot\\d{5}"
+        "-us\\d"
+        "pk\\.[a-z0-9]{60}"
+      ];
     expression = builtins.concatStringsSep "|" [
       # A digit distinguishes Resend's keys from function names.
       "\\b(re_[A-Za-z0-9]{6,}_[A-Za-z]{0,16}[0-9][A-Za-z0-9]{8,})"
@@ -207,8 +221,9 @@ let
   };
 in
 {
-  # At a word boundary, which makes the search cheap.
-  gate = "\\b${anyOf (map begin (builtins.concatMap (shape: shape.begins) rare) ++ common.begins)}";
+  any =
+    builtins.concatMap (shape: shape.any or (texts (builtins.concatMap beginTexts shape.begins))) rare
+    ++ common.any;
   table = [
     { expression = "\\b(${anyOf (map (shape: "${anyOf (map begin shape.begins)}${shape.ends}") rare)})"; }
     { inherit (common) expression; }

@@ -29,6 +29,8 @@ let
     timestamp = {
       source = "x_time";
       inherit format;
+      # "fudge", the default, would date a line without a time by an earlier one.
+      action_on_failure = "skip";
     };
   };
 in
