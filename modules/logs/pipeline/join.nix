@@ -37,6 +37,7 @@ let
     " (?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /"
     ''\s+(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\s''
     ''\s*\+ Exception Group Traceback''
+    " ERR_PNPM_"
   ];
 
   continues = [
@@ -88,12 +89,22 @@ let
     "Stack trace:$"
     ''\[(?:stacktrace|previous exception)\]''
     ''"\}\s*$''
-    # Elixir
+    # Elixir, Erlang
+    ''\*\* (?:Generic server|Last message|When Server|Reason for|State )''
     "Last message(?: \\(from .*\\))?: "
     "State: "
     # Ruby
     ''[^\s:]+\.\w+:\d+:in [`'][^']*'$''
     ''#\d+ (?:/|\{main\}|\[internal|0x|\S+\()''
+    # Haskell, OCaml, Swift, Lua, sanitizers of C, Dart
+    "CallStack \\(from HasCallStack"
+    "(?:Raised at|Re-raised at|Called from) "
+    "Current stack trace:$"
+    ''\d+\s+\S+\s+0x[0-9a-f]+ ''
+    "stack traceback:$"
+    ''coroutine \d+:$''
+    ''(?:READ|WRITE) of size \d''
+    ''#\d+\s{2,}\S''
     # SQL
     ''(?:FROM|WHERE|AND|ORDER BY|GROUP BY|LIMIT|OFFSET|(?:LEFT |RIGHT |INNER |OUTER |FULL |CROSS )*JOIN|VALUES|RETURNING|HAVING|UNION(?: ALL)?|ON CONFLICT|SET \w+ ?=)\b[^:]*$''
   ];
@@ -107,7 +118,7 @@ let
   # A marker has 22 bytes, of which the time is the third to the 21st.
   unstamp = [
     # A block that starts with an entry of its own is none.
-    (when ''!~ `^\x1fF`'' [
+    (when ''!~ `^\x1f[FM]`'' [
       (compute "x_leftover" "{{ $read := substr 2 21 .Entry }}{{ if ne $read (substr 2 21 .x_first) }}{{ $read }}{{ end }}")
       {
         timestamp = {
@@ -139,11 +150,11 @@ let
   # --- blocks that belong together ---------------------------------------------
   #
   # Not indented are: a traceback below the message of `logging.exception` (T),
-  # the last line of a traceback, Java's exception below logback's message (E), and
-  # the end of a traceback that is followed by another one (P). Error messages keep
-  # their F. First the lines after a message or a P are joined to it, then the rest
-  # to its traceback. Node errors are not included: consecutive ones are separate
-  # errors.
+  # the last line of a traceback, Java's exception below logback's message, and the text
+  # of a panic of Rust (E), and the end of a traceback that is followed by another one
+  # (P). First the lines after the message of an error (M) or a P are joined to it, then
+  # the rest to its traceback. Node errors are not included: consecutive ones are
+  # separate errors.
   #
   # Node prints an uncaught error in blocks: the location, the source line with a ^
   # below it, and the error followed by the Node version. The second and the third
@@ -157,17 +168,21 @@ let
     ''[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit|Group|Iteration|DoesNotExist|Found|Timeout|Refused|Exceeded|Denied|Failed)(?::|\n|$)''
   ];
   next = "\\n${mark}C[0-9]+ ";
+  message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic(?:ked)?)\b)'';
   remark = [
-    (find ''^\x1fF\d+ (?:(?P<x_traceback>${traceback})|(?P<x_exception>${exception}))'')
+    (find ''^\x1fF\d+ (?:(?P<x_traceback>${traceback})|(?P<x_exception>${exception})|[^\n]*?(?P<x_message>${message}))'')
   ]
   ++ rewrite (
-    "{{ if not (hasPrefix `${mark}F` .Entry) }}{{ .Entry }}{{ else }}${mark}"
+    "{{ if not (hasPrefix `${mark}F` .Entry) }}{{ .Entry }}"
+    + "{{ else if not (or .x_traceback .x_exception .x_message (contains `${mark}C` .Entry)) }}{{ .Entry }}"
+    + "{{ else }}${mark}"
     + "{{ $more := contains `${mark}C` .Entry }}"
     + "{{ if and $more (regexMatch `${next}Node[.]js v[0-9]|^[^\n]+${next} +\\^+(?:\n|$)` .Entry) }}N"
     + "{{ else if .x_traceback }}T"
-    + "{{ else if not .x_exception }}F"
-    + "{{ else if and $more (regexMatch `${next}(?:The above exception was|During handling of)` .Entry) }}P"
+    + "{{ else if and $more (regexMatch `${next}(?:note: (?:run with|Some details)|stack backtrace:)` .Entry) (not (contains `panicked at` .Entry)) }}E"
     + "{{ else if and $more (regexMatch `${next} +at ` .Entry) (not (regexMatch `^[^ ]+ [A-Za-z_]\\w*[.]` .Entry)) }}F"
+    + "{{ else if not .x_exception }}{{ if .x_message }}M{{ else }}F{{ end }}"
+    + "{{ else if and $more (regexMatch `${next}(?:The above exception was|During handling of)` .Entry) }}P"
     + "{{ else }}E{{ end }}"
     + "{{ trimPrefix `${mark}F` .Entry }}{{ end }}"
   );
@@ -176,13 +191,11 @@ let
   regroup =
     family: firstline: waits:
     when "|~ `${family}`" [ (firstLineFor (waits * wait) firstline) ];
-  message = ''(?i:\b(?:err(?:or)?|exceptions?|fail(?:ed|ure|s)?|critical|crit|severe|fatal|unhandled|uncaught|never retrieved|panic)\b)'';
-  exceptions = ''^\x1f(?:[TPE]|F\d+ [^\n]*${message})'';
   source = ''(?:(?:file://)?/|node:)[^\n]*:\d+(?:\n|$)'';
   regroups = [
-    (regroup ''^\x1f(?:N|F\d+ ${source})'' ''^\x1fF'' 2)
-    (regroup exceptions ''^\x1f[FP]'' 2)
-    (regroup exceptions ''^\x1f[FT]'' 4)
+    (regroup ''^\x1f(?:N|[FM]\d+ ${source})'' ''^\x1f[FM]'' 3)
+    (regroup ''^\x1f[TPEM]'' ''^\x1f[PM]'' 2)
+    (regroup ''^\x1f[TPEM]'' ''^\x1f[MT]'' 4)
   ];
 in
 {

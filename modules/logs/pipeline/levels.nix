@@ -14,6 +14,7 @@ let
     find
     inCases
     isPlain
+    patterns
     texts
     whenAny
     whenLabels
@@ -131,17 +132,20 @@ let
     ''\([^)\n]{0,60}\)''
     ''\{[^}\n"]{0,60}\}''
     "[|-]{1,3}"
+    # PostgreSQL's user and database, Sidekiq's fields
+    ''[\w-]+@[\w-]+''
+    ''\w+=\S+''
   ];
 
   # Each matches one form; the last match wins. The names of the groups differ,
   # because an expression that does not match keeps the value of another.
   forms = {
     # 2026-11-22 08:00:00.123 ERROR text · [ERROR] text · ERROR: text · WARN[0001] text
-    a = ''^(?:${before}\s+){0,8}[\[(<|]?(?:(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)|(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$)))'';
+    a = ''^\s*(?:${before}\s+){0,8}[\[(<|]?(?:(?P<x_plain_a>${loud})${offset}(?:[\])>|:/\[]|\s|$)|(?P<x_plain_b>${signed})${offset}(?:[\])>|]|:(?:\s|$)))'';
     # 2026-11-22 08:00:00,123 - app.sync - ERROR - text · 2026-11-22 08:00:00 app ERROR text
-    c = ''^[\[(]?\d[\d\s:.,TZ+/-]*[\])]?\s*(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
+    c = ''^[\[(]?\d[\d\s:.,TZ+/-]*[\])]?\s*(?:[|-]\s+)?[\w.$:/@-]+\s+(?:[|-]\s+)?(?:[\w.-]+\s+[|-]\s+)?(?P<x_plain_c>${loud})(?:\s|:|$)'';
     # <warn> text · [error] text · 10:00:00 [Warning] text · [warning  ] text
-    d = ''^(?:${before}\s*|\w+=\S+\s+){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
+    d = ''^(?:${before}\s*){0,8}[\[<(](?P<x_plain_d>${anyCase})\s*[\]>)]'';
     # [10:00:00 FTL] text · [2026-11-22 08:00:00,123: ERROR/MainProcess] text
     e = ''^\[\d[^\]\n]*?[\s:](?P<x_plain_e>${loud}|VRB)(?:\]|/)'';
     # 2026-11-22 08:00:00.123 | ERROR    | app:f:3 - text
@@ -155,8 +159,16 @@ let
     o = ''^\[[A-Z][a-z]{2} [^\]\n]{10,40}\] \[\w*:(?P<x_plain_o>${anyCase})\]'';
     # Nov 27 10:00:00 host app[42]: ERROR: text
     p = ''^[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ \S+: [\[<]?(?P<x_plain_p>${anyCase})[\]>:]'';
+    # prog: Error: text · imap(kim): Fatal: text · [Fri Nov 27 10:00:00 UTC 2026] Error: text
+    s = ''^(?:[\w.-]+(?:\([^)\n]{0,60}\))?:|\[[^\]\n]{1,60}\]) (?P<x_plain_s>Fatal|Panic|Error|Warning): '';
+    # Fatal: text · nginx: [emerg] text · [1795770000] unbound[42:0] error: text · ✖  error  text
+    t = ''^(?:(?P<x_plain_t>Fatal|Critical|Debug|Info|Notice|Warn): |[\w/.-]+: \[(?P<x_plain_u>${anyCase})\] |\[\d+\] [\w-]+\[[\d:]+\] (?P<x_plain_v>${anyCase}): |[^\x00-\x7f]{1,2}\s+(?P<x_plain_w>${anyCase})\s{2,})'';
+    # 2026-11-22T08:00:00.123+0100<tab>error<tab>text · 27-Nov-2026 10:00:00.123 general: error: text · 10:00:00.123:WARN:oejs: text
+    x = ''^\d(?:[\dTZ:.,+-]{4,}\t(?P<x_plain_x>${anyCase})\t|\S* [\d:.]+ [\w-]+: (?P<x_plain_y>${anyCase}): |[\d:. -]+:(?P<x_plain_z>${loud}):)'';
+    # ==1==ERROR: AddressSanitizer · Vite's and Nuxt's
+    jb = ''^(?:=+\d+=+(?P<x_plain_jb>ERROR|WARNING): |\[[\w-]+\] (?:Internal server (?P<x_plain_jc>error): |\[request (?P<x_plain_jd>error)\]))'';
     # npm warn text · error Command failed · warn  - text
-    q = ''^(?:npm (?P<x_plain_q>WARN|error|warn)[! ]|(?P<x_plain_r>error|warn)(?: [A-Z]| +- ))'';
+    q = ''^(?:npm (?P<x_plain_q>WARN|ERR|error|warn)[! ]|(?P<x_plain_r>error|warn)(?: [A-Z]| +- ))'';
     # Next.js
     m = ''^ (?:(?P<x_error_m>⨯)|(?P<x_warn_m>⚠)) '';
   };
@@ -167,6 +179,8 @@ let
     ''\d+:[XCSM] \d+ \w{3} \d{4} [\d:.]+ (?P<x_plain_i>[.*#-]) ''
     ''(?P<x_plain_j>[IWEF])\d{4} \d\d:\d\d:\d\d\.''
     ''\S+ (?P<x_plain_k>[FEWID])\s{1,2}[A-Z]+\s+\[''
+    # Telegraf: 2026-11-22T08:00:00Z E! [inputs.x] text
+    ''\S+ (?P<x_plain_ta>[EWID])! ''
     ''\d[^\[\n]{0,120} \[(?P<x_plain_l>[TDIWEFC])\] ''
   ]}";
   # Lines without one of these have no word of a level, and no crash.
@@ -211,6 +225,10 @@ let
       "PHP "
       "** ("
       "(Use"
+      "=SUPERVISOR"
+      "Execution"
+      "HasCallStack"
+      "! Unable"
       ".rb:"
       "::"
       "⨯"
@@ -220,20 +238,23 @@ let
 
   # The beginning of a crash.
   crash = {
-    fatal = ''^(?P<x_fatal>panic: |fatal error: |Fatal Python error: |SIGQUIT: |dpanic: )'';
-    error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?:NOTICE: PHP message: )?(?P<x_error>\*\* \([A-Z][\w.]*\)|Traceback \(most recent|thread '[^']*'(?: \(\d+\))? panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
+    fatal = ''^(?P<x_fatal>panic: |[fF]atal error: |Fatal Python error: |SIGQUIT: |dpanic: )'';
+    error = ''^(?:\s*\+ )?(?:Uncaught |Unhandled |Exception Group |\(node:\d+\) )?(?:NOTICE: PHP message: )?(?P<x_error>=(?:ERROR|CRASH|SUPERVISOR) REPORT=|\[UnhandledPromiseRejection|Execution error|! Unable to load application|\s?ERR_PNPM_|\*\* \([A-Z][\w.]*\)|Traceback \(most recent|thread '[^']*'(?: \(\d+\))? panicked|thread caused non-unwinding panic|Exception in thread|Unhandled exception|Internal Server Error: |PHP (?:Fatal|Parse|Recoverable fatal) error|Segmentation fault|(?:[A-Za-z_][\w$]*[.:]+)*[A-Z]?\w*(?:Error|Exception|Throwable)(?: \[\w+\])?(?:: |$|\n|\s\[))'';
     # below the source line that Node prints first, or a logger's message
     node = ''^(?:(?:file://)?/|node:)\S+:\d+\n(?:.*\n)*?(?P<x_error_n>\[?\S*(?:Error|Exception|UnhandledPromiseRejection)(?: \[\w+\])?(?:: |\n|$))'';
     # a traceback below a message without a level
-    below = ''(?P<x_error_below>\nTraceback \(most recent call last\))'';
+    below = ''(?P<x_error_below>\n(?:Traceback \(most recent call last\)|CallStack \(from HasCallStack\)))'';
     ruby = ''^(?:\S+\.rb:\d+:in .*\((?P<x_error_r>[A-Z][\w:]*)\)|(?P<x_error_s>[A-Z]\w*(?:::\w+)+) \(.*\):(?:\n|$))'';
-    go = ''^\S+ \S+ http: (?P<x_error_g>panic) serving '';
+    go = ''^\S+ \S+ (?:http: (?P<x_error_g>panic) serving |\[Recovery\] [^\n]{0,60}(?P<x_error_h>panic) recovered)'';
     warning = ''^(?P<x_warn>\(node:\d+\) (?:\[\w+\] )?\w*Warning: |\(Use `node --trace-|PHP (?:Warning|Notice|Deprecated)|(?:\S+:\d+: )?\w+Warning: )'';
   };
 
   letters = builtins.filter (letter: letter != "m") (builtins.attrNames forms);
   plainWord = "or .x_plain_b .x_plain_r ${
-    builtins.concatStringsSep " " (map (letter: ".x_plain_${letter}") (letters ++ [ "i" "j" "k" "l" ]))
+    builtins.concatStringsSep " " (map (letter: ".x_plain_${letter}") (
+        letters
+        ++ [ "i" "j" "k" "l" "ta" "u" "v" "w" "y" "z" "jc" "jd" ]
+      ))
   } \"\"";
 
   # --- the level ---------------------------------------------------------------
@@ -257,7 +278,11 @@ in
   # any other was set on purpose.
   plain = whenLabels ''job=~".+", level=~"info|notice"'' isPlain (
     [ (find signs) ]
-    ++ whenAny "hints" hints (map find (builtins.attrValues forms ++ builtins.attrValues crash))
+    ++ whenAny "hints" hints (
+      # This one costs a line with a date 100 µs.
+      whenAny "bracketed" (patterns [ "\\[${anyCase}\\s*\\]" "<${anyCase}\\s*>" "\\(${anyCase}\\s*\\)" ]) [ (find forms.d) ]
+      ++ map find (builtins.attrValues (removeAttrs forms [ "d" ]) ++ builtins.attrValues crash)
+    )
   );
 
   # For a request: the level follows from the HTTP status.
@@ -278,7 +303,7 @@ in
       + "{{ $word := ${plainWord} }}"
       + "{{ if $own }}{{ $l := index (splitList \"+\" $own) 0 }}{{ if contains \"-\" $l }}{{ $l = regexReplaceAll \"-[0-9]+$\" $l \"\" }}{{ end }}${ofWord "info"}"
       + "{{ else if .x_fatal }}fatal"
-      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_r .x_error_s }}error"
+      + "{{ else if or .x_error .x_error_m .x_error_n .x_error_g .x_error_h .x_error_r .x_error_s }}error"
       + "{{ else if or .x_warn .x_warn_m }}warn"
       + "{{ else if and .x_error_below (not $word) }}error"
       + "{{ else }}{{ $l := or $word .level \"\" | toString | lower | trim }}${ofWord "info"}{{ end }}"

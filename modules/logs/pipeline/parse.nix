@@ -168,10 +168,47 @@ let
 
   # Numbers that JSON does not have, as Python, Go and nginx may write them.
   notNumber = ''(?:[+-]?(?:NaN|nan|NAN|[iI]nf(?:inity)?)|undefined|None|True|False|-?0x[0-9a-fA-F]+|-?[0-9]+\.|[+-]?\.[0-9]+|[0-9]+(?:_[0-9]+)+|-?0[0-9]+(?:\.[0-9]+)?|-?[0-9][0-9.]*[eE]\+?[0-9]{3,})'';
-  # Twice: what stands between two of them belongs to both.
-  repair = line: "regexReplaceAll `([:,\\[]\\s*)${notNumber}(\\s*[,}\\]])` (${line}) \"\${1}null\${2}\"";
+  # What is read in place of a line that is no JSON: without such numbers, escapes and
+  # control characters that JSON does not have, commas at an end, and text behind the
+  # object.
+  text = ''"(?:[^"\\]|\\.)*"'';
+  object = inner: ''\{(?:[^{}"]|${text}|${inner})*\}'';
+  repaired = "{{ ${
+    builtins.foldl' (line: step: "regexReplaceAll `${step.find}` (${line}) `${step.put}`") ".Entry" [
+      {
+        find = ''(\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})|\\'';
+        put = "\${1}";
+      }
+      {
+        find = ''[\x00-\x1f]'';
+        put = " ";
+      }
+      # Twice: what stands between two of them belongs to both.
+      {
+        find = ''([:,\[]\s*)${notNumber}(\s*[,}\]])'';
+        put = "\${1}null\${2}";
+      }
+      {
+        find = ''([:,\[]\s*)${notNumber}(\s*[,}\]])'';
+        put = "\${1}null\${2}";
+      }
+      {
+        find = '',(\s*[}\]])'';
+        put = "\${1}";
+      }
+      {
+        find = ''^\s*(${object (object (object (object "\\{\\}")))})(?:\s*[;,{].*|\s+\S.*)$'';
+        put = "\${1}";
+      }
+    ]
+  } }}";
+  # Of a line that is cut off: its level and ids, as far as they are there.
+  cutOff = map (
+    field:
+    find ''"${anyOf (map (builtins.replaceStrings [ "." ] [ "\\." ]) spellings.${field})}"\s*:\s*"?(?P<x_${field}>[\w.+-]{1,128})''
+  ) (builtins.filter (field: field != "event") names);
   # A few words before the object: docker compose's `api-1  | {…}`.
-  prefix = ''^(?:[\w./@:|-]{1,60}\s*(?:\||:|>>)|[\[(][\w./@:-]{1,60}[\])]|\d{4}-\d\d-\d\d[T ][\w:.,+-]+(?: std(?:out|err) [FP])?|[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ \S+:)\s*'';
+  prefix = ''^(?:(?:\d\d:\d\d:\d\d )?[\w./@:|-]{1,60}(?:\[[\w.-]{1,60}\])?\s*(?:\||:|>>)|[\[(][\w./@:-]{1,60}[\])]|\d{4}-\d\d-\d\d[T ][\w:.,+-]+(?: std(?:out|err) [FP])?|[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ \S+:)\s*'';
   again = template: [
     (compute "x_repaired" template)
     {
@@ -193,10 +230,14 @@ let
       ++ [
         nested
         numbers
-        (whenLabels ''job=~".+", x_json=""'' "" [
-          (when ''|~ `[:,\[]\s*${notNumber}\s*[,}\]]`'' (again "{{ ${repair (repair ".Entry")} }}"))
-          (compute "x_event" "{{ if .x_json_repaired }}{{ or .x_event \"malformed_line\" }}{{ else }}malformed_line{{ end }}")
-        ])
+        (whenLabels ''job=~".+", x_json=""'' "" (
+          again repaired
+          ++ [
+            { labels.x_json = "x_json_repaired"; }
+            (whenLabels ''job=~".+", x_json=""'' "" cutOff)
+            (compute "x_event" "{{ if .x_json_repaired }}{{ or .x_event \"malformed_line\" }}{{ else }}malformed_line{{ end }}")
+          ]
+        ))
       ]
     ))
     (when "${isPlain} |~ `${prefix}\\{\\s*\"`" (again "{{ regexReplaceAll `${prefix}(\\{)` .Entry \"\${1}\" }}"))

@@ -106,6 +106,7 @@ let
         "[a-z]*pass[_-]?w(?:or)?d(?:\\d|[_-]?(?:hash|digest|salt|confirm(?:ation)?))?"
         "pass[_-]?(?:phrase|code)"
         "security[_-]?answer"
+        "passwort|kennwort|mot[ _]de[ _]passe|contraseña|senha|wachtwoord|hasło|lösenord"
         "bind[_-]?pw"
         "secret"
         "secret[_-]?(?:access[_-]?)?key"
@@ -321,13 +322,20 @@ let
     "psk"
     "answer"
     "identified"
+    "bindpw"
+    "kennwort"
+    "contraseña"
+    "senha"
+    "wachtwoord"
+    "hasło"
+    "lösenord"
   ];
   # device_code, two factor code: "code" alone is in every second line.
   secretCodes = concatMap (
     end:
     map (code: end + code) [ "code" " code" "_code" "-code" "Code" " Code" "-Code" ]
     ++ map (code: upper end + code) [ "CODE" " CODE" "_CODE" "-CODE" " code" "Code" ]
-  ) [ "device" "ation" "fa" "factor" "recovery" "backup" "security" ];
+  ) [ "device" "ation" "fa" "factor" "recovery" "backup" "security" "login" "sms" "time" ];
   parameters = concatMap (word: map (sign: sign + word) [ "?" "&" ]) [ "code" "state" "ticket" ];
   # What stands between a name and its value.
   assigned = "[\\w.-]{0,24}[\"'\\\\\\]\\x{FDD0}]*(?:%(?:22|5[Dd])\\x{FDD0}?)?\\s{0,3}(?:[:=,>]|->|%3)";
@@ -361,11 +369,16 @@ let
       ++ patterns (
         concatMap (word: [
           "${word}\"?\\s+(?:[\"']|value=)"
-          "${word}\\s(?:is|was|for)\\b"
-        ]) (inAnyCase [ "password" "token" "key" "auth" ])
+          "${word}\\s+(?:is|was|for|(?:(?:set|reset|changed)\\s+to\\s+)?[A-Za-z_-]*[0-9])"
+        ]) (inAnyCase [ "password" "passphrase" "token" "key" "auth" ])
       )
       ++ patterns [
         "ession [iI][dD]${assigned}"
+        "ey \\d+:" # Unseal Key 1:
+        "indpw\\s"
+        " is your "
+        "ode(?:\\s+is:?|:)\\s+\\d{4}"
+        "assword for "
         "dentified (?i:by|with)\\s"
         "DENTIFIED (?i:BY|WITH)\\s"
         "earer\\s"
@@ -428,31 +441,63 @@ let
       }
       {
         name = "named-secrets";
+        # Each name stands as few times as it can: the engine follows all of them.
         expression = builtins.concatStringsSep "|" [
-          # what says that there is none
-          "\\b(?:${secretName}|${maybeName})${separator}${quote}?[\\[(<]?${absent}"
-          # the scheme of a header was dealt with above
-          "\\b(?:${secretName}|${maybeName})${separator}${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
-          # PHP: ['password'] => string(16) "x"
-          ''\b(?:${secretName}|${maybeName})${separator}string\(\d+\)\s*"([^"]+)"''
-          "\\b${secretName}${separator}${quoted (c: "(${c}+)")}"
-          "\\b${maybeName}${separator}${quoted (c: "(${c}*[0-9]${c}*|${c}{16,})")}"
-          # Some("x"), PASSWORD('x'), [x], <x>
-          ''\b${secretName}${separator}\w+\(\s*["']([^"']+)["']''
-          ''\b${secretName}${separator}[\[(<{]([^\s"'\\\[\](){}<>,:=]+)[\])>}]''
-          # :password "x"
-          '':${secretName}\s+"([^"]+)"''
-          # <password>x</password>
-          ''<(?:${secretName}|${maybeName})>([^<\s]+)<''
-          # in a sentence
-          "(?i:\\b(?:api|secret|access|private|encryption|license)\\s+key|\\b(?:client|shared)\\s+secret|\\b(?:access|refresh|auth|session|reset|api|id)\\s+token|\\bsession\\s+id|\\b(?:verification|security|recovery|backup)\\s+code)\\s*[:=]\\s*${quote}?${looksSecret}"
+          ''\b(?:PWD|OLDPWD)=''
+          # what says that there is none; the scheme of a header, which was dealt with
+          # above; PHP: ['password'] => string(16) "x"
+          "\\b(?:${secretName}|${maybeName})${separator}${
+            anyOf [
+              "${quote}?[\\[(<]?${absent}"
+              "${quote}?(?i:basic|bearer|token|digest|negotiate|apikey|aws4-hmac-sha256)\\s"
+              ''string\(\d+\)\s*"([^"]+)"''
+            ]
+          }"
+          "\\b${secretName}${separator}${
+            anyOf [
+              # Terraform: password = "x" -> "y"
+              ''"([^"]*)"\s*->\s*"([^"]+)"''
+              (quoted (c: "(${c}+)"))
+              # Some("x"), PASSWORD('x'), [x], <x>
+              ''\w+\(\s*["']([^"']+)["']''
+              ''[\[(<{]([^\s"'\\\[\](){}<>,:=]+)[\])>}]''
+              ''([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
+            ]
+          }"
+          "\\b${maybeName}${separator}${
+            anyOf [
+              (quoted (c: "(${c}*[0-9]${c}*|${c}{16,})"))
+              ''\w+\(\s*["']([^"']*[0-9][^"']*|[^"']{16,})["']''
+              ''([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>()\]}]{15,})''
+            ]
+          }"
+        ];
+      }
+      {
+        # <password>x</password>
+        name = "element";
+        word = "</";
+        expression = ''<(?:\w+:)?(?:${secretName}|${maybeName})(?:\s[^<>]*)?>([^<\s]+)<'';
+      }
+      {
+        # :password "x"
+        name = "keyword";
+        gate = '':[a-zA-Z][\w-]*\s+"'';
+        expression = '':${secretName}\s+"([^"]+)"'';
+      }
+      {
+        name = "sentences";
+        expression = builtins.concatStringsSep "|" [
+          "(?i:\\b(?:api|secret|access|private|encryption|license)\\s+key|\\b(?:client|shared)\\s+secret|\\b(?:access|refresh|auth|session|reset|api|id|root)\\s+token|\\b(?:unseal|recovery)\\s+key(?:\\s+\\d+)?|\\bsession\\s+id|\\b(?:verification|security|recovery|backup)\\s+code)\\s*[:=]\\s*${quote}?${looksSecret}"
           "(?i:\\b(?:password|passphrase|token|api\\s+key|secret\\s+key)(?:\\s+(?:is|was))?:?)\\s+[\"'`]${looksSecret}"
           "(?i:\\bpassword\\s+(?:is|was):?)\\s+${looksSecret}"
+          "(?i:\\b(?:password|passphrase|api\\s+key|secret\\s+key|access\\s+token)(?:\\s+(?:set|reset|changed)\\s+to)?)\\s+${looksSecret}"
+          "(?i:\\bpassword\\s+for\\s+[^\\n:\"]{1,100}:)\\s+${looksSecret}"
           "(?i:\\bpassword(?:\\s+is\\s+generated)?\\s+for\\s+[^\\s:]+:)\\s+([^\\s\"'\\\\]{6,})"
-          # a bare value
-          ''\b(?:PWD|OLDPWD)=''
-          ''\b${secretName}${separator}([^\s"'\\{\[(&,;<>*%\x{FDD0}][^\s"'\\&,;<>)\]}]*)''
-          ''\b${maybeName}${separator}([^\s"'\\{\[(&,;<>*:/0-9.-][^\s"'\\&,;<>)\]}:]*[0-9][^\s"'\\&,;<>)\]}]*|[0-9]{3,}[^\s"'\\&,;<>)\]}.:]*|[^\s"'\\{\[(&,;<>*/][^\s"'\\&,;<>()\]}]{15,})''
+          "(?i:\\bbindpw)\\s+([^\\s\"'\\\\]+)"
+          # codes that were sent to someone
+          "(?i:\\b(?:verification|confirmation|security|login|recovery|sms|one[ -]?time|2fa|mfa|otp)\\s+(?:code|pin|password)(?:\\s+is:?|:))\\s+([0-9]{4,8})\\b"
+          "\\b([0-9]{4,8}) is your (?:[\\w ]{0,30} )?(?i:code|otp|pin)\\b"
           # --password x, --token=x, redis-cli -a x
           ''\s--?(?i:[\w-]*(?:password|passwd|passphrase|pass|pwd|token|secret|api-?key|auth))[ =]["']?([^\s"'\\=-][^\s"'\\]*)''
           ''\bredis-cli\b[^|;]*?\s-a\s+["']?([^\s"'\\]+)''
@@ -512,13 +557,20 @@ let
     {
       name = "url-password";
       word = "://";
-      expression = ''[A-Za-z][\w+.-]*://[^\s/@:"'<>]*:([^\s/"'<>]+)@'';
+      # A name of a user that is long and has a digit is a token.
+      expression = ''[A-Za-z][\w+.-]*://(?:[^\s/@:"'<>]*:([^\s/"'<>]+)|([A-Za-z_-]{0,60}[0-9][\w.~-]{15,}))@'';
     }
     (shapes // { name = "shapes"; })
     {
       name = "words-of-secrets";
-      any = texts (inAnyCase secretWords ++ secretCodes ++ parameters ++ [ "redis-cli" "mysql" ]);
+      any = texts (inAnyCase secretWords ++ secretCodes ++ parameters ++ [ "redis-cli" "mysql" " is your " ]);
       table = [ named ];
+    }
+    {
+      # A link that someone was sent: https://x.example/reset-password/TOKEN
+      name = "link";
+      any = patterns (map (word: "/${word}[\\w-]*/") [ "reset" "confirm" "verify" "activat" "invit" "magic" "unsubscribe" "password" ]);
+      expression = "/(?:reset|confirm|verify|activat|invit|magic|unsubscribe|password)[\\w-]*/(?:[a-z-]{1,20}/)?([A-Za-z_-]{0,60}[0-9][A-Za-z0-9_.-]{15,})";
     }
     {
       name = "command-line-password";
@@ -576,7 +628,7 @@ let
         "\\((?:0|[2-9]\\d\\d\\))"
         "\\b${
           anyOf [
-            "0(?:0[1-9]\\d{0,2}(?:\\d{5}|\\D{1,3}\\d)|0 [1-9]|[1-9]\\d{1,4}(?:\\D{1,3}\\d\\d|\\d{5})|[1-9](?:%20|[^\\d:])\\x{FDD0}?(?:\\d\\d(?:%20|[^\\d:])\\x{FDD0}?\\d\\d(?:[^:\\d]|$)|\\d{3})| \\d\\d\\D)"
+            "0(?:0[1-9]\\d{0,2}(?:\\d{5}|\\D{1,3}\\d)|0 [1-9]|[1-9]\\d{1,4}(?:\\D{1,3}\\d\\d|\\d{5})|[1-9](?:%20|[^\\d:])\\x{FDD0}?(?:\\d\\d(?:%20|[^\\d:])\\x{FDD0}?\\d\\d(?:[^:\\d]|$))|[1-9](?:%20|[^\\d:.,])\\x{FDD0}?\\d{3}| \\d\\d\\D)"
             # not the time behind a date
             "[1-9]\\d(?:\\d?[ .-]\\d{2,3}[ .-]\\d\\d(?:[^:]|$)|\\d\\D{1,2}\\d{3}\\D{1,2}\\d)"
             "[2-9]\\d\\d(?:[-. )]{1,2}\\d{2,3}[-. ]?\\d|\\d{6})"

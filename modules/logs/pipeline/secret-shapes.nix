@@ -7,7 +7,7 @@
 #
 # The formats are those of Gitleaks' default configuration (as of 2026-07-22) that
 # have a distinct prefix, and a few that it lacks (Resend, xAI, Groq, Supabase,
-# Tailscale). Minimum lengths are shorter than there, to match truncated keys as
+# Tailscale, K3s). Minimum lengths are shorter than there, to match truncated keys as
 # well.
 let
   inherit (import ./stage.nix) anyOf patterns texts;
@@ -185,6 +185,8 @@ let
         "webhook.office"
         "atlasv1"
         "_mmk"
+        "::server:"
+        "::node:"
       ]
       ++ patterns [
         "re_[A-Za-z0-9]{6}"
@@ -216,6 +218,8 @@ let
       "\\b[A-Za-z0-9]{14}\\.atlasv1\\.([\\w=-]{20,})"
       "\\b([A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)\\b"
       "\\b([a-f0-9]{32}-us\\d{1,2})\\b"
+      # K3s
+      "\\b(K10[A-Za-z0-9]{20,}::(?:server|node):[\\w.-]+)"
       "\\b(pk\\.[a-z0-9]{60}\\.[a-z0-9]{22})\\b"
     ];
   };
