@@ -315,6 +315,51 @@ def test_over_is_not_believed_while_prometheus_is_away(outbox: Outbox) -> None:
     assert [title for title, _ in phone.sent] == ["⚠️ Warning", "✅ Resolved"]
 
 
+def test_what_nobody_expects_stops_nothing(
+    outbox: Outbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from soloscope import log
+
+    log.set_up("info")
+    phone, now, secret = Phone(), [NOW], "Anna"
+    outbox._now = lambda: now[0]
+
+    class Odd(Phone):
+        def send(self, message: Message, *, free: bool) -> Outcome:
+            raise KeyError(secret)
+
+    def written(batch: Batch) -> Message:
+        if batch.deliveries[0].notice.group == "odd":
+            raise ValueError(secret)
+        return told(batch.deliveries[0].notice, again=batch.repeated)
+
+    def sender(provider: Phone) -> Sender:
+        return Sender(
+            "a",
+            provider,
+            outbox,
+            others=[],
+            written=written,
+            ready=lambda: True,
+            now=lambda: now[0],
+        )
+
+    (notice,) = webhook(alert())
+    outbox.accept(notice._replace(group="odd", severity="critical"), ["a"])
+    outbox.accept(notice._replace(key="k"), ["a"])
+    odd = sender(Odd())
+    assert [odd.step(), odd.step()] == [0, 0]
+    # Both wait; the second one may have been sent.
+    assert outbox.waiting()["a"][0] == 2
+    now[0] += 10
+    assert sender(phone).step() == 0
+    assert len(phone.sent) == 1
+    assert "(possibly repeated)" in phone.sent[0][0]
+    said = capsys.readouterr().out
+    assert "ValueError" in said
+    assert "Anna" not in said
+
+
 def test_the_window_is_a_day_and_needs_the_providers_calls(outbox: Outbox) -> None:
     phone = Phone(Outcome("template", error="error 131047"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,6 +36,18 @@ AGAIN = 3600.0
 SETTLED = 60.0
 """Seconds for which Prometheus must be ready before "resolved" is believed: while it
 was away, its alerts ended only for want of news."""
+
+
+def _unexpected(error: Exception) -> str:
+    """Log an error that nobody expected, without its words, which may be personal."""
+    name = type(error).__name__
+    event(
+        "sending_failed",
+        f"An unexpected error while sending: {name}",
+        level=logging.ERROR,
+        traceback="".join(traceback.format_tb(error.__traceback__, limit=20)),
+    )
+    return f"unexpected {name}"
 
 
 def prometheus_is_ready(config: Config) -> Callable[[], bool]:
@@ -155,7 +168,11 @@ class Sender(threading.Thread):
         return replied is not None and -600 < self._now() - replied < WINDOW
 
     def _send(self, batch: Batch) -> None:
-        message = self._written(batch)
+        try:
+            message = self._written(batch)
+        except Exception as error:  # noqa: BLE001 (the edge: one must not stop the rest)
+            self._outbox.put_off(batch.ids, self._now() + AGAIN, _unexpected(error))
+            return
         free = self.in_window()
         self._outbox.sending(batch.ids)
         self._pace.take()
@@ -163,6 +180,9 @@ class Sender(threading.Thread):
             outcome = self._provider.send(message, free=free)
         except SecretUnavailable as error:
             outcome = Outcome("refused", error=str(error), whole=True)
+        except Exception as error:  # noqa: BLE001 (Apprise's plugins may raise anything)
+            said = _unexpected(error)
+            outcome = Outcome("retry", error=said, ambiguous=True, whole=True)
         waited = self._now() - batch.deliveries[0].received
         if outcome.kind == "sent":
             self._outbox.sent(batch.ids, outcome.provider_id)
