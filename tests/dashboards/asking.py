@@ -11,7 +11,11 @@ from dashboard_files import filled
 from dashboard_lint import Json, panels
 from soloscope_demo.stack import Loki, Prometheus
 
-WEEK = 7 * 86400
+#: A dashboard's own time range, in seconds.
+RANGES = {"now-7d": 7 * 86400, "now-30d": 30 * 86400}
+
+#: Points of a graph, and seconds between two scrapes (Options.scrape_interval).
+POINTS, SCRAPE = 500, 5
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -55,32 +59,41 @@ class Answer:
 def ask(
     dashboard: dict[str, Any], prometheus: str, loki: str, app: str = "languagebuddy"
 ) -> Iterator[Answer]:
-    """Every answer of a dashboard over its seven days.
+    """Every answer of a dashboard over its own time range.
 
     `prometheus` and `loki` are addresses without a slash at the end.
     """
+    span = RANGES[dashboard["time"]["from"]]
     for panel in panels(dashboard):
         for index, target in enumerate(panel["targets"]):
             key = (dashboard["uid"], panel["title"], index)
-            yield _ask(key, target, prometheus, loki, app)
+            yield _ask(key, target, prometheus, loki, app, span)
 
 
 def _ask(
-    key: tuple[str, str, int], target: Json, prometheus: str, loki: str, app: str
+    key: tuple[str, str, int],
+    target: Json,
+    prometheus: str,
+    loki: str,
+    app: str,
+    span: int,
 ) -> Answer:
-    expr = filled(target["expr"], app=app)
+    # As Grafana 9.4 does: the interval of a graph, and the shortest for a rate.
+    step = max(15, span // POINTS)
+    rate = f"{max(step + SCRAPE, 4 * SCRAPE)}s"
+    expr = filled(target["expr"], app=app, __range_s=str(span), __rate_interval=rate)
     now = time.time()
-    arguments: dict[str, str | int] = {"query": expr}
-    if target["datasource"]["type"] == "prometheus":
-        assert target["instant"]
-        assert not target["range"]
-        client, path = Prometheus(prometheus), "query"
-    elif target["queryType"] == "instant":
-        client, path = Loki(loki), "query"
-    else:
-        client, path = Loki(loki), "query_range"
+    arguments: dict[str, str | int | float] = {"query": expr}
+    numbers = target["datasource"]["type"] == "prometheus"
+    client = Prometheus(prometheus) if numbers else Loki(loki)
+    instant = target["instant"] if numbers else target["queryType"] == "instant"
+    path = "query" if instant else "query_range"
+    if numbers and not instant:
+        # The last point is now.
+        arguments |= {"start": now - span // step * step, "end": now, "step": step}
+    elif not instant:
         arguments |= {
-            "start": int((now - WEEK) * 1e9),
+            "start": int((now - span) * 1e9),
             "end": int(now * 1e9),
             "limit": target.get("maxLines", 1000),
             "direction": "backward",

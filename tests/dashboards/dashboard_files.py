@@ -53,7 +53,20 @@ def load(name: str) -> dict[str, Any]:
     return dashboard
 
 
+#: Grafana's variables, and the dashboards' own.
+VARIABLES = {
+    "app": "languagebuddy",
+    "__range_s": str(7 * 86400),
+    "__rate_interval": "1m",
+}
+
+
 def filled(expr: str, **values: str) -> str:
     """The expression with Grafana's variables replaced, as Grafana does it."""
-    values = {"app": "languagebuddy", "__range_s": str(7 * 86400), **values}
+    values = {
+        "app": "languagebuddy",
+        "__range_s": str(7 * 86400),
+        "__rate_interval": "1m",
+        **values,
+    }
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], match[0]), expr)

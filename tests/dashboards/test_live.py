@@ -43,6 +43,7 @@ def shape(
         root=root,
         free_ports=True,
         visit_every=0,  # what happens outside the plans is not in the plans
+        metrics_history=25,
         overrides={
             "grafana": {"enable": False},
             "apps": apps,
@@ -55,6 +56,12 @@ def shape(
         with running(options) as stack:
             examples.print_lines(stack, apps)
             stack.loki.flush()
+            until(
+                "the examples' counts",
+                lambda: not asked(stack, "myapp")["Sign-ups today", 0].empty() or None,
+                PATIENCE,
+                1,
+            )
             yield request.param, stack
 
 
@@ -218,7 +225,7 @@ def test_an_example_has_no_panel_without_data(shape: tuple[str, Stack]) -> None:
             shown = {answer.panel for answer in found if not answer.empty()}
             empty = {answer.panel for answer in found} - shown
             assert empty == set(), (made.uid, app)
-            assert len(shown) >= 5, (made.uid, app)
+            assert made.uid != files.OVERVIEW or len(shown) >= 5, app
 
 
 def test_the_readmes_ten_lines_show_seven_days_of_sign_ups(

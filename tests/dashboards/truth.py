@@ -18,6 +18,7 @@ from asking import Answer
 from dashboard_files import OVERVIEW
 from dashboard_lint import Json
 from soloscope_demo.app.plan import ERROR, WARN, Occurrence, plan
+from soloscope_demo.app.plan import TASKS as TASK_NAMES
 from soloscope_demo.stack import Stack
 
 #: The nightly job of demo/declaration.nix and the five minutes that it is given.
@@ -62,12 +63,19 @@ class Truth:
         """A counter over that many days, today included."""
         return sum(self.counted(back)["counters"].get(name, 0) for back in range(days))
 
-    def per_day(self, name: str) -> dict[str, int]:
-        """A counter on each of the last seven days."""
+    def per_day(self, name: str, days: int = 7) -> dict[str, int]:
+        """A counter on each of the last days."""
         return {
             self.day(back).isoformat(): self.counted(back)["counters"].get(name, 0)
-            for back in range(7)
+            for back in range(days)
         }
+
+    def different(self, days: int) -> int:
+        """How many different users wrote in that many days."""
+        found: set[int] = set()
+        for back in range(days):
+            found |= set(self.counted(back)["uniques"].get("active_users", []))
+        return len(found)
 
     def users(self, back: int) -> int:
         """How many different users wrote on that day."""
@@ -82,10 +90,10 @@ class Truth:
         found = self.counted(0)["timings"].get(timing)
         return found and float(found["ms"] / found["count"] / 1000)
 
-    def practised(self) -> Counter[str]:
-        """Deficiencies of seven days, by kind."""
+    def practised(self, days: int = 7) -> Counter[str]:
+        """Deficiencies of that many days, by kind."""
         found: Counter[str] = Counter()
-        for back in range(7):
+        for back in range(days):
             found.update(self.counted(back)["breakdowns"].get("deficiencies", {}))
         return found
 
@@ -102,35 +110,46 @@ class Truth:
         return kind is not None and not kind(self)
 
 
+BUSINESS, TASKS = "soloscope-business", "soloscope-tasks"
+BOTH = (OVERVIEW, TASKS)
+
 #: What a target shows nothing without; all others always show something.
-SILENT_WITHOUT: dict[tuple[str, str, int], Callable[[Truth], object]] = {
-    (OVERVIEW, "Digests created per day", 2): lambda truth: truth.count(
-        "digests_failed", 7
-    ),
-}
+SILENT_WITHOUT: dict[tuple[str, str, int], Callable[[Truth], object]] = {}
+
+
+def failures_within(days: int, *uids: str) -> None:
+    """Red bars are there only with failures."""
+    for uid in uids:
+        SILENT_WITHOUT[uid, "Digests created per day", 2] = lambda truth: truth.count(
+            "digests_failed", days
+        )
+
+
+failures_within(7, *BOTH)
+failures_within(30, BUSINESS)
 
 Check = Callable[[Answer, Truth], None]
 #: The dashboard's uid, the panel's title, the number of the target -> its check.
 CHECKS: dict[tuple[str, str, int], Check] = {}
 
 
-def panel(title: str, index: int = 0) -> Callable[[Check], Check]:
-    """Enter a function as the value of one target of a panel of the overview."""
+def panel(title: str, index: int = 0, *uids: str) -> Callable[[Check], Check]:
+    """Enter a function as the value of one target of a panel (the overview's)."""
 
     def enter(check: Check) -> Check:
-        CHECKS[OVERVIEW, title, index] = check
+        for uid in uids or (OVERVIEW,):
+            CHECKS[uid, title, index] = check
         return check
 
     return enter
 
 
-def one(title: str, value: Callable[[Truth], Any], index: int = 0) -> None:
+def one(title: str, value: Callable[[Truth], Any], index: int = 0, *uids: str) -> None:
     """The panel shows one number, which `value` gives."""
 
-    def check(answer: Answer, truth: Truth) -> None:
+    @panel(title, index, *uids)
+    def _(answer: Answer, truth: Truth) -> None:
         assert answer.number() == value(truth)
-
-    CHECKS[OVERVIEW, title, index] = check
 
 
 def average(title: str, timing: str) -> None:
@@ -149,7 +168,9 @@ def average(title: str, timing: str) -> None:
     SILENT_WITHOUT[OVERVIEW, title, 1] = lambda truth: 0 < calls(truth) < 20
 
 
-def per_day(title: str, count: Callable[[Truth, int], Any]) -> None:
+def per_day(
+    title: str, count: Callable[[Truth, int], Any], days: int, *uids: str
+) -> None:
     """The panel shows the days that are over, and today's count by itself."""
 
     def check(days: range) -> Check:
@@ -159,8 +180,8 @@ def per_day(title: str, count: Callable[[Truth, int], Any]) -> None:
 
         return compare
 
-    CHECKS[OVERVIEW, title, 0] = check(range(1, 7))
-    CHECKS[OVERVIEW, title, 1] = check(range(1))
+    panel(title, 0, *uids)(check(range(1, days)))
+    panel(title, 1, *uids)(check(range(1)))
 
 
 def counted(name: str) -> Callable[[Truth, int], int]:
@@ -180,7 +201,7 @@ def last_run(truth: Truth) -> tuple[bool, int]:
     return due, 0 if due or begun else 1
 
 
-@panel("Nightly digests", 0)
+@panel("Nightly digests", 0, *BOTH)
 def _(answer: Answer, truth: Truth) -> None:
     due, back = last_run(truth)
     made, failed = (counted(f"digests_{e}")(truth, back) for e in ("created", "failed"))
@@ -189,14 +210,14 @@ def _(answer: Answer, truth: Truth) -> None:
     assert answer.number() == (4 if late else 3 if failed > made else int(failed > 0))
 
 
-@panel("Nightly digests", 3)
+@panel("Nightly digests", 3, *BOTH)
 def _(answer: Answer, truth: Truth) -> None:
     _, back = last_run(truth)
     before = [counted("digests_created")(truth, back + 1 + n) for n in range(7)]
     assert answer.number() == statistics.median(filter(None, before))
 
 
-@panel("Nightly digests", 4)
+@panel("Nightly digests", 4, *BOTH)
 def _(answer: Answer, truth: Truth) -> None:
     # Nobody watched: it is that day's deadline, or now before it.
     back = 0 if truth.count("digests_created") else 1
@@ -227,18 +248,34 @@ def _(answer: Answer, truth: Truth) -> None:
     assert answer.number() == sum(o.level >= ERROR for o in found)
 
 
-@panel("Digests created per day", 2)
-def _(answer: Answer, truth: Truth) -> None:
-    failed = truth.per_day("digests_failed")
-    assert answer.by("day") == {day: n for day, n in failed.items() if n}
+def failed_days(days: int) -> Check:
+    """The panel shows the days with failures."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        failed = truth.per_day("digests_failed", days)
+        assert answer.by("day") == {day: n for day, n in failed.items() if n}
+
+    return check
 
 
-@panel("Top deficiencies, 7 days")
-def _(answer: Answer, truth: Truth) -> None:
-    shown, counts = answer.by("key"), truth.practised()
-    assert shown == {key: counts[key] for key in shown}
-    largest = sorted(counts.values(), reverse=True)[:5]
-    assert list(shown.values()) == largest
+panel("Digests created per day", 2, *BOTH)(failed_days(7))
+panel("Digests created per day", 2, BUSINESS)(failed_days(30))
+
+
+def top_deficiencies(days: int) -> Check:
+    """The panel shows the five largest."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        shown, counts = answer.by("key"), truth.practised(days)
+        assert shown == {key: counts[key] for key in shown}
+        largest = sorted(counts.values(), reverse=True)[:5]
+        assert list(shown.values()) == largest
+
+    return check
+
+
+panel("Top deficiencies, 7 days")(top_deficiencies(7))
+panel("Top deficiencies, 30 days", 0, BUSINESS)(top_deficiencies(30))
 
 
 @panel("Latest failures")
@@ -291,8 +328,13 @@ def _(answer: Answer, truth: Truth) -> None:
     assert {k: n for k, n in shown.items() if oldest < k[1] <= newest} == inside
 
 
-one("Nightly digests", lambda t: counted("digests_created")(t, last_run(t)[1]), 1)
-one("Nightly digests", lambda t: counted("digests_failed")(t, last_run(t)[1]), 2)
+for position, ended in ((1, "created"), (2, "failed")):
+
+    @panel("Nightly digests", position, *BOTH)
+    def _(answer: Answer, truth: Truth, ended: str = ended) -> None:
+        assert answer.number() == counted(f"digests_{ended}")(truth, last_run(truth)[1])
+
+
 one("soloscope", lambda _: 1)
 average("OpenAI response, average today", "openai")
 average("Redis response, average today", "redis")
@@ -322,5 +364,79 @@ for name, value in (
     ("Digests created{}", counted("digests_created")),
     ("Trials won{}", counted("trial_conversions")),
 ):
-    per_day(name.format(" per day"), value)
+    per_day(name.format(" per day"), value, 7)
+    per_day(name.format(" per day"), value, 30, BUSINESS)
     today(name.format(" today"), value)
+per_day("Digests created per day", counted("digests_created"), 7, TASKS)
+
+
+def month(title: str, count: Callable[[Truth, int], Any]) -> None:
+    """The panel of the business shows 7 and 30 days."""
+    one(title, lambda truth: count(truth, 7), 0, BUSINESS)
+    one(title, lambda truth: count(truth, 30), 1, BUSINESS)
+
+
+def success(truth: Truth, days: int) -> Any:
+    """The share of digests that were made."""
+    good, bad = (truth.count(f"digests_{end}", days) for end in ("created", "failed"))
+    return pytest.approx(good / (good + bad))
+
+
+month("Users active ≈", lambda truth, days: estimate(truth.different(days)))
+month("Conversations", lambda truth, days: truth.count("conversations", days))
+month("Digests created", lambda truth, days: truth.count("digests_created", days))
+month("Trials won", lambda truth, days: truth.count("trial_conversions", days))
+month("Digest success rate", success)
+
+
+@panel("Users active ≈", 2, BUSINESS)
+def _(answer: Answer, truth: Truth) -> None:
+    share = truth.users(0) / truth.different(30)
+    assert answer.number() == pytest.approx(share, abs=0.03)
+
+
+# The demo's own metrics: a pure function of time (app/traffic.py).
+
+
+@panel("Last success", 0, TASKS)
+def _(answer: Answer, truth: Truth) -> None:
+    # Each runs every five minutes.
+    assert set(answer.by("task")) == set(TASK_NAMES)
+    assert all(0 <= ago < 400 for ago in answer.by("task").values())
+
+
+def rates(answer: Answer, label: str) -> dict[str, list[float]]:
+    """The points of each series of a graph."""
+    return {
+        dict(labels)[label]: [value for _, value in points]
+        for labels, points in answer.points.items()
+    }
+
+
+@panel("Runs per minute", 0, TASKS)
+def _(answer: Answer, truth: Truth) -> None:
+    # One of each task in five minutes, so as many a minute as there are tasks in five.
+    done = rates(answer, "result")["done"]
+    assert statistics.median(done) == pytest.approx(len(TASK_NAMES) / 5, rel=0.1)
+
+
+@panel("How long a run takes", 0, TASKS)
+def _(answer: Answer, truth: Truth) -> None:
+    taken = rates(answer, "task")
+    # The medians are one second, two seconds and so on.
+    for number, task in enumerate(TASK_NAMES):
+        assert statistics.median(taken[task]) == pytest.approx(number + 1, rel=0.4)
+
+
+@panel("Waiting in each queue", 0, TASKS)
+def _(answer: Answer, truth: Truth) -> None:
+    waiting = rates(answer, "queue")
+    assert set(waiting) == {"default", "mail"}
+    assert {n for points in waiting.values() for n in points} == {0, 1, 2}
+
+
+@panel("Workers", 0, TASKS)
+def _(answer: Answer, truth: Truth) -> None:
+    busy, idle = (rates(answer, "state")[state] for state in ("busy", "idle"))
+    assert {a + b for a, b in zip(busy, idle, strict=True)} == {4}
+    assert max(busy) == 3

@@ -6,6 +6,8 @@ queries    every query of the counts, of Prometheus and of Loki
 shared     variables, annotations and links, the same on every dashboard
 own        dashboards of a user: files, and those edited in the browser
 registry   which dashboards there are, and the text of their files
+business   a month of what an app counts
+tasks      jobs, queues and workers
 overview/  the overview of an app, and of a host with several
 
 Another dashboard is a module here with a function

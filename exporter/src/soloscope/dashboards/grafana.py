@@ -146,7 +146,7 @@ class Panel:
     `key` is its permanent name within the dashboard: the id is derived from the key,
     so links to the panel stay valid when it moves or gets another title. `no_value`
     is shown when the query returns nothing. `color` is the single colour of its
-    data; without it the thresholds decide.
+    data; with `palette` each series has one, otherwise the thresholds decide.
     """
 
     key: str
@@ -161,6 +161,7 @@ class Panel:
     decimals: int | None = None
     thresholds: Mapping[str, Any] | None = None
     color: str = ""
+    palette: bool = False
     mappings: Sequence[Json] = ()
     overrides: Sequence[Json] = ()
     custom: Mapping[str, Any] | None = None
@@ -177,8 +178,9 @@ class Panel:
 
     def as_json(self, place: Place) -> Json:
         """The panel's JSON at `place` in a dashboard."""
+        mode = "palette-classic" if self.palette else "thresholds"
         defaults: Json = {
-            "color": fixed(self.color) if self.color else {"mode": "thresholds"},
+            "color": fixed(self.color) if self.color else {"mode": mode},
             "custom": dict(self.custom or {}),
             "mappings": list(self.mappings),
             "noValue": self.no_value,
@@ -346,7 +348,8 @@ def packed(
 class Dashboard:
     """A dashboard file: provisioned, so not editable in place.
 
-    The rows are below each other. Raises ValueError when two panels have one id.
+    The rows are below each other; `since` is where the time range begins. Raises
+    ValueError when two panels have one id.
     """
 
     uid: str
@@ -357,6 +360,7 @@ class Dashboard:
     rows: Sequence[Row | Heading]
     annotations: Sequence[Json] = ()
     links: Sequence[Json] = ()
+    since: str = "now-7d"
 
     def __post_init__(self) -> None:
         """Refuse panels with the same id."""
@@ -388,7 +392,7 @@ class Dashboard:
             "graphTooltip": 1,
             "timezone": "browser",
             "refresh": "30s",
-            "time": {"from": "now-7d", "to": "now"},
+            "time": {"from": self.since, "to": "now"},
             "timepicker": {},
             "fiscalYearStartMonth": 0,
             "weekStart": "",

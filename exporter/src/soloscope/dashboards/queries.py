@@ -66,17 +66,20 @@ class Source(ABC):
         """The whole count of the same weekday a week ago."""
         return Query(self.kind, self._week_ago(name))
 
-    def ratio(self, part: str, of: Sequence[str], window: str = WEEK) -> Query:
+    def ratio(
+        self, part: str, of: Sequence[str], window: str = WEEK, of_days: str = ""
+    ) -> Query:
         """A name as a share of others' sum; nothing when that is 0.
 
-        Names have their kind before them: `gauges.users_total`.
+        Names have their kind before them: `gauges.users_total`. `of_days` is the
+        window of the others, where it is another.
         """
 
-        def number(name: str) -> str:
+        def number(name: str, days: str = window) -> str:
             kind, _, own = name.partition(".")
-            return self._gauge(own) if kind == "gauges" else self._window(own, window)
+            return self._gauge(own) if kind == "gauges" else self._window(own, days)
 
-        whole = " + ".join(map(number, of))
+        whole = " + ".join(number(name, of_days or window) for name in of)
         if len(of) > 1:
             whole = f"({whole})"
         return Query(self.kind, f"{number(part)} / ({whole} > 0)")

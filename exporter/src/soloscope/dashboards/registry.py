@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "dashboards", "files"]
 
-MODULES = ("overview",)
+MODULES = ("overview", "business", "tasks")
 """The modules of this package that make dashboards, in the order of the list of links.
 
 Uids are for ever: bookmarks and links in alerts hold them, so the uid of a dashboard

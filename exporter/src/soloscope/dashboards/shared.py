@@ -30,6 +30,7 @@ def app_dashboard(
     rows: Sequence[Row | Heading],
     *,
     apps: Sequence[App],
+    since: str = "now-7d",
 ) -> Dashboard:
     """A dashboard about one of `apps`, which the reader chooses at the top left.
 
@@ -44,6 +45,7 @@ def app_dashboard(
         rows=rows,
         annotations=(mark_lines(),),
         links=(log_link(),) if apps else (),
+        since=since,
     )
 
 

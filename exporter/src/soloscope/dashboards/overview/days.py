@@ -57,8 +57,17 @@ def bar_options(field: str, orientation: str) -> Json:
     }
 
 
-def day_rows(app: App, found: Sequence[Entry], source: Source) -> Iterator[Row]:
-    """The charts of counters, uniques and breakdowns, in rows."""
+def day_rows(
+    app: App,
+    found: Sequence[Entry],
+    source: Source,
+    most: int = MOST,
+    window: str = "7d",
+) -> Iterator[Row]:
+    """The charts of counters, uniques and breakdowns, in rows.
+
+    `most` stand side by side; `window` is that of the breakdowns.
+    """
     failures = failures_of(app)
     charts = [
         entry
@@ -66,13 +75,13 @@ def day_rows(app: App, found: Sequence[Entry], source: Source) -> Iterator[Row]:
         if entry.kind in ("counters", "uniques", "breakdowns")
         and entry.name not in failures.values()
     ]
-    count = -(-len(charts) // MOST)
+    count = -(-len(charts) // most)
     for index in range(count):
         first, end = (len(charts) * i // count for i in (index, index + 1))
         yield Row(
             HEIGHT,
             [
-                top(entry, source)
+                top(entry, source, window)
                 if entry.kind == "breakdowns"
                 else bars(
                     entry,
@@ -149,12 +158,12 @@ def bars(entry: Entry, source: Source, color: str, failures: str | None) -> Pane
     )
 
 
-def top(entry: Entry, source: Source, window: str = "7d", days: str = "7") -> Panel:
+def top(entry: Entry, source: Source, window: str) -> Panel:
     """The largest keys of a breakdown."""
     return Panel(
         key=entry.ref,
         kind="barchart",
-        title=entry.titled(f", {days} days"),
+        title=entry.titled(f", {window.removesuffix('d')} days"),
         description=f"The five largest, today and the days before (breakdown "
         f"`{entry.name}`).",
         queries=(source.top(entry.name, 5, window),),
