@@ -73,6 +73,10 @@ options:
 commands:
     @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" commands
 
+# Write docs/runbooks/README.md, the table of all alerts, from their rules
+runbooks:
+    @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs nix-instantiate >/dev/null && {{ paths }} exec python {{ quote(top / "tests/rules/table.py") }}
+
 # Get the real programs (all, or those named) and print where each is
 programs *ARGS:
     @{{ run }}.tools.programs "$@"

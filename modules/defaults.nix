@@ -177,6 +177,8 @@
     heartbeatUrlFile = null;
   };
 
+  alerts.runbooks = "https://github.com/OWNER/soloscope/blob/main/docs/runbooks";
+
   # Defaults of a rule under alerts.rules. Its summary defaults to its name.
   alertRule = {
     enable = true;
@@ -185,7 +187,9 @@
     threshold = null;
     for = null; # at once
     severity = "warning";
+    interval = null; # prometheus.evaluationInterval, or Loki's minute
     description = "";
+    dashboard = "soloscope-overview";
     labels = { };
     annotations = { };
     inhibits = [ ];

@@ -124,7 +124,7 @@ let
       inherit receivers;
     };
 
-  alertRules = recursiveUpdate (import ./alerts/rules.nix { soloscope = completed; }) (
+  alertRules = recursiveUpdate (import ./alerts/rules { soloscope = completed; }) (
     declaration.alerts.rules or { }
   );
 
@@ -138,9 +138,11 @@ let
       inherit alertmanager;
       inherit notify;
       logs = recursiveUpdate rooms.logs (declaration.logs or { }) // logs;
-      alerts.rules = builtins.mapAttrs (
-        name: recursiveUpdate (defaults.alertRule // { summary = name; })
-      ) alertRules;
+      alerts = recursiveUpdate rooms.alerts (declaration.alerts or { }) // {
+        rules = builtins.mapAttrs (
+          name: recursiveUpdate (defaults.alertRule // { summary = name; })
+        ) alertRules;
+      };
     };
 in
 completed

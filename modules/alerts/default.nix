@@ -1,5 +1,5 @@
 # The alert rules of Prometheus and of Loki's ruler, with one type: soloscope's own
-# (rules.nix) and the host's. Each is changed or switched off by its name. They
+# (rules/) and the host's. Each is changed or switched off by its name. They
 # are sent when Alertmanager is enabled.
 {
   config,
@@ -9,7 +9,6 @@
 }:
 let
   inherit (lib)
-    attrNames
     concatStringsSep
     filterAttrs
     getExe'
@@ -22,9 +21,13 @@ let
     ;
   inherit (import ../types.nix { inherit lib; }) duration;
   defaults = (import ../defaults.nix).alertRule;
+  everywhere = (import ../defaults.nix).alerts;
   soloscope = config.services.soloscope;
-  catalogue = import ./rules.nix { inherit soloscope; };
-  settings = import ./settings.nix { inherit soloscope; };
+  settings = import ./settings.nix {
+    inherit soloscope;
+    paths = (import ../paths.nix).host;
+  };
+  inherit (settings) catalogue;
   option = name: "services.soloscope.alerts.rules.${name}";
 
   texts =
@@ -93,6 +96,18 @@ let
           example = "{{ $value }} seconds for the slowest twentieth of the requests.";
           description = "The annotation `description`: the value and what it means. Empty leaves it out.";
         };
+        interval = mkOption {
+          type = types.nullOr duration;
+          default = defaults.interval;
+          example = "5m";
+          description = "How often `expr` is computed. Null is as often as the other rules.";
+        };
+        dashboard = mkOption {
+          type = types.nullOr types.str;
+          default = defaults.dashboard;
+          example = "soloscope-system";
+          description = "The uid of the dashboard that the annotation `dashboard` links to, with the alert's app and time. Null leaves the link out.";
+        };
         labels = texts "labels";
         annotations = texts "annotations";
         inhibits = mkOption {
@@ -127,26 +142,37 @@ let
       '';
 in
 {
-  options.services.soloscope.alerts.rules = mkOption {
-    type = types.attrsOf (types.submodule rule);
-    default = { };
-    defaultText = lib.literalMD "the rules of {file}`modules/alerts/rules.nix`";
-    example = lib.literalExpression ''
-      {
-        ErrorSpike.threshold = 10;
-        CriticalError.enable = false;
-        TooManyOrders = {
-          expr = "app:http_requests:rate5m > 100";
-          for = "10m";
-          severity = "info";
-          summary = "{{ $labels.app }} is popular";
-        };
-      }
-    '';
-    description = ''
-      The alert rules, by name. soloscope's own are changed or switched off by theirs, and
-      yours stand beside them.
-    '';
+  options.services.soloscope.alerts = {
+    runbooks = mkOption {
+      type = types.str;
+      default = everywhere.runbooks;
+      example = "https://wiki.example.org/runbooks";
+      description = ''
+        Where the runbooks are: the annotation `runbook_url` of soloscope's own rules is this
+        with `/<Name>.md` behind it.
+      '';
+    };
+    rules = mkOption {
+      type = types.attrsOf (types.submodule rule);
+      default = { };
+      defaultText = lib.literalMD "the rules that {file}`docs/runbooks/README.md` lists";
+      example = lib.literalExpression ''
+        {
+          ErrorSpike.threshold = 10;
+          CriticalError.enable = false;
+          TooManyOrders = {
+            expr = "app:http_requests:rate5m > 100";
+            for = "10m";
+            severity = "info";
+            summary = "{{ $labels.app }} is popular";
+          };
+        }
+      '';
+      description = ''
+        The alert rules, by name. soloscope's own are changed or switched off by theirs, and
+        yours stand beside them.
+      '';
+    };
   };
 
   config = mkIf soloscope.enable {
@@ -155,7 +181,7 @@ in
     assertions =
       mapAttrsToList (name: _: {
         assertion = false;
-        message = "${option name} has no `expr`, and no rule of soloscope's has that name (${concatStringsSep ", " (attrNames catalogue)}). Correct the name, or set `expr`.";
+        message = "${option name} has no `expr`, and no rule of soloscope's has that name (docs/runbooks/README.md lists them). Correct the name, or set `expr`.";
       }) (filterAttrs (_: rule: rule.expr == null) soloscope.alerts.rules)
       ++ mapAttrsToList (name: _: {
         assertion = catalogue ? ${name} || soloscope.prometheus.enable;

@@ -238,6 +238,19 @@ let
     };
   };
 
+  criticalEvent = {
+    atLeast = mkOption {
+      type = types.int;
+      default = 1;
+      description = "How many of them are too many.";
+    };
+    within = mkOption {
+      type = types.str;
+      default = "15m";
+      description = "In which time they are counted, a duration such as `15m` or `6h`.";
+    };
+  };
+
   latency = {
     seconds = mkOption {
       type = types.number;
@@ -736,6 +749,17 @@ in
               description = "The text for one key, with `{key}` and `{count}`. Null is `{key} ({count})`.";
             };
           };
+    };
+    criticalEvents = mkOption {
+      type = types.attrsOf (types.submodule { options = criticalEvent; });
+      default = { };
+      example = literalExpression ''
+        {
+          payment_failed = { };
+          digest_failed = { atLeast = 3; within = "6h"; };
+        }
+      '';
+      description = "Events in the app's log that somebody must know of at once.";
     };
     objectives = {
       availability = mkOption {

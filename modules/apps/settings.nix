@@ -19,7 +19,7 @@ let
 
   app =
     name: app:
-    app
+    removeAttrs app [ "criticalEvents" ] # of the alert rules only
     // {
       redis =
         if app.redis.url == null then

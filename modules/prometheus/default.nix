@@ -213,6 +213,7 @@ in
         port = mkDefault cfg.exporters.node.port;
         listenAddress = mkDefault address;
         enabledCollectors = settings.exporters.node.collectors;
+        extraFlags = settings.exporters.node.flags;
       };
       # nixpkgs hides /home from it; then the size of a separate /home is wrong.
       systemd.services.prometheus-node-exporter.serviceConfig.ProtectHome = lib.mkOverride 90 "read-only";

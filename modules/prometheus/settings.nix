@@ -181,7 +181,11 @@ in
   };
 
   exporters = {
-    node.collectors = [ "systemd" ];
+    node = {
+      collectors = [ "systemd" ];
+      # How often systemd restarted a unit by itself.
+      flags = [ "--collector.systemd.enable-restarts-metrics" ];
+    };
     blackbox = { inherit (probes) enable configuration; };
     postgres.flags = optionals cfg.exporters.postgres.statements [ "--collector.stat_statements" ];
     # For /scrape?target=: the state of the Redis server, no keys of any app.

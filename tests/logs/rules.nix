@@ -4,6 +4,7 @@
     builtins.attrValues
       (import ../../modules/alerts/settings.nix {
         soloscope = import ../../modules/with-defaults.nix (import ../../demo/declaration.nix);
+        paths = (import ../../modules/paths.nix).host;
       }).loki
   );
 }

@@ -181,32 +181,3 @@ def test_no_rule_has_a_label_for_a_person() -> None:
     )
     assert found["bad"] == []
     assert found["names"]
-
-
-def test_the_ruler_evaluates_our_rules(paths: Factory) -> None:
-    """Each rule is loaded and evaluated without an error; a fatal line fires one."""
-    path = paths({"alertmanager": {"enable": True}})
-    told = path.files["loki.yaml"]
-    told["ruler"]["evaluation_interval"] = "1s"
-    told["ruler"]["poll_interval"] = "1s"
-    (path.root / "loki.yaml").write_text(json.dumps(told))
-    path.start()
-    path.journal.say(story.BACKEND, '{"level":60,"msg":"going down"}')
-
-    def rules() -> dict[str, dict[str, Any]]:
-        answer = requests.get(f"{path.loki_url}/prometheus/api/v1/rules", timeout=10)
-        groups = answer.json()["data"]["groups"]
-        return {rule["name"]: rule for group in groups for rule in group["rules"]}
-
-    def fires() -> bool:
-        found = rules()
-        return bool(found) and found["CriticalError"]["state"] == "firing"
-
-    until("the alert fires", fires, within=60, every=0.5)
-    found = rules()
-    assert set(found) == {"ErrorSpike", "CriticalError"}
-    assert {rule["health"] for rule in found.values()} == {"ok"}
-    assert found["ErrorSpike"]["state"] == "inactive"
-    (alert,) = found["CriticalError"]["alerts"]
-    assert alert["labels"]["app"] == "languagebuddy"
-    assert alert["labels"]["severity"] == "critical"

@@ -600,7 +600,7 @@ let
         };
       };
       expected = [
-        "${o}.alerts.rules.ErorSpike has no `expr`, and no rule of soloscope's has that name (CriticalError, ErrorSpike). Correct the name, or set `expr`."
+        "${o}.alerts.rules.ErorSpike has no `expr`, and no rule of soloscope's has that name (docs/runbooks/README.md lists them). Correct the name, or set `expr`."
         "${o}.alerts.rules.Slow is a rule for Prometheus, but ${o}.prometheus.enable is false, so nothing evaluates it. Set ${o}.alerts.rules.Slow.source = \"loki\" and write `expr` in LogQL, or remove the rule."
       ];
     };

@@ -85,6 +85,8 @@ let
       labels.tier = "batch";
       annotations.tier = "batch";
       inhibits = [ "y" ];
+      interval = "2m";
+      dashboard = "soloscope-x";
     };
     digest.enable = true;
     canary = {
@@ -149,6 +151,7 @@ let
       metrics.names.http_requests_total = "x_requests_total";
       metrics.labels.route = "handler";
       objectives.latency.seconds = 0.5;
+      criticalEvents.x = { };
       postgres.socket = "/run/postgresql";
       postgres.passwordFile = "/run/secrets/x-postgres";
       checks.x = {
@@ -200,6 +203,7 @@ let
       route = "endpoint";
     };
     "apps.x.metrics.url" = "http://127.0.0.1:8081/other";
+    "apps.x.criticalEvents.x.within" = "41m";
     "apps.x.objectives.availability" = 0.875;
     "apps.x.objectives.latency.seconds" = 0.75;
     "apps.x.objectives.latency.share" = 0.875;

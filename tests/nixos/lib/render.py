@@ -14,6 +14,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "loki.yaml": {"ruler/external_labels/host": HOST},
     "loki/overrides.json": {},
     "loki/rules/fake/critical.yaml": {},
+    "loki/rules/fake/info.yaml": {},
     "loki/rules/fake/warning.yaml": {},
     "promtail.yaml": {
         "scrape_configs/journal/journal/path": "a host reads the machine's own journal",
@@ -25,7 +26,10 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         r"scrape_configs/[^/]+/static_configs/\d+/labels": "an option's empty default",
         "remote_(read|write)": "nixpkgs always writes it, empty",
     },
+    "rules/critical.yml": {},
+    "rules/info.yml": {},
     "rules/soloscope.yml": {},
+    "rules/warning.yml": {},
     "alertmanager.yml": {},
     "blackbox.json": {},
     "soloscope.json": {
@@ -172,8 +176,11 @@ with subtest("Prometheus"):
     path = argument("prometheus.service", r"--config\.file=(\S+)")
     running = yaml(path)
     compare("prometheus.yml", running, rendered["prometheus.yml"])
-    (rules,) = running["rule_files"]
-    compare("rules/soloscope.yml", yaml(rules), rendered["rules/soloscope.yml"])
+    for file in running["rule_files"]:
+        # HASH-soloscope-warning.yml, or HASH-soloscope-rules.yml with what is recorded
+        kind = file.rpartition("soloscope-")[2]
+        name = f"rules/{kind}".replace("rules/rules", "rules/soloscope")
+        compare(name, yaml(file), rendered[name])
     for flag in rendered["programs.json"]["prometheus"]["argv"][1:]:
         name, _, value = flag.partition("=")
         if name in {"--config.file", "--storage.tsdb.path"}:

@@ -69,7 +69,7 @@ with subtest("our rules are switched off and changed by their names"):
     # It is "unknown" until the rule is evaluated.
     eventually("health", lambda: rules_of_loki()["ErrorSpike"]["health"], "ok", 120)
     rules = rules_of_loki()
-    t.assertEqual(set(rules), {"AddedForLoki", "ErrorSpike"})
+    t.assertEqual(set(rules), {"AddedForLoki", "ErrorSpike", "NewErrorGroup"})
     assert "10 *" in rules["ErrorSpike"]["query"], rules["ErrorSpike"]
 
 with subtest("Loki has the host's schema and retention"):
