@@ -45,3 +45,4 @@ subject ./requests.nix
 // subject ./storage.nix
 // subject ./host.nix
 // subject ./monitoring.nix
+// subject ./timers.nix
