@@ -30,10 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         visit_every=0,
         scrape_interval="1s",
     )
-    with running(options) as started, pytest.MonkeyPatch.context() as patch:
-        # For the commands that tests run: they know its app's time zone.
-        for name, value in started.environment.items():
-            patch.setenv(name, value)
+    with running(options) as started:
         yield started
 
 

@@ -7,10 +7,13 @@ whole stack runs at any time of day and in the night of a clock change.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import os
 import re
 import struct
 import zoneinfo
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DemoError
@@ -62,3 +65,21 @@ def zone_file(at: str, now: dt.datetime | None = None) -> bytes:
 def variables(folder: Path) -> dict[str, str]:
     """Environment variables with which Python finds the zone in `folder`."""
     return {"PYTHONTZPATH": ":".join((str(folder), *zoneinfo.TZPATH))}
+
+
+@contextlib.contextmanager
+def known(folder: Path) -> Iterator[None]:
+    """Makes the zone in `folder` known to this process and to what it starts."""
+    ((name, value),) = variables(folder).items()
+    given, places = os.environ.get(name), zoneinfo.TZPATH
+    os.environ[name] = value
+    zoneinfo.reset_tzpath((str(folder), *places))
+    zoneinfo.ZoneInfo.clear_cache(only_keys=[NAME])
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if given is not None:
+            os.environ[name] = given
+        zoneinfo.reset_tzpath(places)
+        zoneinfo.ZoneInfo.clear_cache(only_keys=[NAME])

@@ -390,6 +390,7 @@ def running(
     before(stack)
     stack.start(progress)
     try:
-        yield stack
+        with clock.known(stack.root / "zoneinfo"):
+            yield stack
     finally:
         stack.stop()
