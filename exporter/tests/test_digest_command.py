@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -250,6 +251,45 @@ def test_alerts_and_when_they_fired(
     assert (over["name"], over["app"], over["firing"]) == ("HighCPUUsage", "", False)
     assert [late["first"], late["last"]] == [1e9, 1e9 + 600]
     assert [over["first"], over["last"]] == [1e9 + 60, 1e9 + 300]
+
+
+def test_the_queries_of_alerts_tell_when_each_fired(
+    promtool: str, tmp_path: Path
+) -> None:
+    """One over after a quarter of an hour, one that still fires, one left out."""
+    rules = [
+        {"alert": "Over", "expr": "max by (app) (x) > 0"},
+        {"alert": "Open", "expr": "y > 0"},
+        {"alert": "Watchdog", "expr": "vector(1)"},
+    ]
+    written = {"groups": [{"name": "a", "rules": rules}]}
+    (tmp_path / "rules.yml").write_text(json.dumps(written))
+
+    def samples(*found: tuple[str, float]) -> list[dict[str, Any]]:
+        return [{"labels": labels, "value": value} for labels, value in found]
+
+    over, still = '{alertname="Over",app="shop"}', '{alertname="Open"}'
+    expected = {
+        collect.FIRST: samples((over, 300), (still, 1800)),
+        collect.LAST: samples((over, 1140), (still, 3600)),
+        collect.NOW: samples((still, 1)),
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": 'x{app="shop",pod="1"}', "values": "0x4 1x14 0x100"},
+            {"series": "y", "values": "0x29 1x100"},
+        ],
+        "promql_expr_test": [
+            {"expr": query, "eval_time": "60m", "exp_samples": found}
+            for query, found in expected.items()
+        ],
+    }
+    tests = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "tests.yml").write_text(json.dumps(tests))
+    argv = [promtool, "test", "rules", str(tmp_path / "tests.yml")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 BUDGET = """\

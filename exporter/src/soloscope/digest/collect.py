@@ -39,8 +39,15 @@ HISTORY = 31
 #: Seconds for one question to Loki, which looks through days of lines.
 TIMEOUT = 30.0
 
-_FIRING = 'ALERTS{alertstate="firing",alertname!="Watchdog",alertname!~".*Canary"}'
 _SPAN = "24h"
+
+# Watchdog always fires, and Aftermath only holds others back.
+_FIRING = 'ALERTS{alertstate="firing",alertname!~"Watchdog|Aftermath"}'
+# Only the minute is known of the times, which is enough for a report.
+_TIMES = f"timestamp({_FIRING})[{_SPAN}:1m]"
+FIRST = f"min(min_over_time({_TIMES})) by (alertname, app)"
+LAST = f"max(max_over_time({_TIMES})) by (alertname, app)"
+NOW = f"count({_FIRING}) by (alertname, app)"
 
 
 def last_full_day(app: App, at: float) -> date:
@@ -144,18 +151,13 @@ def _alerts(config: Config, at: float) -> list[Fired]:
     """What fired in the day before `at`, also what is over."""
     ask = partial(PrometheusApi.of(config).instant, at=at)
 
-    def by(expression: str) -> dict[tuple[str, str], float]:
-        found = ask(f"{expression} by (alertname, app)")
+    def by(query: str) -> dict[tuple[str, str], float]:
         return {
             (one.labels.get("alertname", ""), one.labels.get("app", "")): one.value
-            for one in found
+            for one in ask(query)
         }
 
-    # Only the minute is known of the times, which is enough for a report.
-    times = f"timestamp({_FIRING})[{_SPAN}:1m]"
-    first = by(f"min(min_over_time({times}))")
-    last = by(f"max(max_over_time({times}))")
-    firing = by(f"count({_FIRING})")
+    first, last, firing = by(FIRST), by(LAST), by(NOW)
     return [
         Fired(name, app, began, last.get((name, app), began), (name, app) in firing)
         for (name, app), began in first.items()
