@@ -101,7 +101,8 @@ def _ask(
         if "step" in target:
             arguments["step"] = target["step"]
     started = time.perf_counter()
-    data = client.get(path, arguments)
+    # Loki keeps what it answered before all lines were there.
+    data = client.get(path, arguments, {"Cache-Control": "no-cache"})
     seconds = time.perf_counter() - started
     return _read(key, expr, seconds, data)
 

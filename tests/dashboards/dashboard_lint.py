@@ -28,7 +28,7 @@ DATA_SOURCES = {
 
 #: Units of Grafana that our dashboards may use.
 UNITS = {
-    "short", "none", "string", "percentunit", "percent", "s", "ms", "bytes",
+    "short", "locale", "none", "string", "percentunit", "percent", "s", "ms", "bytes",
     "currencyUSD", "currencyEUR", "dateTimeFromNow", "reqps", "ops",
 }  # fmt: skip
 

@@ -161,7 +161,7 @@ def test_failures_say_what_failed_and_about_whom(shape: tuple[str, Stack]) -> No
         "conversation=c_1",
     ]
     assert stream[0].strip() == "disk full"
-    assert found["Error count, 24 h"].number() == len(ERRORS)
+    assert found["Errors, 24 h"].number() == len(ERRORS)
     assert not any(
         "__error__" in labels for _, labels, _ in found["Latest failures"].lines
     )
@@ -282,7 +282,7 @@ RARE = {
     ("Late", 0): ("LATE", "red"),
     ("Late", 1): ("0", "transparent"),
     ("soloscope", 0): ("reads Redis", "green"),
-    ("Error count, 24 h", 0): ("1", "orange"),
+    ("Errors, 24 h", 0): ("1", "orange"),
 }
 
 

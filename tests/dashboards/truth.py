@@ -242,7 +242,7 @@ def _(answer: Answer, truth: Truth) -> None:
     assert answer.number() == pytest.approx(good / (good + bad))
 
 
-@panel("Error count, 24 h")
+@panel("Errors, 24 h")
 def _(answer: Answer, truth: Truth) -> None:
     found = truth.happened(dt.timedelta(days=1))
     assert answer.number() == sum(o.level >= ERROR for o in found)

@@ -108,7 +108,7 @@ def number(entry: Entry, source: Source) -> Panel:
         queries=tuple(queries.values()),
         no_value="not counted yet",
         unit=unit,
-        decimals=None if unit != "short" else 0,
+        decimals=None if unit != "locale" else 0,
         color="text",
         overrides=[
             named(

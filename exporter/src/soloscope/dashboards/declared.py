@@ -52,7 +52,7 @@ class Entry:
         """Grafana's unit."""
         if isinstance(self.shown, Counter | Gauge) and self.shown.unit:
             return self.shown.unit
-        return "short"
+        return "locale"
 
 
 def entries(app: App) -> list[Entry]:

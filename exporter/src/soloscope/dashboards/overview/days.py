@@ -53,7 +53,8 @@ def bar_options(field: str, orientation: str) -> Json:
         "tooltip": {"mode": "multi", "sort": "none"},
         "xField": field,
         "xTickLabelRotation": 0,
-        "xTickLabelSpacing": 40 if orientation == "vertical" else 0,
+        # At least so many pixels, from the right: today has its name.
+        "xTickLabelSpacing": -40 if orientation == "vertical" else 0,
     }
 
 
@@ -109,7 +110,8 @@ def by_day(source: Source, names: Sequence[str]) -> list[Json]:
             "id": "organize",
             "options": {
                 "excludeByName": {"Time": True, "day": True},
-                "indexByName": {},
+                # Failures below, so that the number on top is what was done.
+                "indexByName": {"date": 0, "Value #C": 1, "Value #A": 2, "Value #B": 3},
                 "renameByName": renamed,
             },
         },
@@ -137,7 +139,7 @@ def bars(entry: Entry, source: Source, color: str, failures: str | None) -> Pane
         no_value="soloscope has not answered for an hour",
         unit=entry.unit,
         min=0,
-        decimals=None if entry.unit != "short" else 0,
+        decimals=None if entry.unit != "locale" else 0,
         color=color,
         # An axis without room for its numbers: they stand on the bars. One that is
         # hidden would leave no room for them above the highest bar.

@@ -130,7 +130,7 @@ def _count(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
         },
         limit,
         [BESIDE],
-        decimals=None if entry.unit != "short" else 0,
+        decimals=None if entry.unit != "locale" else 0,
     )
 
 
@@ -141,7 +141,7 @@ def _gauge(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
         f"As the app last said (gauge `{entry.name}`).",
         {"": source.gauge(entry.name)},
         limit,
-        decimals=None if entry.unit != "short" else 0,
+        decimals=None if entry.unit != "locale" else 0,
         no_value="not set yet",
     )
 
@@ -171,7 +171,7 @@ def _timing(entry: Entry, source: Source, limit: Threshold | None) -> Panel:
     )
     name = entry.name
     queries = {"average": source.average(name), "calls": source.calls(name)}
-    calls = override("B", by="byFrameRefID", color=fixed("text"), unit="short")
+    calls = override("B", by="byFrameRefID", color=fixed("text"), unit="locale")
     overrides = [calls]
     if limit is not None and limit.calls > 1:
         # The same number without a colour, while there are too few calls to judge.

@@ -155,7 +155,7 @@ def errors_panel(source: Source) -> Panel:
     return Panel(
         key="errors",
         kind="stat",
-        title="Error count, 24 h",
+        title="Errors, 24 h",
         description="Lines of the app with level error or fatal in the last 24 hours. "
         "It is 0 only when the app wrote other lines in that time.",
         queries=(source.errors("24h"),),
