@@ -2,6 +2,7 @@
 { soloscope }:
 let
   inherit (builtins) concatStringsSep;
+  inherit (import ../../pure.nix) filterAttrs;
   paths = (import ../../paths.nix).host;
   notify = soloscope.notify.enable;
 
@@ -11,6 +12,13 @@ let
       all = (import ../../prometheus/settings.nix { inherit soloscope paths; }).scrapeConfigs;
     in
     builtins.filter (name: !(soloscope.apps ? ${name})) (map (job: job.job_name) all);
+
+  # Whose consequences are known, among those that Prometheus evaluates.
+  causes = builtins.attrNames (
+    filterAttrs (
+      _: rule: rule.enable && rule.source == "prometheus" && rule.inhibits != [ ]
+    ) (removeAttrs soloscope.alerts.rules [ "Aftermath" ])
+  );
 in
 {
   # The first alert: it always fires, and a service outside of the host misses it.
@@ -19,6 +27,23 @@ in
     expr = "vector(1)";
     summary = "The alerts work";
     description = "This alert always fires. Who misses it knows that the host, Prometheus or Alertmanager is down.";
+  };
+
+  # Rules look back over minutes, so what follows from an alert may fire for as long after
+  # it is over. This holds it back as that alert did (../../alertmanager/settings.nix);
+  # nobody is notified of it.
+  Aftermath = rule: {
+    enable = causes != [ ];
+    severity = "info";
+    threshold = 10;
+    expr = ''
+      max by (app, cause) (label_replace(
+        max_over_time(ALERTS{alertstate="firing",alertname=~"${concatStringsSep "|" causes}"}[${rule.threshold}m]),
+        "cause", "$1", "alertname", "(.+)"
+      ))
+    '';
+    summary = "{{ $labels.cause }} fires, or did a moment ago";
+    description = "What follows from it is held back until it has been over for ${rule.limit} minutes.";
   };
 
   MonitoringDown = _: {
