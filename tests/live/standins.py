@@ -31,6 +31,16 @@ class Post:
         """The alerts of Alertmanager's own format."""
         return list(self.body["alerts"])
 
+    @property
+    def name(self) -> str:
+        """The name of the alert, by which they are grouped."""
+        return str(self.body["groupLabels"]["alertname"])
+
+    @property
+    def resolved(self) -> bool:
+        """Whether it says that it is over."""
+        return bool(self.body["status"] == "resolved")
+
 
 @dataclass
 class Posts:

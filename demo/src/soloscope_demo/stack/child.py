@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -40,12 +41,24 @@ class Child(SimpleExecutor):
         *,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        append: bool = False,
     ) -> None:
         """`ready` is called repeatedly; it may raise until the program is ready."""
         self.name = name
         self.output_file = output
+        #: The same program, not started; its output goes on in the same file.
+        self.again = partial(
+            Child,
+            name=name,
+            argv=argv,
+            output=output,
+            ready=ready,
+            cwd=cwd,
+            environment=environment,
+            append=True,
+        )
         self._ready = ready
-        self._output = output.open("wb")
+        self._output = output.open("ab" if append else "wb")
         #: Seconds from the stack's start until it was ready.
         self.ready_after: float | None = None
         super().__init__(

@@ -364,6 +364,20 @@ class Stack:
             if ended:
                 raise DemoError(f"{ended}; {child.last_lines()}")
 
+    @contextlib.contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """One program is stopped on purpose, and started again at the end."""
+        (child,) = (one for one in self.children if one.name == name)
+        self.children.remove(child)
+        child.end()
+        try:
+            yield
+        finally:
+            again = child.again()
+            self.children.append(again)
+            again.start()
+            self._await(lambda _: None)
+
     def stop(self) -> None:
         """Stop all programs in parallel; kill those that do not stop."""
         for child in reversed(self.children):
