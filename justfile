@@ -39,7 +39,7 @@ live *ARGS:
 # Every benchmark, one after the other (an hour; a bench, not a test)
 bench: bench-overview bench-exporter bench-logs bench-alerts
 
-# Time the overview's queries on the live stack
+# Time the dashboards' queries on the live stack, a row for each dashboard
 bench-overview *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && {{ run }}.tools.programs >/dev/null && {{ paths }} exec python {{ quote(top / "tests/dashboards/bench.py") }} "$@"
 
@@ -58,6 +58,11 @@ bench-alerts:
 # Write the configuration of each program into DIR
 render DIR *ARGS:
     @venv=$({{ run }}.tools.venvs dev) && exec "$venv/bin/soloscope-demo" render "$@"
+
+# Pictures of every dashboard, or with --time ROUNDS how long each takes to paint
+# (needs grafana and Chromium, and playwright and pillow in PYTHONPATH)
+screenshots *ARGS:
+    @venv=$({{ run }}.tools.venvs dev) && {{ paths }} exec python {{ quote(top / "tests/dashboards/screenshots.py") }} "$@"
 
 # Write dashboards/*.json from the demo's declaration, in both forms
 dashboards:

@@ -40,7 +40,7 @@ _ROOMS: dict[str, dict[str, Any]] = {
         "floodMetric": "logentry_dropped_lines_by_label_total",
         "lostMetric": "promtail_dropped_entries_total",
     },
-    "prometheus": _HERE | {"enable": True, "port": 9090},
+    "prometheus": _HERE | {"enable": True, "port": 9090, "nodeExporter": True},
     "grafana": _HERE
     | {"enable": True, "port": 3000, "rootUrl": "http://127.0.0.1:3000/"},
     "alertmanager": _HERE | {"enable": False, "port": 9093},

@@ -28,6 +28,23 @@ let
     record = "${level}:http_request_duration_seconds:p${toString percent}_5m";
     expr = "histogram_quantile(0.${toString percent}, ${sumRate "${by}, le" buckets "5m"})";
   };
+
+  # "app, reason" -> "app_reason"
+  level = builtins.replaceStrings [ ", " ] [ "_" ];
+  hourly = by: counter: [
+    {
+      record = "${level by}:${counter}:increase1h";
+      expr = ''sum by (${by}) (increase(${counter}_total{app!=""}[1h]))'';
+    }
+  ];
+  within = percent: by: histogram: [
+    {
+      record = "${level by}:${histogram}:p${toString percent}_1h";
+      expr = "histogram_quantile(0.${toString percent}, ${
+        sumRate "${by}, le" "${histogram}_bucket{app!=\"\"}" "1h"
+      })";
+    }
+  ];
 in
 {
   groups = [
@@ -82,11 +99,40 @@ in
             "3d";
     }
     {
+      # Of the areas of `apps.<name>.metrics.areas` beside http: what happened in an
+      # hour, because little happens in a second.
+      name = "soloscope-areas";
+      interval = "1m";
+      rules =
+        hourly "app, provider, status" "api_calls"
+        ++ hourly "app" "authentication_attempts"
+        ++ hourly "app, reason" "authentication_failures"
+        ++ hourly "app, result" "cache_requests"
+        ++ hourly "app" "database_errors"
+        ++ hourly "app" "database_slow_queries"
+        ++ hourly "app, channel, result" "messages_sent"
+        ++ hourly "app" "socket_connects"
+        ++ hourly "app, result" "socket_deliveries"
+        ++ hourly "app, reason" "socket_disconnects"
+        ++ hourly "app, task, result" "task_runs"
+        ++ within 95 "app, provider" "api_call_duration_seconds"
+        ++ within 95 "app" "database_query_duration_seconds"
+        ++ within 95 "app, operation" "database_query_duration_seconds"
+        ++ within 95 "app, channel" "message_send_duration_seconds"
+        ++ within 50 "app" "socket_latency_seconds"
+        ++ within 95 "app" "socket_latency_seconds"
+        ++ within 95 "app, task" "task_duration_seconds";
+    }
+    {
       name = "soloscope-host";
       rules = [
         {
           record = "instance:node_cpu_busy:ratio_rate5m";
           expr = ''1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[5m])) / sum by (instance) (rate(node_cpu_seconds_total[5m]))'';
+        }
+        {
+          record = "instance_mode:node_cpu:ratio_rate5m";
+          expr = ''sum by (instance, mode) (rate(node_cpu_seconds_total{mode!="idle"}[5m])) / on (instance) group_left () sum by (instance) (rate(node_cpu_seconds_total[5m]))'';
         }
         {
           record = "instance:node_memory_used:ratio";

@@ -109,6 +109,7 @@ in
     prometheus = {
       listenAddress = address;
       inherit (cfg) enable port;
+      nodeExporter = cfg.exporters.node.enable;
     };
     postgresExporter =
       if withPostgres != { } then

@@ -53,20 +53,20 @@ def load(name: str) -> dict[str, Any]:
     return dashboard
 
 
-#: Grafana's variables, and the dashboards' own.
+#: The variables of the dashboards, and those of Grafana at a range of six hours.
 VARIABLES = {
     "app": "languagebuddy",
-    "__range_s": str(7 * 86400),
+    "level": ".*",
+    "search": "",
+    "who": "",
+    "__range": "21600s",
+    "__range_s": "21600",
+    "__interval": "1m",
     "__rate_interval": "1m",
 }
 
 
 def filled(expr: str, **values: str) -> str:
     """The expression with Grafana's variables replaced, as Grafana does it."""
-    values = {
-        "app": "languagebuddy",
-        "__range_s": str(7 * 86400),
-        "__rate_interval": "1m",
-        **values,
-    }
+    values = {**VARIABLES, **values}
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], match[0]), expr)

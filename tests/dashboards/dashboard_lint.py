@@ -29,7 +29,7 @@ DATA_SOURCES = {
 #: Units of Grafana that our dashboards may use.
 UNITS = {
     "short", "locale", "none", "string", "percentunit", "percent", "s", "ms", "bytes",
-    "currencyUSD", "currencyEUR", "dateTimeFromNow", "reqps", "ops",
+    "currencyUSD", "currencyEUR", "dateTimeFromNow", "reqps", "ops", "Bps", "pps",
 }  # fmt: skip
 
 #: Words of LogQL and PromQL that take a range of time.
@@ -68,8 +68,11 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def panels(dashboard: Json) -> list[Json]:
-    """Every panel that shows something (rows do not)."""
-    return [p for p in dashboard["panels"] if p["type"] != "row"]
+    """Every panel that shows something (rows do not), also in folded rows."""
+    found: list[Json] = []
+    for panel in dashboard["panels"]:
+        found += panels(panel) if panel["type"] == "row" else [panel]
+    return found
 
 
 def targets(dashboard: Json) -> Iterator[tuple[Json, int, Json]]:
@@ -243,7 +246,8 @@ def _(dashboard: Json) -> Iterator[Finding]:
 def _(dashboard: Json) -> Iterator[Finding]:
     for panel, index, expr in queries(dashboard, "loki"):
         for span in re.findall(r"\[([^\]\n]+)\]", _unquoted(expr)):
-            if span != "$__auto":
+            # Grafana 9 has only the second, for the same.
+            if span not in ("$__auto", "$__interval"):
                 yield Finding(
                     "target-logql-auto-rule", f"[{span}]", panel["title"], index
                 )
@@ -342,9 +346,10 @@ def _(dashboard: Json) -> Iterator[Finding]:
         yield Finding("identity-rule", f"unknown uid {dashboard.get('uid')!r}")
     if dashboard.get("id") is not None:
         yield Finding("identity-rule", "a database id")
-    ids = [panel["id"] for panel in dashboard["panels"]]
-    if len(ids) != len(set(ids)):
-        yield Finding("identity-rule", f"panel ids are not unique: {sorted(ids)}")
+    for what in ("id", "title"):
+        each = [panel[what] for panel in panels(dashboard)]
+        if len(each) != len(set(each)):
+            yield Finding("identity-rule", f"panel {what}s are not unique: {each}")
     for key in ("__inputs", "__requires", "__elements"):
         if key in dashboard:
             yield Finding("identity-rule", f"`{key}` of an export")

@@ -7,7 +7,7 @@ from typing import Any
 
 import dashboard_files as files
 import pytest
-from dashboard_lint import RULES, exclusions, lint
+from dashboard_lint import RULES, exclusions, lint, panels
 
 Json = dict[str, Any]
 
@@ -22,16 +22,16 @@ def test_what_is_left_out_has_a_reason(name: str) -> None:
     left_out = exclusions(files.FOLDER / name)
     assert set(left_out) <= set(RULES)
     folder = (files.FOLDER / name).parent
-    panels = {
+    known = {
         (dashboard["title"], panel["title"])
         for dashboard in map(files.load, files.FILES)
         if (folder / f"{dashboard['uid']}.json").exists()
-        for panel in dashboard["panels"]
+        for panel in panels(dashboard)
     }
     for excluded in left_out.values():
         assert len(excluded["reason"]) > 20
         for entry in excluded.get("entries", []):
-            assert (entry["dashboard"], entry["panel"]) in panels
+            assert (entry["dashboard"], entry["panel"]) in known
 
 
 def panel(dashboard: Json, title: str) -> Json:

@@ -18,8 +18,12 @@ from soloscope_demo.errors import DemoError
 from soloscope_demo.stack import Options, Stack, running, until
 from soloscope_demo.tools import programs
 from truth import CHECKS, PATIENCE, Truth, estimate
+from truth_host import MAY_BE_SILENT, traveller
 
 from soloscope.dashboards.registry import dashboards
+
+#: Recording rules of the groups that are evaluated least often.
+RECORDED = ("app:http_requests:rate3d", "app:socket_latency_seconds:p95_1h")
 
 #: A form of the dashboards -> the options of the stack that shows it.
 FORMS: dict[str, dict[str, Any]] = {
@@ -62,14 +66,23 @@ def shape(
                 PATIENCE,
                 1,
             )
+            if stack.has("prometheus"):
+                stack.until(
+                    "recorded series",
+                    lambda: all(map(stack.prometheus.values, RECORDED)),
+                    120,
+                )
             yield request.param, stack
 
 
 def answers(form: str, stack: Stack) -> dict[tuple[str, str, int], Answer]:
+    who = traveller(Truth.of(stack))
     return {
         answer.key: answer
         for dashboard in files.in_form(form)
-        for answer in ask(dashboard, stack.url("prometheus"), stack.url("loki"))
+        for answer in ask(
+            dashboard, stack.url("prometheus"), stack.url("loki"), who=who
+        )
     }
 
 
@@ -79,7 +92,8 @@ def wrong(form: str, stack: Stack) -> str:
     found = []
     for key, answer in answers(form, stack).items():
         try:
-            assert answer.empty() == truth.silent(*key), "an answer, or none"
+            if key not in MAY_BE_SILENT:
+                assert answer.empty() == truth.silent(*key), "an answer, or none"
             if key in CHECKS and not answer.empty():
                 CHECKS[key](answer, truth)
         except AssertionError as error:
@@ -99,7 +113,7 @@ def test_every_panel_shows_the_truth_and_is_silent_only_where_there_is_none(
 
     with contextlib.suppress(DemoError):  # the difference is reported below
         until("the truth", right, PATIENCE, 1)
-    assert last == ""
+    assert not last, last
 
 
 @pytest.mark.parametrize("name", files.FILES)
@@ -182,7 +196,7 @@ def test_marks_are_those_of_the_app_and_of_the_host(shape: tuple[str, Stack]) ->
     ]
     stack.loki.push({"job": "soloscope-annotate", "level": "info"}, values)
     (overview,) = files.in_form(form, files.OVERVIEW)
-    (note,) = overview["annotations"]["list"]
+    note = overview["annotations"]["list"][0]
     found = stack.loki.entries(files.filled(note["expr"]), start=now - 10**9)
     shown = {(entry.labels["kind"], entry.labels["text"]) for entry in found}
     assert shown == {("deploy", "v1.7"), ("note", "moved to a larger disk")}
@@ -197,9 +211,17 @@ def test_an_app_that_nobody_declared_shows_nothing(shape: tuple[str, Stack]) -> 
             dashboard, stack.url("prometheus"), stack.url("loki"), app="nobody"
         )
     ]
-    # That no alert is open is an answer.
-    seen = [answer.key for answer in found if not answer.empty()]
+    # Some panels are about the whole host; that no alert is open is an answer.
+    of_app = [answer for answer in found if "nobody" in answer.expr]
+    seen = [answer.key for answer in of_app if not answer.empty()]
     assert [key for key in seen if key[1] != "Open alerts"] == []
+
+
+#: What these show depends on what went wrong: each panel says what nothing means.
+OF_LOGS_AND_HOST = {
+    f"soloscope-{name}"
+    for name in ("errors", "logs", "stack", "system", "user-journey")
+}
 
 
 def asked(stack: Stack, app: str) -> dict[tuple[str, int], Answer]:
@@ -219,6 +241,8 @@ def test_an_example_has_no_panel_without_data(shape: tuple[str, Stack]) -> None:
     _, stack = shape
     for app in examples.EXAMPLES.values():
         for made in examples.alone(examples.configuration(stack), app):
+            if made.uid in OF_LOGS_AND_HOST:
+                continue
             found = list(
                 ask(made.as_json(), stack.url("prometheus"), stack.url("loki"), app=app)
             )

@@ -12,6 +12,16 @@ import pytest
 from dashboard_lint import queries
 
 
+def notes(kind: str, *names: str) -> list[tuple[str, str]]:
+    """The annotations of these files (or of all), by their data source: name, query."""
+    return [
+        (note["name"], note["expr"])
+        for name in names or files.FILES
+        for note in files.load(name)["annotations"]["list"]
+        if note["datasource"]["type"] == kind
+    ]
+
+
 def test_promtool_reads_every_promql_query(
     tmp_path: Path, program: Callable[[str], str]
 ) -> None:
@@ -20,6 +30,7 @@ def test_promtool_reads_every_promql_query(
         for name in files.FILES
         for _, _, expr in queries(files.load(name), "prometheus")
     ]
+    found += [files.filled(expr) for _, expr in notes("prometheus")]
     assert found
     rules = tmp_path / "queries.yml"
     records = [
@@ -42,10 +53,7 @@ def test_loki_reads_every_logql_query(name: str, program: Callable[[str], str]) 
         (panel["title"], files.filled(expr))
         for panel, _, expr in queries(files.load(name), "loki")
     ]
-    found += [
-        (note["name"], files.filled(note["expr"]))
-        for note in files.load(name)["annotations"]["list"]
-    ]
+    found += [(title, files.filled(expr)) for title, expr in notes("loki", name)]
     for title, expr in found:
         done = subprocess.run(
             [program("logcli"), "fmt"],

@@ -651,9 +651,10 @@ class Shipper(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Prometheus(Listener):
-    """Only if it is enabled it listens."""
+    """Only if it is enabled it listens. `node_exporter`: it knows about the host."""
 
     enable: bool
+    node_exporter: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 grafana    Grafana's dashboard model, as far as it is used; knows nothing of soloscope
 explore    links into Explore
 queries    every query of the counts, of Prometheus and of Loki
+pieces     panels that several dashboards have: a value, a graph, a table, log lines
 shared     variables, annotations and links, the same on every dashboard
 own        dashboards of a user: files, and those edited in the browser
 registry   which dashboards there are, and the text of their files

@@ -94,6 +94,9 @@ def thresholds(*steps: tuple[float | None, str]) -> Json:
     }
 
 
+#: A colour for each series: instead of the single colour of a panel.
+PALETTE = "palette-classic"
+
 #: One colour for every value: no value is good or bad.
 PLAIN = thresholds((None, "text"))
 
@@ -178,9 +181,11 @@ class Panel:
 
     def as_json(self, place: Place) -> Json:
         """The panel's JSON at `place` in a dashboard."""
-        mode = "palette-classic" if self.palette else "thresholds"
+        color: Json = {"mode": PALETTE if self.palette else "thresholds"}
+        if self.color:
+            color = fixed(self.color)
         defaults: Json = {
-            "color": fixed(self.color) if self.color else {"mode": mode},
+            "color": color,
             "custom": dict(self.custom or {}),
             "mappings": list(self.mappings),
             "noValue": self.no_value,
@@ -220,14 +225,16 @@ def stat_options(
     name_size: int = 0,
     mode: str = "auto",
     background: bool = False,
+    line: bool = False,
 ) -> Json:
     """Options of a `stat`: the last number (or the field `values`), large.
 
-    Sizes are in pixels; without one it is as large as fits.
+    Sizes are in pixels; without one it is as large as fits. With `line` its way over
+    the time range is drawn behind it.
     """
     options: Json = {
         "colorMode": "background" if background else "value",
-        "graphMode": "none",
+        "graphMode": "area" if line else "none",
         "justifyMode": "center",
         "orientation": "auto",
         "reduceOptions": {
@@ -345,11 +352,40 @@ def packed(
 
 
 @dataclass(frozen=True)
+class Section:
+    """Rows under a title, folded until the reader opens it: they ask nothing before."""
+
+    title: str
+    rows: Sequence[Row]
+
+    @property
+    def id(self) -> int:
+        """Its id, by its title."""
+        return identity(f"section.{self.title}")
+
+    def as_json(self, y: int) -> Json:
+        """The row panel at `y`, one grid row high while it is folded."""
+        panels: list[Json] = []
+        below = y + 1
+        for row in self.rows:
+            panels += row.as_json(below)
+            below += row.height
+        return {
+            "id": self.id,
+            "type": "row",
+            "title": self.title,
+            "collapsed": True,
+            "gridPos": Place(0, y, COLUMNS, 1).as_json(),
+            "panels": panels,
+        }
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """A dashboard file: provisioned, so not editable in place.
 
-    The rows are below each other; `since` is where the time range begins. Raises
-    ValueError when two panels have one id.
+    The rows are below each other, then the sections; `since` is where the time range
+    begins. Raises ValueError when two panels have one id.
     """
 
     uid: str
@@ -360,12 +396,14 @@ class Dashboard:
     rows: Sequence[Row | Heading]
     annotations: Sequence[Json] = ()
     links: Sequence[Json] = ()
+    sections: Sequence[Section] = ()
     since: str = "now-7d"
 
     def __post_init__(self) -> None:
         """Refuse panels with the same id."""
         keys: dict[int, str] = {}
-        for panel in (panel for row in self.rows for panel in row.panels):
+        rows = [*self.rows, *(row for part in self.sections for row in part.rows)]
+        for panel in (panel for row in rows for panel in row.panels):
             if panel.id in keys:
                 raise ValueError(
                     f"{self.uid}: the keys `{keys[panel.id]}` and `{panel.key}` give "
@@ -380,6 +418,8 @@ class Dashboard:
         for row in self.rows:
             panels += row.as_json(y)
             y += row.height
+        for number, section in enumerate(self.sections):
+            panels.append(section.as_json(y + number))
         return {
             "id": None,
             "uid": self.uid,

@@ -15,7 +15,22 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "dashboards", "files"]
 
-MODULES = ("overview", "business", "tasks")
+MODULES = (
+    "overview",
+    "application",
+    "system",
+    "errors",
+    "logs",
+    "user_journey",
+    "stack",
+    "slo",
+    "business",
+    "tasks",
+    "messaging",
+    "integrations",
+    "realtime",
+    "security",
+)
 """The modules of this package that make dashboards, in the order of the list of links.
 
 Uids are for ever: bookmarks and links in alerts hold them, so the uid of a dashboard

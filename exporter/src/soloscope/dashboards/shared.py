@@ -1,4 +1,4 @@
-"""Shared by all dashboards about an app: variables, annotations and links."""
+"""Shared by all dashboards: variables, annotations and links."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from soloscope.dashboards.grafana import (
     Json,
     Kind,
     Row,
+    Section,
     data_source,
     data_source_variable,
     identity,
@@ -30,21 +31,32 @@ def app_dashboard(
     rows: Sequence[Row | Heading],
     *,
     apps: Sequence[App],
+    sections: Sequence[Section] = (),
+    variables: Sequence[Json] = (),
     since: str = "now-7d",
 ) -> Dashboard:
     """A dashboard about one of `apps`, which the reader chooses at the top left.
 
-    Without any it is about the host.
+    Without any it is about the host. `variables` are those beside it; `since` is where
+    the time range begins.
     """
     return Dashboard(
         uid=uid,
         title=title,
         description=description,
         tags=("soloscope",),
-        variables=variables(source, apps),
+        variables=(
+            *data_sources(source),
+            *((app_variable(apps),) if apps else ()),
+            *variables,
+        ),
         rows=rows,
-        annotations=(mark_lines(),),
-        links=(log_link(),) if apps else (),
+        sections=sections,
+        annotations=(
+            mark_lines(any_app=not apps),
+            *alert_lines(source, 'app="$app"' if apps else 'app=~".*"'),
+        ),
+        links=(*((log_link(),) if apps else ()), dashboards_link()),
         since=since,
     )
 
@@ -60,13 +72,50 @@ def app_uid(uid: str, app: App, config: Config) -> str:
     return own if len(own) <= 40 else f"{own[:31]}-{identity(app.name):08x}"
 
 
-def variables(source: Source, apps: Sequence[App]) -> list[Json]:
-    """The data sources, and the app. It is hidden when there is no choice."""
+def apps_with_logs(config: Config) -> list[App]:
+    """The apps that have lines in Loki."""
+    return [app for app in config.apps.values() if app.units or app.containers]
+
+
+def data_sources(source: Source) -> list[Json]:
+    """The variables for the data sources."""
     kinds: Sequence[Kind] = ("prometheus", "loki")
     if source.kind == "loki":
         kinds = ("loki",)
-    sources = [data_source_variable(kind) for kind in kinds]
-    return [*sources, app_variable(apps)] if apps else sources
+    return list(map(data_source_variable, kinds))
+
+
+def text_variable(name: str, label: str) -> Json:
+    """A box at the top in which the reader types; empty at first."""
+    return {
+        "name": name,
+        "label": label,
+        "type": "textbox",
+        "query": "",
+        "current": {"selected": True, "text": "", "value": ""},
+        "hide": 0,
+        "options": [{"selected": True, "text": "", "value": ""}],
+        "skipUrlSync": False,
+    }
+
+
+def list_variable(name: str, label: str, values: Sequence[str]) -> Json:
+    """A list at the top of which the reader chooses some; all at first."""
+    every = {"selected": True, "text": ["All"], "value": ["$__all"]}
+    options = [{"selected": False, "text": value, "value": value} for value in values]
+    return {
+        "name": name,
+        "label": label,
+        "type": "custom",
+        "query": ",".join(values),
+        "current": every,
+        "hide": 0,
+        "includeAll": True,
+        "allValue": ".*",
+        "multi": True,
+        "options": [{"selected": True, "text": "All", "value": "$__all"}, *options],
+        "skipUrlSync": False,
+    }
 
 
 def app_variable(apps: Sequence[App]) -> Json:
@@ -93,7 +142,7 @@ def app_variable(apps: Sequence[App]) -> Json:
     }
 
 
-def mark_lines() -> Json:
+def mark_lines(*, any_app: bool = False) -> Json:
     """A vertical line for each mark of `soloscope annotate`, mainly deployments."""
     return {
         "name": "Deployments and notes",
@@ -101,10 +150,46 @@ def mark_lines() -> Json:
         "enable": True,
         "hide": False,
         "iconColor": "purple",
-        "expr": marks(),
+        "expr": marks(any_app=any_app),
         "titleFormat": "{{kind}}",
         "textFormat": "{{text}}",
         "tagKeys": "target",
+    }
+
+
+def alert_lines(source: Source, matcher: str) -> list[Json]:
+    """A vertical line where an alert began, with Prometheus."""
+    if source.kind != "prometheus":
+        return []
+    return [
+        {
+            "name": "Alerts",
+            "datasource": data_source("prometheus"),
+            "enable": True,
+            "hide": False,
+            "iconColor": "red",
+            "expr": f'ALERTS{{alertstate="firing",severity!="info",{matcher}}}',
+            "step": "60s",
+            "titleFormat": "{{alertname}}",
+            "textFormat": "{{severity}}",
+            "tagKeys": "app",
+        }
+    ]
+
+
+def dashboards_link() -> Json:
+    """A list of all these dashboards, for the same app and time."""
+    return {
+        "title": "Dashboards",
+        "type": "dashboards",
+        "icon": "external link",
+        "url": "",
+        "tooltip": "All dashboards of soloscope",
+        "targetBlank": False,
+        "includeVars": True,
+        "keepTime": True,
+        "asDropdown": True,
+        "tags": ["soloscope"],
     }
 
 

@@ -75,9 +75,13 @@ def _by() -> str:
     return f"by ({', '.join(GROUP_LABELS)})"
 
 
-def count_query(span: str, app: str = ".+") -> str:
-    """The count of each group in the last `span` (LogQL duration)."""
-    return f"sum {_by()} (count_over_time({_pipeline(app)} [{span}]))"
+def count_query(span: str, app: str = ".+", offset: str = "") -> str:
+    """The count of each group in the last `span` (LogQL duration).
+
+    With `offset` (a duration) the span ends that long ago.
+    """
+    shifted = f" offset {offset}" if offset else ""
+    return f"sum {_by()} (count_over_time({_pipeline(app)} [{span}]{shifted}))"
 
 
 def seen_query(which: str, span: str, app: str = ".+") -> str:
