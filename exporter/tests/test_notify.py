@@ -60,7 +60,7 @@ def test_the_wording() -> None:
         alert(
             annotations={
                 "summary": "shop is slow",
-                "description": "It takes 2.5 s.",
+                "description": "It takes 2.5 s. Since 18 Nov 01:10 UTC.",
                 "value": "2.5 s",
                 "user": "+4915112345678",
                 "dashboard": "https://g.example.org/d/x?from=1763427600000",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -25,6 +26,9 @@ TEXT_LIMIT = 4096
 ALERT_LIMIT = 200
 _LINKS = {"Dashboard": "dashboard", "Logs": "logs", "Runbook": "runbook_url"}
 _LINK_LIMIT = 400
+# Our rules end so (modules/alerts/settings.nix). The message says it in the developer's
+# own time zone.
+_SINCE = re.compile(r"\s*Since \d{1,2} [A-Z][a-z]{2} \d\d:\d\d UTC\.$")
 _MARKS = ("canary", "rehearsal")
 
 
@@ -93,7 +97,9 @@ def _alert(value: Mapping[str, Any], group_status: str) -> Alert:
         name=name,
         app=_text(labels.get("app"), 120),
         summary=_text(notes.get("summary"), 300) or name or "An alert without a name",
-        description=_text(notes.get("description") or notes.get("message"), 700),
+        description=_SINCE.sub(
+            "", _text(notes.get("description") or notes.get("message"), 700)
+        ),
         value=_text(notes.get("value") or value.get("valueString"), 200),
         user=_text(labels.get("user") or notes.get("user"), 100),
         starts=_time(value.get("startsAt")),
