@@ -1,7 +1,7 @@
 """Each of Prometheus' alerts fires when it should, and says what it should.
 
 `alerts/*.yml` has the tests (cases.py says how they are read). Those of Loki's alerts
-are in tests/logs/test_alerts.py: promtool knows no LogQL.
+are in tests/logs/test_ruler.py: promtool knows no LogQL.
 """
 
 from __future__ import annotations
