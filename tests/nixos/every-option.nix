@@ -236,6 +236,7 @@ let
   # What is shown of a value that is not shown as it is.
   parts = {
     "apps.x.redis.url" = "/run/other/redis.sock"; # with the user before it
+    "apps.x.criticalEvents.x.within" = ""; # in a rule's file, of which only the path is seen
   };
 
   # Options without another value, and why.
