@@ -325,7 +325,8 @@ def _(answer: Answer, truth: Truth) -> None:
     newest = truth.now.timestamp() // 3600 * 3600
     inside = {key: n for key, n in wanted.items() if oldest < key[1] <= newest}
     assert inside
-    assert {k: n for k, n in shown.items() if oldest < k[1] <= newest} == inside
+    bars = {key: n for key, n in shown.items() if oldest < key[1] <= newest}
+    assert bars == inside, sorted(set(bars.items()) ^ set(inside.items()))
 
 
 for position, ended in ((1, "created"), (2, "failed")):

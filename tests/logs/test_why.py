@@ -274,4 +274,4 @@ def test_without_prometheus_the_log_still_speaks(stage: Stage, tmp_path: Path) -
     done = Stage(stage.path, config).why("c-api")
     assert done.returncode == 1
     assert "First wrong" in done.stdout
-    assert "not read: http://127.0.0.1:" in done.stdout
+    assert "not read: Prometheus at http://127.0.0.1:" in done.stdout
