@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from graph_api import GraphApi
 from notifier import TO, until
 from notifier_templates import TEMPLATES
@@ -50,7 +51,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, graph: GraphApi) -> Iterator
             "grafana": {"enable": False},
             "apps": {APP: {"health": {"interval": "1s", "timeout": "1s"}}},
             "alertmanager": {"groupWait": "1s", "groupInterval": "2s"},
-            "alerts": {"rules": {"AppStopped": RULE}},
+            "alerts": {
+                "rules": {"AppStopped": RULE, "CriticalError": {"interval": "1s"}}
+            },
             "notify": {
                 "whatsapp": {
                     "provider": "cloud-api",
@@ -119,6 +122,22 @@ def test_a_rehearsal_goes_the_whole_way(stack: Stack, graph: GraphApi) -> None:
     )
     assert wrong.returncode == 1
     assert "no rule `AppStoped`; there are: " in wrong.stderr
+
+
+def test_a_critical_line_of_the_log_is_a_message(stack: Stack, graph: GraphApi) -> None:
+    """Without a word of code for it in the app, and without its user's number."""
+    before = len(graph.taken)
+    began = time.time()
+    answer = requests.post(
+        f"{stack.url('app')}/api/do", json={"event": "critical_error"}, timeout=10
+    )
+    assert answer.status_code == 200
+    until("the message", lambda: len(graph.taken) > before, 60)
+    message = graph.taken[before]
+    assert message.parameters[0] == "🚨 Critical Error"
+    assert message.parameters[1].startswith(f"{APP} logged a critical error")
+    assert "+4915550" not in " ".join(message.parameters)
+    print(f"printed: told after {message.at - began:.1f} s")
 
 
 def test_nothing_personal_is_in_its_log(stack: Stack) -> None:
