@@ -403,7 +403,7 @@ JOBS = {
 }
 #: Those that do not say how much memory they use.
 MEMORYLESS = {"redis", "languagebuddy"}
-panel("stack", "Programs that do not answer", lambda _: 0)
+panel("stack", "Programs down", lambda _: 0)
 panel("stack", "soloscope's own checks", lambda _: 1)
 
 
@@ -414,7 +414,7 @@ def _(answer: Answer, truth: Truth) -> None:
 
 
 for title in (
-    "Lines lost by the shipper, 24 h",
+    "Log lines lost, 24 h",
     "Loki: writes that failed, 24 h",
     "Rules that failed, 24 h",
     "Loki: lines refused, 24 h",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import shutil
@@ -20,6 +21,10 @@ from soloscope_demo.stack import Options, Stack, running, until
 from soloscope_demo.stack.child import Child
 
 from soloscope.canary.results import Results, read
+from soloscope.config import parse
+from soloscope.dashboards.registry import dashboards
+from soloscope.digest import sending
+from soloscope.digest.sending import Sent
 from soloscope.digest.sending import read as sent
 
 #: Room for an idle Loki's write-ahead log, and little more (bytes).
@@ -125,6 +130,45 @@ def test_all_arrives_and_is_a_metric(canary: Canary) -> None:
     until("the results", lambda: shown() == {"log": 1, "count": 1, "alert": 1})
     for labels, value in stack.prometheus.values("soloscope_canary_seconds"):
         assert 0 <= value < 30, labels
+
+
+def test_the_stack_dashboard_shows_it(canary: Canary) -> None:
+    canary.well()
+    stack = canary.stack
+    config = parse(stack.files["soloscope.json"])
+    (made,) = (d for d in dashboards(config) if d.uid == "soloscope-stack")
+    asked = {
+        panel["title"]: panel["targets"][0]["expr"]
+        for row in made.as_json()["panels"]
+        for panel in row.get("panels", [])
+    }
+
+    def shown(title: str, label: str) -> dict[str, float]:
+        found = stack.prometheus.values(asked[title])
+        return {labels.get(label, ""): value for labels, value in found}
+
+    legs = {"log": 1, "count": 1, "alert": 1}
+    until("the canary", lambda: shown("Canary", "leg") == legs)
+    took = shown("The canary takes", "leg")
+    assert set(took) == set(legs)
+    assert all(0 <= value < 30 for value in took.values())
+    until("the outbox", lambda: "phone" in shown("Messages that wait", "channel"))
+    assert shown("The oldest waits", "channel")["phone"] >= 0
+    results = {
+        labels["result"]
+        for labels, _ in stack.prometheus.values(asked["Messages per hour"])
+    }
+    assert results == {"accepted", "delivered", "failed"}
+    # The report has not been sent, and that is no age of fifty years.
+    state = Path(stack.files["soloscope.json"]["digest"]["stateFile"])
+    assert sent(state) is None
+    assert shown("Age of the last report", "") == {}
+    sending.write(state, Sent(dt.date(2026, 1, 1), time.time() - 3600))
+    try:
+        until("the age", lambda: shown("Age of the last report", ""))
+        assert 3600 <= shown("Age of the last report", "")[""] < 3700
+    finally:
+        state.unlink()
 
 
 def test_a_full_disk_of_lokis(canary: Canary, disk: Path | None) -> None:

@@ -129,7 +129,7 @@ def _groups() -> Row:
             override("first", unit="dateTimeFromNow", custom__width=120),
             override("last", unit="dateTimeFromNow", custom__width=120),
             override("event", custom__width=170),
-            override("error", custom__width=130),
+            override("error", custom__width=150),
             override("what it says", custom__inspect=True),
         ],
     )
@@ -144,7 +144,7 @@ def _groups() -> Row:
         interval="1h",
         max_points=1000,
     )
-    return Row(9, [trend, groups], widths=(9, 15))
+    return Row(9, [trend, groups], widths=(7, 17))
 
 
 def _latest() -> Row:

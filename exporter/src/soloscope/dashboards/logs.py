@@ -29,6 +29,13 @@ LEVELS = {
     "fatal": "purple",
 }
 
+#: What a JSON line says stands before it: its first fields are seldom what matters.
+_MEANING = (
+    '| json msg="msg",message="message",err="err.message" '
+    "| drop __error__, __error_details__ "
+    "| line_format `{{ with or .err .msg .message }}{{ $.event }}  {{ . }}  {{ end }}"
+    "{{ __line__ }}`"
+)
 _FOUND = '{app="$app",level=~"$level"} |~ "(?i)$search"'
 
 
@@ -92,10 +99,11 @@ def _volume() -> Row:
         decimals=0,
         overrides=[
             override("size", unit="bytes", decimals=1, custom__width=90),
-            override("lines", custom__width=90),
+            override("lines", unit="locale", custom__width=80),
+            override("app", custom__width=140),
         ],
     )
-    return Row(8, [by_level, by_unit], widths=(14, 10))
+    return Row(8, [by_level, by_unit], widths=(13, 11))
 
 
 def _found() -> Row:
@@ -107,7 +115,7 @@ def _found() -> Row:
                 "Lines found",
                 "Newest first. The search is a regular expression and ignores case. A "
                 "click opens the fields of a line.",
-                _FOUND,
+                f"{_FOUND} {_MEANING}",
                 "no line matches in this time",
                 limit=200,
             )

@@ -88,6 +88,8 @@ def stat(
     if expr:
         more["links"] = [link("The lines behind it", expr)]
     options = stat_options(background=background, line=query.how == "range")
+    if more.get("decimals") == 0:  # a count: 1,254 and not 1 K
+        more.setdefault("unit", "locale")
     return Panel(
         key, "stat", title, description, (query,), no_value, options=options, **more
     )
@@ -110,13 +112,16 @@ def graph(
 
     `colors` by the name of a series; `limits` are thresholds drawn as lines.
     """
+    whole = more.get("decimals") == 0
     custom: Json = {
         "axisPlacement": "auto",
-        # All zero is a flat line at the bottom, not an axis to 10000 %.
-        **({"axisSoftMax": 0.01} if more.get("unit") == "percentunit" else {}),
+        # All zero is a flat line at the bottom, not an axis to 100.
+        # Grafana writes `no_value` at a half where there are no decimals.
+        "axisSoftMax": 5 if whole else 0.01 if "unit" in more else 1,
         "drawStyle": "bars" if bars else "line",
-        "fillOpacity": 75 if bars else 12,
-        "lineWidth": 0 if bars else 1,
+        "fillOpacity": 75 if bars else 50 if stacked else 12,
+        # The line of a stacked zero would lie on that of the series below it.
+        "lineWidth": 0 if bars or stacked else 1,
         "showPoints": "never",
         # A gap of a few scrapes is no gap in the app.
         "spanNulls": 300_000,
@@ -159,13 +164,15 @@ def table(
     columns: Mapping[str, str],
     *,
     sort: str = "",
+    descending: bool = True,
     overrides: Sequence[Json] = (),
     **more: Any,
 ) -> Panel:
     """The labels and the value of each series, as rows.
 
     `columns` maps the fields to the titles shown, in their order. `sort` is a title;
-    the largest are first.
+    the largest are first, or the smallest. `no_value` is for a table without rows: a
+    cell without a value has a dash, unless `overrides` say otherwise.
     """
     hidden = {field: True for field in _NOISE if field not in columns}
     transformations: list[Json] = [
@@ -180,8 +187,10 @@ def table(
         },
     ]
     if sort:
-        order = {"field": sort, "desc": True}
+        order = {"field": sort, "desc": descending}
         transformations.append({"id": "sortBy", "options": {"sort": [order]}})
+    if more.get("decimals") == 0:
+        more.setdefault("unit", "locale")
     return Panel(
         key,
         "table",
@@ -196,7 +205,10 @@ def table(
             "showHeader": True,
         },
         transformations=transformations,
-        overrides=overrides,
+        overrides=[
+            *(override(name, noValue="-") for name in columns.values()),
+            *overrides,
+        ],
         **more,
     )
 

@@ -41,6 +41,10 @@ def dashboards(config: Config, source: Source) -> Iterator[Dashboard]:
     sections = [_loki(budget=config.loki.budget is not None), _prometheus()]
     if config.alertmanager.enable:
         sections.append(_alerts())
+    if config.digest.enable or config.canary is not None:
+        sections.append(_timers(config))
+    if config.notify is not None:
+        sections.append(_notify())
     yield app_dashboard(
         source,
         "soloscope-stack",
@@ -60,7 +64,7 @@ def _values(shipper: Shipper) -> Row:
         [
             stat(
                 "down",
-                "Programs that do not answer",
+                "Programs down",
                 "Scrape targets of Prometheus that are down. Good is 0; the table "
                 "below names them.",
                 now("count(up == 0) or 0 * count(up)"),
@@ -97,7 +101,7 @@ def _values(shipper: Shipper) -> Row:
             ),
             stat(
                 "dropped",
-                "Lines lost by the shipper, 24 h",
+                "Log lines lost, 24 h",
                 "Lines that the log shipper gave up: Loki refused them or was away "
                 "too long. Good is 0.",
                 now(f"sum(increase({shipper.lost_metric}[24h]))"),
@@ -155,7 +159,8 @@ def _targets() -> Row:
             "Value #C": "series",
             "Value #D": "memory",
         },
-        sort="memory",
+        sort="state",
+        descending=False,
         decimals=0,
         overrides=[
             override(
@@ -164,8 +169,8 @@ def _targets() -> Row:
                 custom__width=80,
                 custom__cellOptions={"type": "color-text"},
             ),
-            override("scrape", unit="s", decimals=3, custom__width=90),
-            override("series", custom__width=80),
+            override("scrape", unit="s", custom__width=90),
+            override("series", unit="locale", custom__width=80),
             override("memory", unit="bytes", decimals=0, custom__width=90),
         ],
     )
@@ -198,6 +203,7 @@ def _flow(shipper: Shipper) -> Row:
                     )
                 ],
                 "the shipper does not answer",
+                unit="short",
                 colors={"taken": "green", "lost": "red", "above the limit": "orange"},
             ),
             graph(
@@ -357,6 +363,104 @@ def _alerts() -> Section:
                         "Prometheus does not answer",
                         decimals=0,
                         thresholds=steps(1, 10),
+                    ),
+                ],
+            )
+        ],
+    )
+
+
+def _timers(config: Config) -> Section:
+    panels: list[Panel] = []
+    if config.digest.enable:
+        sent = "max(soloscope_digest_last_success_timestamp_seconds)"
+        panels.append(
+            stat(
+                "digest_age",
+                "Age of the last report",
+                "Since the morning's report was handed to `soloscope notify`. Good is "
+                "less than a day.",
+                now(f"time() - ({sent} > 0)"),
+                "none was sent yet",
+                unit="s",
+                thresholds=steps(90_000, 180_000),
+            )
+        )
+    if config.canary is not None:
+        none = "the canary has not run"
+        panels += [
+            stat(
+                "canary",
+                "Canary",
+                "Whether what `soloscope canary` sent on its way arrived: a log line, "
+                "a count, an alert, the heartbeat. Good is well everywhere.",
+                now("min by (leg) (soloscope_canary_success)", "{{leg}}"),
+                none,
+                background=True,
+                mappings=say({1: ("well", "green"), 0: ("LOST", "red")}),
+                thresholds=thresholds((None, "red")),
+            ),
+            graph(
+                "canary_seconds",
+                "The canary takes",
+                "How long each thing was on its way. Good is seconds; a slow line "
+                "means a shipper or a Loki that falls behind.",
+                [over("max by (leg) (soloscope_canary_seconds)", "{{leg}}")],
+                none,
+                unit="s",
+            ),
+        ]
+    return Section("Morning report and canary", [Row(6, panels)])
+
+
+def _notify() -> Section:
+    none = "soloscope notify does not answer"
+    return Section(
+        "Messages to you",
+        [
+            Row(
+                6,
+                [
+                    stat(
+                        "outbox",
+                        "Messages that wait",
+                        "What `soloscope notify` has not handed over yet, by channel. "
+                        "Good is 0.",
+                        now(
+                            "sum by (channel) (soloscope_notify_waiting)", "{{channel}}"
+                        ),
+                        none,
+                        decimals=0,
+                        thresholds=steps(1, 10),
+                    ),
+                    stat(
+                        "outbox_age",
+                        "The oldest waits",
+                        "By channel. Good is below a minute: a provider that is away "
+                        "makes it grow.",
+                        now(
+                            "max by (channel) "
+                            "(soloscope_notify_oldest_waiting_seconds)",
+                            "{{channel}}",
+                        ),
+                        none,
+                        unit="s",
+                        decimals=0,
+                        thresholds=steps(60, 900),
+                    ),
+                    graph(
+                        "messages",
+                        "Messages per hour",
+                        "By channel and what became of them. Good is nothing failed.",
+                        [
+                            over(
+                                "sum by (channel, result) "
+                                "(increase(soloscope_notify_messages_total[1h]))",
+                                "{{channel}} {{result}}",
+                            )
+                        ],
+                        none,
+                        decimals=0,
                     ),
                 ],
             )
