@@ -65,11 +65,11 @@ def opened(page: Any, url: str) -> float:
 
 
 def small(picture: bytes) -> bytes:
-    """The picture with 64 colours."""
+    """The picture with 256 colours: with fewer those of graphs become one."""
     from PIL import Image  # type: ignore[import-not-found]
 
     with Image.open(io.BytesIO(picture)) as image:
-        reduced = image.convert("RGB").quantize(64)
+        reduced = image.convert("RGB").quantize(256)
         out = io.BytesIO()
         reduced.save(out, "PNG", optimize=True)
         return out.getvalue()
