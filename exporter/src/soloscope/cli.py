@@ -42,10 +42,18 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Fails when its help cannot be written; newer Pythons' argparse ignores that."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def _parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS)) + 2
     listed = "\n".join(f"  {name:{width}}{says}" for name, says in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="soloscope",
         description="Observability for one host and one developer.",
         epilog=f"commands:\n{listed}\n\nsoloscope COMMAND --help says more.",
@@ -86,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     module = import_module("soloscope.commands." + options.command.replace("-", "_"))
-    parser = argparse.ArgumentParser(prog=f"soloscope {options.command}")
+    parser = _Parser(prog=f"soloscope {options.command}")
     parser.add_argument(
         "--config",
         metavar="FILE",
