@@ -14,7 +14,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from soloscope.backends.journal import SOCKET, send
-from soloscope.commands.options import app_of
+from soloscope.commands.options import app_of, text
 
 if TYPE_CHECKING:
     from soloscope.config import Config
@@ -24,15 +24,13 @@ __all__ = ["add_arguments", "run"]
 #: The shipper gives entries with this identifier the job of the same name.
 IDENTIFIER = "soloscope-annotate"
 
-MOST = 500
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The text, and what it is about."""
-    parser.add_argument("text", type=_text, metavar="TEXT", help="what happened")
+    parser.add_argument("text", type=text, metavar="TEXT", help="what happened")
     parser.add_argument(
         "--kind",
-        type=_text,
+        type=text,
         default="note",
         help="deploy, incident, … (default: %(default)s)",
     )
@@ -43,17 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SOCKET,
         help="the journal's socket (default: %(default)s)",
     )
-
-
-def _text(given: str) -> str:
-    text = " ".join(given.split())
-    if not text or len(text) > MOST:
-        raise argparse.ArgumentTypeError(f"must have 1 to {MOST} characters")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
-    return text
 
 
 def run(config: Config, args: argparse.Namespace) -> int:

@@ -7,9 +7,7 @@ user is named by the opaque id that the log has, or by phone number.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from soloscope.commands.options import (
     add_redis_password_file,
     add_since,
+    invoker,
     one_app,
     with_password,
 )
@@ -141,7 +140,7 @@ def _note(user: str, app: App) -> None:
             "event": "user_unmasked",
             "target": app.name,
             "user": user,
-            "by": os.environ.get("SUDO_USER") or getpass.getuser(),
+            "by": invoker(),
         },
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,15 @@ __all__ = [
     "add_redis_password_file",
     "add_since",
     "app_of",
+    "invoker",
     "one_app",
     "seconds",
+    "text",
     "with_password",
 ]
+
+MOST = 500
+"""Characters of what a person says in an argument."""
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
@@ -32,6 +39,23 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
 
     read.__name__ = "number"  # argparse names it
     return read
+
+
+def text(given: str) -> str:
+    """An argparse type: words of a person, on one line."""
+    words = " ".join(given.split())
+    if not words or len(words) > MOST:
+        raise argparse.ArgumentTypeError(f"must have 1 to {MOST} characters")
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("must be UTF-8 text") from None
+    return words
+
+
+def invoker() -> str:
+    """Who runs the command: the user before sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def app_of(config: Config, name: str) -> App:

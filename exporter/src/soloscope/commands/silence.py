@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from soloscope.commands.alerts import moment
+from soloscope.commands.options import app_of, invoker, text
 from soloscope.errors import BackendUnavailable, SoloscopeError
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from soloscope.config import Config
 
 __all__ = ["add_arguments", "run"]
-
-MOST = 500
-"""Characters of a reason."""
 
 
 class _UsageError(SoloscopeError):
@@ -39,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "span", nargs="?", metavar="TIME", type=_span, help="for how long: 30m, 2h, 7d"
     )
-    parser.add_argument("why", nargs="?", metavar="WHY", type=_why, help="the reason")
+    parser.add_argument("why", nargs="?", metavar="WHY", type=text, help="the reason")
     parser.add_argument("--app", metavar="NAME", help="of one app only")
     parser.add_argument("--end", action="store_true", help="end it now")
 
@@ -58,17 +54,9 @@ def _span(text: str) -> float:
     return seconds
 
 
-def _why(given: str) -> str:
-    text = " ".join(given.split())
-    if not text or len(text) > MOST:
-        raise argparse.ArgumentTypeError(f"must have 1 to {MOST} characters")
-    return text
-
-
 def run(config: Config, args: argparse.Namespace) -> int:
     """Make the silence, or end it."""
     from soloscope.backends.alertmanager import AlertmanagerApi
-    from soloscope.commands.options import app_of
 
     matchers = {"alertname": args.name}
     if args.app is not None:
@@ -99,15 +87,10 @@ def run(config: Config, args: argparse.Namespace) -> int:
         )
     _check_name(config, api, args.name)
     end = datetime.now(UTC) + timedelta(seconds=args.span)
-    api.silence(matchers, end, _me(), args.why)
+    api.silence(matchers, end, invoker(), args.why)
     until = f"{moment(end, config.zone)} {end.astimezone(config.zone):%Z}"
     print(f"{args.name}{of} is silenced until {until}")
     return 0
-
-
-def _me() -> str:
-    """Who asks: the user before sudo."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def _check_name(config: Config, api: AlertmanagerApi, name: str) -> None:
