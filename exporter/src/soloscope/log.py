@@ -21,9 +21,19 @@ from pythonjsonlogger.json import JsonFormatter
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["Pauses", "event", "get", "set_up"]
+__all__ = ["Pauses", "event", "get", "level_of", "set_up", "time_text"]
 
 _LEVELS = {"WARNING": "warn", "CRITICAL": "fatal"}
+
+
+def time_text(at: datetime) -> str:
+    """A UTC time as lines have it: 2026-11-18T08:00:00.123Z."""
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def level_of(record: logging.LogRecord) -> str:
+    """The level as lines have it."""
+    return _LEVELS.get(record.levelname, record.levelname.lower())
 
 
 class _Formatter(JsonFormatter):
@@ -42,9 +52,8 @@ class _Formatter(JsonFormatter):
         message_dict: dict[str, Any],
     ) -> None:
         """Fill `log_data`; called by the library for each record."""
-        moment = datetime.fromtimestamp(record.created, UTC)
-        log_data["time"] = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
-        log_data["level"] = _LEVELS.get(record.levelname, record.levelname.lower())
+        log_data["time"] = time_text(datetime.fromtimestamp(record.created, UTC))
+        log_data["level"] = level_of(record)
         log_data["event"] = "log"
         if not isinstance(record.msg, dict):
             log_data["message"] = record.getMessage()

@@ -18,9 +18,10 @@ from typing import IO, Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from soloscope.log import level_of, time_text
+
 __all__ = ["context", "event", "set_up_logging"]
 
-_LEVELS = {"WARNING": "warn", "CRITICAL": "fatal"}
 _EMPTY: Mapping[str, Any] = {}
 _context: ContextVar[Mapping[str, Any]] = ContextVar("soloscope", default=_EMPTY)
 
@@ -77,9 +78,8 @@ class _Formatter(JsonFormatter):
         message_dict: dict[str, Any],
     ) -> None:
         """Fill `log_data`; called by the library for each record."""
-        at = datetime.fromtimestamp(record.created, UTC)
-        log_data["time"] = at.isoformat(timespec="milliseconds")[:-6] + "Z"
-        log_data["level"] = _LEVELS.get(record.levelname, record.levelname.lower())
+        log_data["time"] = time_text(datetime.fromtimestamp(record.created, UTC))
+        log_data["level"] = level_of(record)
         name = getattr(record, "soloscope_event", None)
         if name is not None:
             log_data["event"] = name

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from soloscope.errors import BackendUnavailable
+from soloscope.log import time_text
 
 __all__ = ["SOCKET", "send"]
 
@@ -20,8 +21,7 @@ def send(identifier: str, fields: Mapping[str, object], to: str = SOCKET) -> Non
     For commands, whose output is not a log. `identifier` is the entry's
     SYSLOG_IDENTIFIER. Raises BackendUnavailable when there is no journal at `to`.
     """
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-    line = {"time": now, "level": "info", **fields}
+    line = {"time": time_text(datetime.now(UTC)), "level": "info", **fields}
     message = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
     datagram = f"PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE={message}\n"
     try:
