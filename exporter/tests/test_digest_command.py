@@ -18,6 +18,7 @@ import redis
 
 from exporting import declare, parse
 from running import Request, free_port, standin
+from soloscope import error_groups
 from soloscope.commands import digest
 from soloscope.config import Config
 from soloscope.digest import collect
@@ -179,7 +180,7 @@ def test_servers_that_are_down_or_slow_are_said(
         return vector()
 
     servers.loki = slow
-    monkeypatch.setattr(collect, "TIMEOUT", 0.1)
+    monkeypatch.setattr(error_groups, "TIMEOUT", 0.1)
     apps = {"shop": declare(redis_socket)}
     config = servers.config(apps, prometheus={"port": free_port()})
     told = printed(config, capsys)

@@ -15,7 +15,16 @@ from soloscope.backends.http import TIMEOUT, ask, base_url, understood
 from soloscope.config import Config
 from soloscope.errors import OTHER_SHAPE, BackendUnavailable, SoloscopeError
 
-__all__ = ["Alert", "AlertmanagerApi", "Silence"]
+__all__ = ["AFTERMATH", "HELPERS", "WATCHDOG", "Alert", "AlertmanagerApi", "Silence"]
+
+WATCHDOG = "Watchdog"
+"""Always fires: something is wrong when it does not."""
+
+AFTERMATH = "Aftermath"
+"""Only holds others back."""
+
+HELPERS = (WATCHDOG, AFTERMATH)
+"""Rules that tell nobody that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,16 @@ class AlertmanagerApi:
             "endsAt": end.isoformat(),
         }
         self._ask("alerts", "POST", [alert])
+
+    def about(self, app: str) -> list[Alert]:
+        """What is wrong with an app now, and nobody has silenced."""
+        return [
+            alert
+            for alert in self.alerts()
+            if alert.labels.get("app") == app
+            and not alert.silenced
+            and alert.name not in HELPERS
+        ]
 
     def silences(self) -> list[Silence]:
         """The silences in force now."""

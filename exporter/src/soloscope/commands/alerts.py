@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from soloscope.backends.alertmanager import Alert, Silence
     from soloscope.config import Config
 
-__all__ = ["WATCHDOG", "add_arguments", "moment", "run"]
-
-WATCHDOG = "Watchdog"
-AFTERMATH = "Aftermath"
+__all__ = ["add_arguments", "moment", "run"]
 
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
@@ -47,7 +44,12 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 def run(config: Config, args: argparse.Namespace) -> int:
     """Ask Alertmanager and print what fires."""
-    from soloscope.backends.alertmanager import AlertmanagerApi
+    from soloscope.backends.alertmanager import (
+        AFTERMATH,
+        HELPERS,
+        WATCHDOG,
+        AlertmanagerApi,
+    )
     from soloscope.commands.options import app_of
 
     app = None if args.app is None else app_of(config, args.app).name
@@ -64,8 +66,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
         (
             alert
             for alert in every
-            if alert.name not in (WATCHDOG, AFTERMATH)
-            and app in (None, alert.labels.get("app"))
+            if alert.name not in HELPERS and app in (None, alert.labels.get("app"))
         ),
         key=lambda alert: (_ORDER.get(_severity(alert), 9), alert.start, alert.name),
     )

@@ -99,11 +99,7 @@ def _alerts(config: Config, app: App) -> Box:
     from soloscope.backends.alertmanager import AlertmanagerApi
 
     try:
-        found = [
-            alert.name
-            for alert in AlertmanagerApi.of(config).alerts()
-            if alert.labels.get("app") == app.name and not alert.silenced
-        ]
+        found = [alert.name for alert in AlertmanagerApi.of(config).about(app.name)]
     except BackendUnavailable as error:
         return False, f"alerts: {error}"
     if found:

@@ -203,8 +203,7 @@ def _alerts(config: Config, app: App) -> list[str]:
     return [
         f"{alert.name} since {moment(alert.start, config.zone)}: "
         f"{masked(alert.annotations.get('summary', ''))}"
-        for alert in AlertmanagerApi.of(config).alerts()
-        if alert.labels.get("app") == app.name and not alert.silenced
+        for alert in AlertmanagerApi.of(config).about(app.name)
     ]
 
 

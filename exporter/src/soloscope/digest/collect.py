@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from soloscope.backends import metrics_text
-from soloscope.backends.loki import LokiApi
+from soloscope.backends.alertmanager import HELPERS
 from soloscope.backends.prometheus import PrometheusApi
 from soloscope.counts.model import ONE_DAY, Number, Snapshot, today
 from soloscope.counts.store import Store
 from soloscope.digest.report import Disk, Fired, Report
 from soloscope.digest.values import WEEK, AppValues, of_snapshot
-from soloscope.error_groups import Group, groups
+from soloscope.error_groups import Group, asked
 from soloscope.errors import SoloscopeError
 
 if TYPE_CHECKING:
@@ -36,13 +36,9 @@ T = TypeVar("T")
 #: Days that Redis is asked for: a month of windows, and a week before the day.
 HISTORY = 31
 
-#: Seconds for one question to Loki, which looks through days of lines.
-TIMEOUT = 30.0
-
 _SPAN = "24h"
 
-# Watchdog always fires, and Aftermath only holds others back.
-_FIRING = 'ALERTS{alertstate="firing",alertname!~"Watchdog|Aftermath"}'
+_FIRING = f'ALERTS{{alertstate="firing",alertname!~"{"|".join(HELPERS)}"}}'
 # Only the minute is known of the times, which is enough for a report.
 _TIMES = f"timestamp({_FIRING})[{_SPAN}:1m]"
 FIRST = f"min(min_over_time({_TIMES})) by (alertname, app)"
@@ -165,13 +161,8 @@ def _alerts(config: Config, at: float) -> list[Fired]:
 
 
 def _errors(config: Config, at: float) -> Sequence[Group]:
-    loki = LokiApi.of(config, TIMEOUT)
-
-    def ask(query: str) -> list[tuple[dict[str, str], float]]:
-        return [(dict(found.labels), found.value) for found in loki.instant(query, at)]
-
     since = datetime.fromtimestamp(at, UTC) - ONE_DAY
-    return groups(ask, _SPAN, "30d", since)
+    return asked(config, since, span=_SPAN, at=at)
 
 
 def _disk(path: Path) -> Disk:

@@ -18,7 +18,15 @@ from soloscope.backends.http import understood
 from soloscope.backends.loki import LokiApi
 from soloscope.config import Config
 
-__all__ = ["GROUP_LABELS", "Group", "count_query", "groups", "seen_query", "today"]
+__all__ = [
+    "GROUP_LABELS",
+    "Group",
+    "asked",
+    "count_query",
+    "groups",
+    "seen_query",
+    "today",
+]
 
 TIMEOUT = 30.0
 """Seconds for one question: each looks through days of lines."""
@@ -126,14 +134,28 @@ def today(config: Config, app: str = ".+", span: str = "24h") -> list[Group]:
 
     Raises BackendUnavailable.
     """
+    now = datetime.now(config.zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return asked(config, midnight.astimezone(UTC), app, span)
+
+
+def asked(
+    config: Config,
+    since: datetime,
+    app: str = ".+",
+    span: str = "24h",
+    at: float | None = None,
+) -> list[Group]:
+    """The groups of the `span` before the Unix time `at` (now); new since `since`.
+
+    Raises BackendUnavailable.
+    """
     loki = LokiApi.of(config, TIMEOUT)
 
     def ask(query: str) -> list[tuple[dict[str, str], float]]:
-        return [(dict(found.labels), found.value) for found in loki.instant(query)]
+        return [(dict(found.labels), found.value) for found in loki.instant(query, at)]
 
-    now = datetime.now(config.zone)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return groups(ask, span, "30d", midnight.astimezone(UTC), app)
+    return groups(ask, span, "30d", since, app)
 
 
 def groups(
