@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +147,57 @@ def _note(user: str, app: App) -> None:
     )
 
 
+@dataclass
+class _Known:
+    """What is known about a user. `alerts` is None where there is no Alertmanager.
+
+    `unseen` says which sources did not answer.
+    """
+
+    app: App
+    user: str
+    sections: Sequence[Section] = ()
+    lines: Sequence[Moment] = ()
+    alerts: Sequence[str] | None = None
+    unseen: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether anything is."""
+        return bool(self.lines) or any(section.entries for section in self.sections)
+
+
+def _ask(
+    config: Config,
+    known: _Known,
+    client: RedisClient | None,
+    loki: LokiApi,
+    start: float,
+    end: float,
+    most: int,
+) -> None:
+    """Fill `known` from every source that answers."""
+    from soloscope.timeline.lines import moment
+    from soloscope.timeline.story import events
+    from soloscope.users.records import records
+
+    app = known.app
+    if client is not None:
+        try:
+            known.sections = records(app, known.user, client)
+        except BackendUnavailable as error:
+            known.unseen.append(f"Redis {error}")
+    try:
+        lines = events(loki, [app.name], known.user, start, end, most)
+        known.lines = [moment(line) for line in lines]
+    except BackendUnavailable as error:
+        known.unseen.append(str(error))
+    if config.alertmanager.enable:
+        try:
+            known.alerts = _alerts(config, app)
+        except BackendUnavailable as error:
+            known.unseen.append(f"Alertmanager {error}")
+
+
 def _show(
     config: Config,
     args: argparse.Namespace,
@@ -153,46 +206,23 @@ def _show(
     client: RedisClient | None,
     loki: LokiApi,
 ) -> int:
-    from soloscope.timeline.lines import moment
-    from soloscope.timeline.story import events
-    from soloscope.users.records import records
-
-    unseen: list[str] = []
-    sections: list[Section] = []
-    if client is not None:
-        try:
-            sections = records(app, user, client)
-        except BackendUnavailable as error:
-            unseen.append(f"Redis {error}")
     now = time.time()
-    found: list[Moment] = []
-    try:
-        lines = events(
-            loki, [app.name], user, now - (duration(args.since) or 0.0), now, args.lines
-        )
-        found = [moment(line) for line in lines]
-    except BackendUnavailable as error:
-        unseen.append(str(error))
-    alerts: list[str] | None = None
-    if config.alertmanager.enable:
-        try:
-            alerts = _alerts(config, app)
-        except BackendUnavailable as error:
-            unseen.append(f"Alertmanager {error}")
-    known = bool(found) or any(section.entries for section in sections)
-    if not known and not unseen:
+    known = _Known(app, user)
+    start = now - (duration(args.since) or 0.0)
+    _ask(config, known, client, loki, start, now, args.lines)
+    if not known and not known.unseen:
         raise SoloscopeError(
             f"nothing is known about the user `{user}` of {app.name}: no record in "
             f"Redis and no line of the last {args.since}"
         )
     hide: Callable[[str], str] = str if args.unmask else masked
     if args.json:
-        _json(app, user, sections, found, alerts, unseen, hide)
+        _json(known, hide)
     else:
-        _print(config, app, user, sections, found, alerts, unseen, hide, args.since)
+        _print(config, known, hide, args.since)
     if args.follow:
         _follow(config, app, user, loki, now, as_json=args.json)
-    return 1 if unseen or not known else 0
+    return 1 if known.unseen or not known else 0
 
 
 def _alerts(config: Config, app: App) -> list[str]:
@@ -207,57 +237,39 @@ def _alerts(config: Config, app: App) -> list[str]:
     ]
 
 
-def _json(
-    app: App,
-    user: str,
-    sections: list[Section],
-    found: list[Moment],
-    alerts: list[str] | None,
-    unseen: list[str],
-    hide: Callable[[str], str],
-) -> None:
-    from dataclasses import asdict
-
+def _json(known: _Known, hide: Callable[[str], str]) -> None:
     def entry(fields: Any) -> dict[str, str]:
-        return {field.name: hide(field.text) for field in fields}
+        return {one.name: hide(one.text) for one in fields}
 
     value = {
-        "app": app.name,
-        "user": user,
+        "app": known.app.name,
+        "user": known.user,
         "records": [
             {
                 "title": section.title,
                 "entries": [entry(fields) for fields in section.entries],
                 "note": section.note,
             }
-            for section in sections
+            for section in known.sections
         ],
-        "events": [asdict(m) for m in found],
-        "alerts": alerts,
-        "unseen": unseen,
+        "events": [asdict(m) for m in known.lines],
+        "alerts": known.alerts,
+        "unseen": known.unseen,
     }
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _print(
-    config: Config,
-    app: App,
-    user: str,
-    sections: list[Section],
-    found: list[Moment],
-    alerts: list[str] | None,
-    unseen: list[str],
-    hide: Callable[[str], str],
-    since: str,
+    config: Config, known: _Known, hide: Callable[[str], str], since: str
 ) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from soloscope.commands.moments import row
 
-    out = console()
-    out.print(Text(f"{printable(user)}, user of {printable(app.title)}", "bold"))
-    for section in sections:
+    app, out = known.app, console()
+    out.print(Text(f"{printable(known.user)}, user of {printable(app.title)}", "bold"))
+    for section in known.sections:
         out.print()
         out.print(Text(printable(section.title), "bold"))
         if section.note:
@@ -266,11 +278,11 @@ def _print(
         for number, fields in enumerate(section.entries):
             if number and len(fields) > 1:
                 table.add_row("", "", "")
-            for field in fields:
-                table.add_row("", printable(field.name), _value(field, config, hide))
+            for one in fields:
+                table.add_row("", printable(one.name), _value(one, config, hide))
         if section.entries:
             out.print(table)
-    if not sections:
+    if not app.user.records:
         out.print()
         out.print(
             Text(
@@ -282,23 +294,23 @@ def _print(
     out.print()
     out.print(Text(f"Log, last {since}", "bold"))
     table = Table.grid(padding=(0, 2))
-    for moment in found:
+    for moment in known.lines:
         table.add_row("", *row(moment, config.zone, ascii_only=in_ascii(out)))
-    out.print(table if found else Text("  no lines", "dim"))
-    if alerts is not None:
+    out.print(table if known.lines else Text("  no lines", "dim"))
+    if known.alerts is not None:
         out.print()
         out.print(Text("Alerts of the app that fire now", "bold"))
-        for text in alerts or ["none"]:
-            out.print(Text(f"  {printable(text)}", "red" if alerts else "dim"))
-    for why in unseen:
+        for text in known.alerts or ["none"]:
+            out.print(Text(f"  {printable(text)}", "red" if known.alerts else "dim"))
+    for why in known.unseen:
         out.print(Text(f"not read: {printable(why)}", "red"))
 
 
-def _value(field: Field, config: Config, hide: Callable[[str], str]) -> str:
-    if field.at is None:
-        return printable(hide(field.text))
-    at = field.at.astimezone(config.zone)
-    return f"{at:%d %b %Y %H:%M} ({_distance(field.at)})"
+def _value(value: Field, config: Config, hide: Callable[[str], str]) -> str:
+    if value.at is None:
+        return printable(hide(value.text))
+    at = value.at.astimezone(config.zone)
+    return f"{at:%d %b %Y %H:%M} ({_distance(value.at)})"
 
 
 def _distance(at: datetime) -> str:
@@ -316,8 +328,6 @@ def _follow(
     config: Config, app: App, user: str, loki: LokiApi, now: float, *, as_json: bool
 ) -> None:
     """Print new lines until Ctrl-C."""
-    from dataclasses import asdict
-
     from rich.text import Text
 
     from soloscope.commands.moments import row
