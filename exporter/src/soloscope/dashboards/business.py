@@ -21,7 +21,7 @@ from soloscope.dashboards.grafana import (
 )
 from soloscope.dashboards.overview.days import day_rows
 from soloscope.dashboards.overview.numbers import HEIGHT, split
-from soloscope.dashboards.shared import app_dashboard, app_uid
+from soloscope.dashboards.shared import each_app
 
 if TYPE_CHECKING:
     from soloscope.config import App, Config
@@ -33,19 +33,8 @@ UID = "soloscope-business"
 
 def dashboards(config: Config, source: Source) -> Iterator[Dashboard]:
     """One for each app that counts something."""
-    for app in config.apps.values():
-        rows = list(app_rows(app, source))
-        if rows:
-            yield app_dashboard(
-                source,
-                app_uid(UID, app, config),
-                title=f"{app.title}: business",
-                description="Is it growing, and who comes back: 30 days of what the "
-                "app counts.",
-                rows=rows,
-                apps=(app,),
-                since="now-30d",
-            )
+    about = "Is it growing, and who comes back: 30 days of what the app counts."
+    return each_app(config, source, UID, "business", about, app_rows, "now-30d")
 
 
 def app_rows(app: App, source: Source) -> Iterator[Row | Heading]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from soloscope.dashboards.grafana import Query, Row, fixed, override
-from soloscope.dashboards.pieces import graph, journey, lines, stat, steps, table
+from soloscope.dashboards.grafana import Query, Row, override
+from soloscope.dashboards.pieces import graph, lines, stat, steps, table, users
 from soloscope.dashboards.queries import APP_ERRORS, or_zero
 from soloscope.dashboards.shared import app_dashboard, apps_with_logs
 from soloscope.error_groups import count_query, seen_query
@@ -148,24 +148,14 @@ def _groups() -> Row:
 
 
 def _latest() -> Row:
-    hurt = table(
+    hurt = users(
         "users",
         "Users with errors",
         "Who met most errors in the time range. A click shows all that happened to "
         "that user. Good is an empty list.",
-        [
-            Query(
-                "loki",
-                f'topk(10, sum by (user) (count_over_time({APP_ERRORS} | user!="" '
-                "[$__range])))",
-                how="table",
-            )
-        ],
+        APP_ERRORS,
+        "errors",
         "no user met an error",
-        {"user": "user", "Value #A": "errors"},
-        sort="errors",
-        decimals=0,
-        overrides=[override("user", links=[journey("user")], color=fixed("blue"))],
     )
     newest = lines(
         "latest",

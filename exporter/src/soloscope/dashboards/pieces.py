@@ -14,6 +14,7 @@ from soloscope.dashboards.grafana import (
     Json,
     Panel,
     Query,
+    fixed,
     override,
     stat_options,
     thresholds,
@@ -33,6 +34,7 @@ __all__ = [
     "stat",
     "steps",
     "table",
+    "users",
 ]
 
 #: Columns of a table of an instant query that carry nothing.
@@ -244,6 +246,30 @@ def lines(
             "wrapLogMessage": wrap,
         },
         links=links or [link("These lines in Explore", expr)],
+    )
+
+
+def users(
+    key: str, title: str, description: str, selector: str, column: str, empty: str
+) -> Panel:
+    """The users with most lines of `selector`; each leads to the user's journey."""
+    return table(
+        key,
+        title,
+        description,
+        [
+            Query(
+                "loki",
+                f'topk(10, sum by (user) (count_over_time({selector} | user!="" '
+                "[$__range])))",
+                how="table",
+            )
+        ],
+        empty,
+        {"user": "user", "Value #A": column},
+        sort=column,
+        decimals=0,
+        overrides=[override("user", links=[journey("user")], color=fixed("blue"))],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from soloscope.dashboards.explore import explore
@@ -59,6 +59,30 @@ def app_dashboard(
         links=(*((log_link(),) if apps else ()), dashboards_link()),
         since=since,
     )
+
+
+def each_app(
+    config: Config,
+    source: Source,
+    uid: str,
+    what: str,
+    description: str,
+    rows_of: Callable[[App, Source], Iterable[Row | Heading]],
+    since: str = "now-7d",
+) -> Iterator[Dashboard]:
+    """A dashboard of its own for each app that has rows, because each has others."""
+    for app in config.apps.values():
+        rows = list(rows_of(app, source))
+        if rows:
+            yield app_dashboard(
+                source,
+                app_uid(uid, app, config),
+                title=f"{app.title}: {what}",
+                description=description,
+                rows=rows,
+                apps=(app,),
+                since=since,
+            )
 
 
 def app_uid(uid: str, app: App, config: Config) -> str:

@@ -24,7 +24,7 @@ from soloscope.dashboards.grafana import (
 )
 from soloscope.dashboards.overview.days import day_rows
 from soloscope.dashboards.overview.state import HEIGHT, job_panel
-from soloscope.dashboards.shared import app_dashboard, app_uid
+from soloscope.dashboards.shared import each_app
 
 if TYPE_CHECKING:
     from soloscope.config import App, Config
@@ -35,17 +35,8 @@ UID = "soloscope-tasks"
 
 def dashboards(config: Config, source: Source) -> Iterator[Dashboard]:
     """One for each app with jobs, or with metrics of tasks."""
-    for app in config.apps.values():
-        rows = list(app_rows(app, source))
-        if rows:
-            yield app_dashboard(
-                source,
-                app_uid(UID, app, config),
-                title=f"{app.title}: tasks",
-                description="Did the jobs run, and do the workers keep up.",
-                rows=rows,
-                apps=(app,),
-            )
+    about = "Did the jobs run, and do the workers keep up."
+    return each_app(config, source, UID, "tasks", about, app_rows)
 
 
 def app_rows(app: App, source: Source) -> Iterator[Row]:

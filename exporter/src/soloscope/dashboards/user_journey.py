@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from soloscope.dashboards.grafana import Query, Row, fixed, override
-from soloscope.dashboards.pieces import graph, journey, lines, stat, steps, table
+from soloscope.dashboards.grafana import Query, Row
+from soloscope.dashboards.pieces import graph, lines, stat, steps, users
 from soloscope.dashboards.queries import APP
 from soloscope.dashboards.shared import app_dashboard, apps_with_logs, text_variable
 
@@ -132,23 +132,13 @@ def _choice() -> Row:
         interval="1h",
         max_points=1000,
     )
-    troubled = table(
+    troubled = users(
         "troubled",
         "Users with trouble",
         "Who met most warnings and errors in the time range. A click shows what "
         "happened to that user.",
-        [
-            Query(
-                "loki",
-                'topk(10, sum by (user) (count_over_time({app="$app",'
-                'level=~"warn|error|fatal"} | user!="" [$__range])))',
-                how="table",
-            )
-        ],
+        '{app="$app",level=~"warn|error|fatal"}',
+        "warnings and errors",
         "no user met a warning or an error",
-        {"user": "user", "Value #A": "warnings and errors"},
-        sort="warnings and errors",
-        decimals=0,
-        overrides=[override("user", links=[journey("user")], color=fixed("blue"))],
     )
     return Row(8, [events, troubled], widths=(16, 8))

@@ -16,7 +16,7 @@ from soloscope.dashboards.overview.days import day_rows
 from soloscope.dashboards.overview.numbers import number_rows
 from soloscope.dashboards.overview.state import state_rows
 from soloscope.dashboards.overview.story import story_row, troubles_row
-from soloscope.dashboards.shared import app_dashboard, app_uid
+from soloscope.dashboards.shared import app_dashboard, each_app
 
 if TYPE_CHECKING:
     from soloscope.config import App, Config
@@ -27,17 +27,8 @@ UID = "soloscope-overview"
 
 def dashboards(config: Config, source: Source) -> Iterator[Dashboard]:
     """The overview of each app, and that of all when there are several."""
-    for app in config.apps.values():
-        rows = list(app_rows(app, source))
-        if rows:
-            yield app_dashboard(
-                source,
-                app_uid(UID, app, config),
-                title=f"{app.title}: overview",
-                description="Is everything all right, and why did that fail.",
-                rows=rows,
-                apps=(app,),
-            )
+    about = "Is everything all right, and why did that fail."
+    yield from each_app(config, source, UID, "overview", about, app_rows)
     if len(config.apps) != 1:
         yield all_apps(config, source)
 
