@@ -7,12 +7,7 @@
   ...
 }:
 let
-  inherit (lib)
-    mapAttrsToList
-    mkIf
-    mkOption
-    types
-    ;
+  inherit (lib) mkIf mkOption;
   inherit (import ../types.nix { inherit lib; }) duration secretFile;
   defaults = (import ../defaults.nix).canary;
   paths = (import ../paths.nix).host;
@@ -20,6 +15,10 @@ let
   cfg = soloscope.canary;
   settings = import ./settings.nix { inherit soloscope paths; };
   name = baseNameOf paths.canary;
+  unit = import ../results.nix {
+    inherit lib name;
+    inherit (settings) credentials;
+  };
 in
 {
   options.services.soloscope.canary = {
@@ -49,35 +48,15 @@ in
   };
 
   config = mkIf (soloscope.enable && cfg.enable) {
-    # A static user, not a dynamic one: systemd would hide the folder of a
-    # dynamic user from `serve`.
-    users.users.${name} = {
-      isSystemUser = true;
-      group = name;
-    };
-    users.groups.${name} = { };
+    inherit (unit) users;
 
     systemd.services.${name} = {
       description = "soloscope: prove that lines, counts and alerts arrive";
-      serviceConfig = import ../hardening.nix // {
-        Type = "oneshot";
+      serviceConfig = unit.serviceConfig // {
         ExecStart = "${lib.getExe soloscope.package} canary";
         # What was lost is an alert of its own, not also that of a failed unit.
         SuccessExitStatus = 1;
-        DynamicUser = false;
-        User = name;
-        Group = name;
         StateDirectory = name;
-        UMask = "0022"; # `serve` reads the results
-        LoadCredential = mapAttrsToList (
-          credential: path: "${credential}:${path}"
-        ) settings.credentials;
-        RestrictAddressFamilies = [
-          "AF_UNIX" # the resolver's socket
-          "AF_INET"
-          "AF_INET6"
-        ];
-        MemoryMax = "256M";
       };
     };
 

@@ -8,7 +8,7 @@
   ...
 }:
 let
-  inherit (lib) mapAttrsToList mkIf mkOption;
+  inherit (lib) mkIf mkOption;
   inherit (import ../types.nix { inherit lib; }) matching;
   defaults = (import ../defaults.nix).digest;
   paths = (import ../paths.nix).host;
@@ -16,6 +16,10 @@ let
   cfg = soloscope.digest;
   settings = import ./settings.nix { inherit soloscope paths; };
   name = baseNameOf paths.digest;
+  unit = import ../results.nix {
+    inherit lib name;
+    inherit (settings) credentials;
+  };
 in
 {
   options.services.soloscope.digest = {
@@ -41,13 +45,7 @@ in
       }
     ];
 
-    # A static user, not a dynamic one: systemd would hide the folder of a
-    # dynamic user from `serve`.
-    users.users.${name} = {
-      isSystemUser = true;
-      group = name;
-    };
-    users.groups.${name} = { };
+    inherit (unit) users;
 
     systemd.services.${name} = {
       description = "soloscope: send the report of the day before";
@@ -56,27 +54,13 @@ in
         "loki.service"
         "prometheus.service"
       ];
-      serviceConfig = import ../hardening.nix // {
-        Type = "oneshot";
+      serviceConfig = unit.serviceConfig // {
         ExecStart = "${lib.getExe soloscope.package} digest";
         # Only `notify` can refuse it: what cannot be read is said in the message.
         Restart = "on-failure";
         RestartSec = "5min";
-        DynamicUser = false;
-        User = name;
-        Group = name;
         StateDirectory = name;
-        UMask = "0022"; # `serve` reads when it was sent
-        LoadCredential = mapAttrsToList (
-          credential: path: "${credential}:${path}"
-        ) settings.credentials;
         SupplementaryGroups = import ../apps/groups.nix soloscope.apps;
-        RestrictAddressFamilies = [
-          "AF_UNIX"
-          "AF_INET"
-          "AF_INET6"
-        ];
-        MemoryMax = "256M";
       };
     };
 

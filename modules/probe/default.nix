@@ -8,10 +8,7 @@
   ...
 }:
 let
-  inherit (lib)
-    mapAttrsToList
-    mkIf
-    ;
+  inherit (lib) mkIf;
   inherit (import ../durations.nix) milliseconds;
   paths = (import ../paths.nix).host;
   soloscope = config.services.soloscope;
@@ -23,39 +20,23 @@ let
   every = lib.foldl' lib.min (lib.head intervals) (lib.tail intervals);
   intervals = map (check: milliseconds check.interval) checks;
   name = baseNameOf paths.probe;
+  unit = import ../results.nix {
+    inherit lib name;
+    inherit (settings) credentials;
+  };
 in
 {
   config = mkIf (soloscope.enable && checks != [ ]) {
-    # A static user, not a dynamic one: systemd would hide the folder of a
-    # dynamic user from `serve`.
-    users.users.${name} = {
-      isSystemUser = true;
-      group = name;
-    };
-    users.groups.${name} = { };
+    inherit (unit) users;
 
     systemd.services.${name} = {
       description = "soloscope: ask the outside APIs that the apps need";
       wants = [ "network-online.target" ];
       after = [ "network-online.target" ];
-      serviceConfig = import ../hardening.nix // {
-        Type = "oneshot";
+      serviceConfig = unit.serviceConfig // {
         ExecStart = "${lib.getExe soloscope.package} probe";
-        DynamicUser = false;
-        User = name;
-        Group = name;
         RuntimeDirectory = name;
         RuntimeDirectoryPreserve = true; # the results outlive the process
-        UMask = "0022"; # and are readable by others
-        LoadCredential = mapAttrsToList (
-          credential: path: "${credential}:${path}"
-        ) settings.credentials;
-        RestrictAddressFamilies = [
-          "AF_UNIX" # the resolver's socket
-          "AF_INET"
-          "AF_INET6"
-        ];
-        MemoryMax = "256M";
       };
     };
 
