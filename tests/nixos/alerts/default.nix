@@ -18,25 +18,14 @@ pkgs.testers.runNixOSTest {
       imports = [
         self.nixosModules.default
         ../lib/host.nix
+        (import ../lib/secret.nix {
+          file = token;
+          before = [
+            "alertmanager.service"
+            "receiver.service"
+          ];
+        })
       ];
-
-      # A token that no evaluation knows.
-      systemd.services.test-secrets = {
-        requiredBy = [ "alertmanager.service" ];
-        before = [
-          "alertmanager.service"
-          "receiver.service"
-        ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          StateDirectory = "test-secrets";
-          UMask = "0077";
-        };
-        script = ''
-          test -s ${token} || head -c 20 /dev/urandom | base32 > ${token}
-        '';
-      };
 
       # Stands for the person: it refuses what has not the token.
       systemd.services.receiver = {

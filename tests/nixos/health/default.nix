@@ -19,27 +19,16 @@ pkgs.testers.runNixOSTest {
       imports = [
         self.nixosModules.default
         ../lib/host.nix
+        (import ../lib/secret.nix {
+          file = key;
+          before = [
+            "soloscope-probe.service"
+            "outside.service"
+          ];
+        })
       ];
 
       services.postgresql.enable = true;
-
-      # A key that no evaluation knows.
-      systemd.services.test-secrets = {
-        requiredBy = [ "soloscope-probe.service" ];
-        before = [
-          "soloscope-probe.service"
-          "outside.service"
-        ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          StateDirectory = "test-secrets";
-          UMask = "0077";
-        };
-        script = ''
-          test -s ${key} || head -c 20 /dev/urandom | base32 > ${key}
-        '';
-      };
 
       # Stands for the app and for the outside API.
       systemd.services.outside = {

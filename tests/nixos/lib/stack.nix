@@ -20,26 +20,16 @@ pkgs.testers.runNixOSTest {
       imports = [
         self.nixosModules.default
         ./host.nix
+        (import ./secret.nix {
+          file = password;
+          before = [
+            "redis-app.service"
+            "soloscope-exporter.service"
+            "prometheus-redis-exporter.service"
+          ];
+        })
       ];
 
-      # A password that no evaluation knows.
-      systemd.services.test-secrets = {
-        requiredBy = [ "redis-app.service" ];
-        before = [
-          "redis-app.service"
-          "soloscope-exporter.service"
-          "prometheus-redis-exporter.service"
-        ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          StateDirectory = "test-secrets";
-          UMask = "0077";
-        };
-        script = ''
-          test -s ${password} || head -c 20 /dev/urandom | base32 > ${password}
-        '';
-      };
       services.soloscope.logs = { inherit shipper; };
       services.loki.dataDir = "/srv/loki"; # as on a second disk
       services.redis.servers.app.requirePassFile = password;

@@ -19,25 +19,14 @@ pkgs.testers.runNixOSTest {
       imports = [
         self.nixosModules.default
         ../lib/host.nix
+        (import ../lib/secret.nix {
+          file = token;
+          before = [
+            "soloscope-notify.service"
+            "provider.service"
+          ];
+        })
       ];
-
-      # A token that no evaluation knows.
-      systemd.services.test-secrets = {
-        requiredBy = [ "soloscope-notify.service" ];
-        before = [
-          "soloscope-notify.service"
-          "provider.service"
-        ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          StateDirectory = "test-secrets";
-          UMask = "0077";
-        };
-        script = ''
-          test -s ${token} || head -c 20 /dev/urandom | base32 > ${token}
-        '';
-      };
 
       # Stands for Meta: it refuses what the real one refuses.
       systemd.services.provider = {
