@@ -107,8 +107,6 @@ class Shop:
         self._sent += len(values)
         self._lines.clear()
         self.stack.loki.push({"app": self.name, "level": "info"}, values)
-        # What is older than three hours is searched on disk only.
-        self.stack.loki.flush()
         self.wait(f'{{app="{self.name}"}}', self._sent)
 
     def wait(self, query: str, count: int) -> None:
